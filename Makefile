@@ -1,0 +1,50 @@
+# Everything a newcomer, a maintainer and CI run. `make help` lists it.
+.DEFAULT_GOAL := help
+.PHONY: demo test check format e2e chaos bench database help
+
+VENV   ?= .venv
+PYTHON ?= python3
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+# The suites start their own containers and remove them, also those of a run that was killed (tests/support/engine.py):
+# the helper container that testcontainers would pull for this is not needed, and cannot be pulled everywhere. Inside a
+# virtual machine testcontainers would take the bridge's address; ports are published on the loopback address as well.
+export TESTCONTAINERS_RYUK_DISABLED ?= true
+export TESTCONTAINERS_HOST_OVERRIDE ?= 127.0.0.1
+
+demo: $(STAMP) ## Two units claim 21 deployments before your eyes; chooses its database itself
+	@$(BIN)/nodeunit demo
+
+test: $(STAMP) check database ## Everything: check, then all tests; installs engine and image where it may
+	@$(BIN)/pytest
+
+check: $(STAMP) ## Lint, format, strict types, the layer law
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## Mend what ruff can mend by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+e2e: $(STAMP) database ## Real units as processes against a TimescaleDB container
+	@$(BIN)/pytest -m e2e
+
+chaos: $(STAMP) database ## Faults injected into a running fleet
+	@$(BIN)/pytest -m chaos; status=$$?; test $$status -ne 5 || { echo "no chaos tests yet"; exit 0; }; exit $$status
+
+bench: $(STAMP) database ## Benchmarks of tools/bench*
+	@for program in $(wildcard tools/bench*.py); do \
+		echo "== $$program"; $(BIN)/python -m "$$(echo "$${program%.py}" | tr / .)" || exit 1; done
+
+database: $(STAMP) ## Make a Docker engine and the TimescaleDB image available
+	@$(BIN)/python -m tools.timescaledb
+
+$(STAMP): pyproject.toml tools/venv.sh
+	@PYTHON="$(PYTHON)" tools/venv.sh "$(VENV)"
+	@touch $@
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

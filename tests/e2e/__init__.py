@@ -1,0 +1,1 @@
+"""Whole units as real processes against a TimescaleDB container."""

@@ -1,0 +1,1 @@
+"""Parts of the system against a real database and real processes."""

@@ -1,0 +1,1 @@
+"""What tests share: databases, units as processes, faults, and waiting for conditions."""
