@@ -1,0 +1,279 @@
+"""The event types of the log: a class is named as its type, its fields as in the `data` of the event.
+
+Types and fields that are there stay for ever: a new field has a default, a new meaning gets a new type. The
+four claim events have exactly the fields of the original system, camelCase where it has it; a field of type
+`... | UnsetType` that is not set is not in the JSON.
+"""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from nodeunit.domain.policy import Candidate, UnitView, Usage
+from nodeunit.errors import EventUndecodable
+
+SCHEMA_VERSION = 1
+"""What events are written with now; a stored event with a higher one is passed through as `Unknown`."""
+
+
+class Event(msgspec.Struct, frozen=True):
+    """What all event types have in common: they do not change."""
+
+
+# --- a claim round --------------------------------------------------------------------------------
+
+
+class DeploymentClaimEligibility(Event, frozen=True):
+    """Whether the unit may claim in this round, compared with the units that decide by the same policy."""
+
+    eligible: bool
+    policy: list[str]
+    activeNodeUnits: list[str]
+    eligibleNodeUnits: list[str]
+    metrics: dict[str, float]
+    """Policy name to this unit's value; empty if it is missing."""
+    minMetrics: dict[str, float]
+    """Policy name to the value to beat; empty if nobody has one."""
+    notEligibleReasons: list[str]
+    """`resource_usage:0.1493>0.1438`, `deployment_count:3>2` or `resource_usage:missing`."""
+
+
+class DeploymentClaimSkipped(Event, frozen=True):
+    """No claim in this round: `not_eligible`, `no_candidate`, `claim_conflict` or `policy_disabled`."""
+
+    reason: str
+    deployment_id: UUID | UnsetType = UNSET
+    claimant: str | UnsetType = UNSET
+    metrics: dict[str, float] | UnsetType = UNSET
+    minMetrics: dict[str, float] | UnsetType = UNSET
+    notEligibleReasons: list[str] | UnsetType = UNSET
+
+
+class DeploymentClaimAttempt(Event, frozen=True):
+    """The unit goes for this row; `usage` has the measured usage of each unit that has a sample."""
+
+    deployment_id: UUID
+    claimant: str
+    usage: dict[str, Usage]
+
+
+class DeploymentClaimed(Event, frozen=True):
+    """The row is the claimant's."""
+
+    deployment_id: UUID
+    claimant: str
+
+
+class DeploymentClaimRound(Event, frozen=True):
+    """What a round looked at, complete enough to decide it again (`domain.round.recorded_inputs`)."""
+
+    wake_up: str
+    """Why the round ran."""
+    policy: str
+    cpu_weight: float
+    memory_weight: float
+    units: list[UnitView]
+    candidates: list[Candidate]
+    units_left_out: int = 0
+    """Active units beyond those listed; they could not change the decision."""
+    candidates_left_out: int = 0
+    """Waiting rows beyond those listed; they could not change the decision."""
+    outcome: str = ""
+    """`claim`, or the reason of the skip; a conflict is found later and is not an outcome of deciding."""
+    deployment_id: UUID | UnsetType = UNSET
+    """The row decided for."""
+
+
+# --- who holds a deployment, besides a claim ------------------------------------------------------
+
+
+class DeploymentReleased(Event, frozen=True):
+    """The holder has the row no longer: `drained`, `unit_lost`, `by_hand`, `deleted`, `disabled`."""
+
+    deployment_id: UUID
+    holder: str
+    reason: str
+
+
+class DeploymentAssigned(Event, frozen=True):
+    """Somebody wrote the address by hand."""
+
+    deployment_id: UUID
+    holder: str
+    by: str
+
+
+# --- what people do to a deployment ---------------------------------------------------------------
+
+
+class DeploymentCreated(Event, frozen=True):
+    """A row was inserted. Names of environment variables are recorded, their values never."""
+
+    package_name: str
+    package_version: str
+    command: str
+    args: list[str]
+    env_names: list[str]
+    type: str
+    enabled: bool
+    on_disconnect: str
+    by: str
+
+
+class DeploymentChanged(Event, frozen=True):
+    """The specification changed in the columns named in `changed`; the other fields are as they are now."""
+
+    changed: list[str]
+    package_name: str
+    package_version: str
+    command: str
+    args: list[str]
+    env_names: list[str]
+    type: str
+    enabled: bool
+    on_disconnect: str
+    by: str
+
+
+class DeploymentEnabled(Event, frozen=True):
+    """The row may run again."""
+
+    by: str
+
+
+class DeploymentDisabled(Event, frozen=True):
+    """The row must not run."""
+
+    by: str
+
+
+class DeploymentDeleted(Event, frozen=True):
+    """The row is gone."""
+
+    by: str
+
+
+# --- programs -------------------------------------------------------------------------------------
+
+
+class ProcessStarted(Event, frozen=True):
+    """A unit runs the deployment's program."""
+
+    deployment_id: UUID
+    pid: int
+    start_time: str
+    """With the pid, the identity of the process: clock ticks since boot, as the kernel gives them."""
+    revision: int
+    """Of the row's specification that was started."""
+    claim_version: int
+    """The fencing token handed to the program."""
+
+
+class ProcessExited(Event, frozen=True):
+    """The program ended, or could not be started (`spawn_failed`)."""
+
+    deployment_id: UUID
+    pid: int
+    exit_code: int | None
+    signal: int | None
+    ran_s: float
+    reason: str
+    """`exited` by itself, `stopped` by the unit, `spawn_failed` …"""
+    detail: str
+
+
+class ProcessParked(Event, frozen=True):
+    """The unit stopped restarting a program; an operator or a changed row un-parks it."""
+
+    deployment_id: UUID
+    reason: str
+    detail: str
+
+
+# --- units ----------------------------------------------------------------------------------------
+
+
+class UnitJoined(Event, frozen=True):
+    """A daemon took a new epoch of this address."""
+
+    name: str
+    host: str
+    epoch: int
+    succeeds: int | None
+    """The epoch of the daemon of the same supervisor that this one goes on for."""
+    supervisor: UUID
+    policy: str
+    cpu_weight: float
+    memory_weight: float
+    trusted: str
+    custom_command: bool
+    version: str
+    """Of nodeunit."""
+
+
+class UnitLost(Event, frozen=True):
+    """The lease expired, and the unit `by` was the one to say so."""
+
+    by: str
+    lease_expired_at: str
+
+
+class UnitLeft(Event, frozen=True):
+    """The unit drained to its end."""
+
+
+class UnitDraining(Event, frozen=True):
+    """The unit gives up its rows and claims no more."""
+
+
+class UnitListenerDeaf(Event, frozen=True):
+    """Notifications were sent that the unit's listener did not hear; it reconnects."""
+
+    behind: int
+    """How many it missed."""
+
+
+# --- reading and writing --------------------------------------------------------------------------
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """An event of a type or schema version that this code does not know, passed through as it is."""
+
+    type: str
+    data: Any
+    """The decoded JSON."""
+
+
+EVENT_TYPES: dict[str, type[Event]] = {event.__name__: event for event in Event.__subclasses__()}
+"""Every type of the log by its name."""
+
+_DECODERS: dict[str, msgspec.json.Decoder[Event]] = {
+    name: msgspec.json.Decoder(event) for name, event in EVENT_TYPES.items()
+}
+_ENCODER = msgspec.json.Encoder()
+
+
+def decode(type_name: str, data: bytes | str, schema_version: int = SCHEMA_VERSION) -> Event | Unknown:
+    """Makes an event from its type and its JSON. Fields this code does not know are ignored.
+
+    Raises EventUndecodable if a known type of a known schema version lacks a field or has a wrong one.
+    """
+    decoder = _DECODERS.get(type_name) if schema_version <= SCHEMA_VERSION else None
+    if decoder is None:
+        return Unknown(type_name, msgspec.json.decode(data))
+    try:
+        return decoder.decode(data)
+    except msgspec.DecodeError as error:
+        raise EventUndecodable(f"an event of type {type_name} cannot be decoded: {error}") from error
+
+
+def encode(event: Event | Unknown) -> bytes:
+    """The JSON to store as the event's `data`."""
+    return _ENCODER.encode(event.data if isinstance(event, Unknown) else event)
+
+
+def type_name(event: Event | Unknown) -> str:
+    """The type under which the event is stored."""
+    return event.type if isinstance(event, Unknown) else type(event).__name__

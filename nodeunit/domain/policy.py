@@ -1,0 +1,106 @@
+"""How a claim policy measures a unit: the smaller the metric, the sooner the unit may claim."""
+
+import math
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+
+POLICIES = ("deployment_count", "resource_usage", "none")
+"""The policy names, in lower case; settings accept any case."""
+
+
+class Usage(msgspec.Struct, frozen=True, rename="camel"):
+    """What a unit and all its programs use; in JSON `{"cpuPercent": …, "memoryMb": …}`."""
+
+    cpu_percent: float
+    """Share of the whole machine: all cores busy is 100."""
+    memory_mb: float
+    """Resident memory in MiB."""
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(self.cpu_percent + other.cpu_percent, self.memory_mb + other.memory_mb)
+
+
+NOTHING = Usage(0.0, 0.0)
+"""No usage; unknown usage is `None` instead."""
+
+
+class Weights(NamedTuple):
+    """What a percent of CPU and a GiB of memory count in a score."""
+
+    cpu: float = 0.5
+    memory: float = 0.5
+
+    def normalised(self) -> "Weights":
+        """The same proportion with a sum of 1; 0.5 each if that cannot be: a negative weight, nan, a sum of 0."""
+        total = self.cpu + self.memory
+        if not (self.cpu >= 0 and self.memory >= 0 and 0 < total < math.inf):
+            return Weights(0.5, 0.5)
+        return Weights(self.cpu / total, self.memory / total)
+
+
+def score(usage: Usage, weights: Weights) -> float:
+    """`cpuPercent * w_cpu + memoryMb / 1024 * w_mem`, weights normalised; not finite if the usage is not."""
+    cpu, memory = weights.normalised()
+    return usage.cpu_percent * cpu + usage.memory_mb / 1024 * memory
+
+
+class UnitView(msgspec.Struct, frozen=True, kw_only=True):
+    """One active unit as a round sees it: how it decides, what it may run, how loaded it is."""
+
+    address: str
+    policy: str
+    cpu_weight: float = 0.5
+    memory_weight: float = 0.5
+    trusted: str
+    """The regular expression that `name@version` of a package must match for this unit to run it."""
+    custom_command: bool = False
+    """Whether the unit runs the `command` of a row; if not, it ignores it."""
+    deployment_count: int = 0
+    """Enabled rows of type `deployment` whose address is this unit."""
+    measured: Usage | None = None
+    """The last fresh sample; `None` when there is none, which is not the same as using nothing."""
+    reserved: Usage = NOTHING
+    """Expected usage of what the unit claimed since that sample."""
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that a round may claim."""
+
+    id: UUID
+    version: int
+    """Version of the row's assignment now; a claim appends the next one."""
+    holder: str = ""
+    """The lost unit that still has the row, or empty."""
+    package_name: str = ""
+    package_version: str = ""
+    has_command: bool = False
+
+
+class Policy(NamedTuple):
+    """A policy with its weights. Units whose policies are equal compare themselves with each other."""
+
+    name: str
+    weights: Weights = Weights()
+
+    @classmethod
+    def of(cls, unit: UnitView) -> "Policy":
+        """The policy by which this unit decides, with normalised weights; without, where they do not count."""
+        if unit.policy == "resource_usage":
+            return cls(unit.policy, Weights(unit.cpu_weight, unit.memory_weight).normalised())
+        return cls(unit.policy)
+
+
+def metric(policy: Policy, unit: UnitView) -> float | None:
+    """The unit's value under the policy, smaller is better; `None` is missing: the unit is not eligible.
+
+    `deployment_count` counts rows. `resource_usage` is the score of measured plus reserved usage, and missing
+    without a fresh sample. `none`, and any policy this code does not know, has no metric.
+    """
+    if policy.name == "deployment_count":
+        return unit.deployment_count
+    if policy.name == "resource_usage" and unit.measured is not None:
+        value = score(unit.measured + unit.reserved, policy.weights)
+        return value if math.isfinite(value) else None
+    return None

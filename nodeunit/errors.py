@@ -1,0 +1,177 @@
+"""Every error that nodeunit raises on purpose, its exit code and its SQLSTATE.
+
+    NodeunitError
+    ├── DifferenceFound            1   a check found what it looks for
+    │   ├── ProjectionDiffers      1   a live table is not the fold of the log
+    │   └── InvariantViolated      1   the log itself breaks a rule
+    │       └── EventUndecodable   1   a stored event does not have the shape of its type
+    ├── DatabaseError             16   any other refusal of the database
+    │   ├── DatabaseUnreachable   10
+    │   ├── AuthenticationFailed  11
+    │   ├── NotMigrated           12
+    │   ├── SchemaTooNew          13
+    │   ├── PostgresTooOld        14
+    │   ├── PoolingProxy          15
+    │   ├── CandidateGone         16   internal: the row was deleted or disabled before the claim came
+    │   └── LogAppendOnly         16   someone tried to change or delete an event
+    ├── SettingInvalid            23
+    │   ├── UnknownPolicy         20
+    │   ├── WeightInvalid         21
+    │   └── PatternInvalid        22
+    ├── InputFileInvalid          24   a file given on the command line cannot be read as what it should be
+    ├── IdentityAlive             30   another daemon with this identity holds its lease
+    ├── StaleEpoch                31   a later daemon of this identity has joined: this one may write nothing
+    ├── DeploymentRefused         40   a constraint of the deployment table, or an address nobody has
+    ├── NoDatabase                50   `nodeunit demo` can neither find nor start one
+    └── DemoFailed                51
+
+The text of an error is one sentence: the setting, row or constraint concerned, and what to do. Exit code 2
+belongs to the command line parser (usage error). Which error a database refusal becomes is decided by its
+SQLSTATE, never by its text.
+"""
+
+from typing import ClassVar
+
+
+class NodeunitError(Exception):
+    """The root; not raised itself. `exit_code` is what the command line ends with."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class DifferenceFound(NodeunitError):
+    """A verification ran to its end and found a difference."""
+
+    exit_code = 1
+
+
+class ProjectionDiffers(DifferenceFound):
+    """A live projection is not what folding the whole log gives."""
+
+
+class InvariantViolated(DifferenceFound):
+    """The log contains a history that the rules forbid."""
+
+
+class EventUndecodable(InvariantViolated):
+    """A stored event of a known type and schema version lacks a field or has one of the wrong type."""
+
+
+class DatabaseError(NodeunitError):
+    """The database refused, for a reason that has no class of its own."""
+
+    exit_code = 16
+
+
+class DatabaseUnreachable(DatabaseError):
+    """Nobody answers at the configured address, or the server is starting or stopping."""
+
+    exit_code = 10
+
+
+class AuthenticationFailed(DatabaseError):
+    """The server answers and refuses the user or its password."""
+
+    exit_code = 11
+
+
+class NotMigrated(DatabaseError):
+    """The schema is missing or older than this code; `nodeunit migrate` brings it up."""
+
+    exit_code = 12
+
+
+class SchemaTooNew(DatabaseError):
+    """The schema has migrations that this code does not know; upgrade nodeunit."""
+
+    exit_code = 13
+
+
+class PostgresTooOld(DatabaseError):
+    """The server is older than the oldest supported PostgreSQL."""
+
+    exit_code = 14
+
+
+class PoolingProxy(DatabaseError):
+    """A transaction-pooling proxy is in between: notifications would be lost without a sign."""
+
+    exit_code = 15
+
+
+class CandidateGone(DatabaseError):
+    """The row to claim was deleted, disabled or changed its type since the round looked."""
+
+
+class LogAppendOnly(DatabaseError):
+    """An event was to be changed or deleted."""
+
+
+class SettingInvalid(NodeunitError):
+    """The value of a setting is not among what is allowed."""
+
+    exit_code = 23
+
+
+class UnknownPolicy(SettingInvalid):
+    """The claim policy has a name that nobody knows."""
+
+    exit_code = 20
+
+
+class WeightInvalid(SettingInvalid):
+    """A weight is no finite number, or negative."""
+
+    exit_code = 21
+
+
+class PatternInvalid(SettingInvalid):
+    """The pattern of trusted packages is no regular expression."""
+
+    exit_code = 22
+
+
+class InputFileInvalid(NodeunitError):
+    """A file given on the command line is not what it should be."""
+
+    exit_code = 24
+
+
+class IdentityAlive(NodeunitError):
+    """Another daemon with the same name and password holds an unexpired lease."""
+
+    exit_code = 30
+
+
+class StaleEpoch(NodeunitError):
+    """This daemon was succeeded or declared lost; nothing it writes is accepted any more."""
+
+    exit_code = 31
+
+
+class DeploymentRefused(NodeunitError):
+    """A deployment row breaks a constraint, or was assigned to an address that no unit has."""
+
+    exit_code = 40
+
+
+class NoDatabase(NodeunitError):
+    """No database was given and none could be started."""
+
+    exit_code = 50
+
+
+class DemoFailed(NodeunitError):
+    """The demo ran and did not end in the state it promises."""
+
+    exit_code = 51
+
+
+BY_SQLSTATE: dict[str, type[NodeunitError]] = {
+    "NU001": StaleEpoch,
+    "NU002": IdentityAlive,
+    "NU003": CandidateGone,
+    "NU004": DeploymentRefused,
+    "NU005": LogAppendOnly,
+}
+"""The SQLSTATEs that nodeunit's own SQL functions and triggers raise, and the error each becomes."""
