@@ -1,0 +1,36 @@
+-- Who may do what; runs last, after every function exists. Units call functions and read; they write no table themselves.
+
+do $$
+declare
+    v_function regprocedure;
+begin
+    for v_function in
+        select p.oid::regprocedure
+        from pg_proc p
+        where p.pronamespace = current_schema()::regnamespace and p.prokind = 'f'
+          and pg_get_userbyid(p.proowner) = current_user
+          and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
+    loop
+        execute format('revoke execute on function %s from public', v_function);
+    end loop;
+
+    if not exists (select from pg_roles where rolname = 'nodeunit_unit') then
+        return;
+    end if;
+
+    grant execute on function
+        join_unit, begin_draining, leave_unit, declare_lost, heartbeat, round_inputs, claim_deployment,
+        release_deployment, append_decisions, wake
+    to nodeunit_unit;
+
+    grant select on
+        deployment, event, usage, unit, lease, fleet, current_usage, wake_up, assignment_order, membership_order,
+        schema_migration
+    to nodeunit_unit, nodeunit_operator, nodeunit_reader;
+
+    grant insert (id, package_name, package_version, command, args, env, type, address, enabled, on_disconnect),
+        update (package_name, package_version, command, args, env, type, address, enabled, on_disconnect),
+        delete
+    on deployment to nodeunit_operator;
+end
+$$;

@@ -1,0 +1,153 @@
+"""Connections: how a conninfo becomes one, what every session is set to, and what a failure means.
+
+The conninfo is libpq's and stays libpq's: several hosts, `target_session_attrs`, service files and `PG*` variables
+work as psql's do. Only what the person did not set is added.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import set_json_dumps, set_json_loads
+from psycopg_pool import AsyncConnectionPool
+
+from nodeunit.errors import (
+    BY_SQLSTATE,
+    AuthenticationFailed,
+    DatabaseError,
+    DatabaseUnreachable,
+    DeploymentRefused,
+    NodeunitError,
+    NotMigrated,
+    PoolingProxy,
+)
+
+set_json_dumps(orjson.dumps)
+set_json_loads(orjson.loads)
+
+Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
+
+DEFAULTS: dict[str, str] = {
+    "connect_timeout": "5",
+    # A cut network without a reset is noticed in about ten seconds instead of two hours.
+    "keepalives_idle": "4",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "8000",
+}
+
+SHORT_STATEMENTS = "-c statement_timeout=5s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s"
+"""For the daemon, none of whose statements has a reason to take longer; a stuck one must not hold what it locked."""
+
+
+def conninfo(given: str, purpose: str, *, options: str = "") -> str:
+    """The given conninfo with the defaults it does not set, named `nodeunit <purpose>` in pg_stat_activity.
+
+    Raises DatabaseUnreachable when it cannot be parsed.
+    """
+    try:
+        parts: dict[str, Any] = conninfo_to_dict(given)
+    except psycopg.Error as error:
+        raise DatabaseUnreachable(
+            f"POSTGRES_URI (or --database) is no connection string: {_first_line(error)}; "
+            "write it like postgresql://user@host:5432/database"
+        ) from None
+    for name, value in DEFAULTS.items():
+        parts.setdefault(name, value)
+    parts.setdefault("application_name", f"nodeunit {purpose}")
+    if options:
+        parts["options"] = f"{parts.get('options', '')} {options}".strip()
+    return make_conninfo("", **parts)
+
+
+async def connect(given: str, purpose: str, *, options: str = "") -> AsyncConnection[DictRow]:
+    """One connection in autocommit mode. Raises DatabaseUnreachable, AuthenticationFailed or PoolingProxy."""
+    try:
+        return await AsyncConnection.connect(
+            conninfo(given, purpose, options=options), autocommit=True, row_factory=dict_row
+        )
+    except psycopg.Error as error:
+        raise explain(error, given) from error
+
+
+def pool(given: str, purpose: str, *, max_size: int = 3) -> Pool:
+    """The daemon's pool, not opened yet. A lost server is tried again within about two seconds, for ever:
+    psycopg's backoff starts anew with each request that finds the pool empty.
+    """
+    return AsyncConnectionPool(
+        conninfo(given, purpose, options=SHORT_STATEMENTS),
+        min_size=1,
+        max_size=max_size,
+        timeout=3.0,
+        reconnect_timeout=2.0,
+        open=False,
+        name=f"nodeunit {purpose}",
+        connection_class=AsyncConnection[DictRow],
+        kwargs={"autocommit": True, "row_factory": dict_row},
+    )
+
+
+@asynccontextmanager
+async def explained(given: str = "") -> AsyncIterator[None]:
+    """Turns what psycopg raises inside into the errors of this project."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise explain(error, given) from error
+
+
+def explain(error: psycopg.Error, given: str = "") -> NodeunitError:
+    """The error of this project for one of psycopg's: by SQLSTATE, or by what libpq knows of a failed connection."""
+    state = error.sqlstate
+    text = _first_line(error)
+    hint = error.diag.message_hint
+    sentence = f"{text}; {hint}" if hint else text
+    if state is None:
+        return _explain_connection(error, given)
+    if state in BY_SQLSTATE:
+        return BY_SQLSTATE[state](sentence)
+    match state[:2], state:
+        case "23", _ if error.diag.constraint_name:
+            return DeploymentRefused(f"constraint {error.diag.constraint_name} refuses the row: {sentence}")
+        case "28", _:
+            return AuthenticationFailed(f"the database refuses the login: {sentence}; check POSTGRES_URI")
+        case _, "42P01" | "42883" | "42703":
+            return NotMigrated(f"the schema of this database is not complete ({sentence}); run: nodeunit migrate")
+        case _, "42501":
+            return DatabaseError(f"{sentence}; grant the login one of the roles nodeunit_unit, nodeunit_operator, nodeunit_reader")
+        case ("08" | "57"), _:
+            return DatabaseUnreachable(f"the database ended the connection: {sentence}")
+    return DatabaseError(f"the database refuses ({state}): {sentence}")
+
+
+def _explain_connection(error: psycopg.Error, given: str) -> NodeunitError:
+    where = _where(given)
+    text = " ".join(str(error).split()).removeprefix("connection failed: ")
+    if "unsupported startup parameter" in text:
+        return PoolingProxy(
+            f"the server{where} is a pooling proxy ({text}); give POSTGRES_URI the address of PostgreSQL itself"
+        )
+    refused = error.pgconn is not None and (error.pgconn.needs_password or error.pgconn.used_password)
+    # libpq gives no SQLSTATE for a refused start, so a missing database after a good password needs its text.
+    if refused and "does not exist" not in text:
+        return AuthenticationFailed(f"the database{where} refuses the user or the password; check POSTGRES_URI")
+    return DatabaseUnreachable(f"no database answers{where}: {text}; check POSTGRES_URI and that the server runs")
+
+
+def _where(given: str) -> str:
+    """` at host:port` of a conninfo, without user and password."""
+    try:
+        parts = conninfo_to_dict(given)
+    except psycopg.Error:
+        return ""
+    host = parts.get("host") or parts.get("hostaddr")
+    return f" at {host}:{parts.get('port', 5432)}" if host else ""
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return error.diag.message_primary or str(error).strip().partition("\n")[0]

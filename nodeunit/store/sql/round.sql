@@ -1,0 +1,34 @@
+-- name: round_inputs
+select r.units, r.candidates from round_inputs(%(refused)s, %(limit)s) as r
+
+-- name: claim_deployment
+select c.id, c.package_name, c.package_version, c.command, c.args, c.env, c.type, c.address, c.address_version,
+       c.enabled, c.on_disconnect, c.revision
+from claim_deployment(
+    %(address)s, %(epoch)s, %(stream_version)s, %(events)s::jsonb,
+    %(deployment_id)s, %(version)s, %(holder)s, %(event_id)s
+) as c
+
+-- name: append_decisions
+select append_decisions(%(address)s, %(epoch)s, %(stream_version)s, %(events)s::jsonb)
+
+-- name: stream_version_now
+-- The row lock waits for an append still on its way to its end.
+select l.stream_version from lease l where l.address = %(address)s and l.epoch = %(epoch)s for update
+
+-- name: event_by_id
+select e.type, e.stream_id, e.stream_version, e.deployment_id
+from event e
+where e.event_id = %(event_id)s
+
+-- name: release_deployment
+select release_deployment(%(address)s, %(epoch)s, %(deployment_id)s, %(version)s, %(reason)s, %(event_id)s)
+
+-- name: programs_of
+-- What should run on one unit: the rows it holds and every daemon row.
+select d.id, d.package_name, d.package_version, d.command, d.args, d.env, d.type, d.address, d.address_version,
+       d.enabled, d.on_disconnect, d.revision
+from deployment d
+where d.enabled
+  and (d.address = %(address)s and d.type = 'deployment' or d.type = 'daemon')
+order by d.id

@@ -1,0 +1,29 @@
+-- name: join_unit
+select join_unit(
+    %(address)s, %(supervisor)s, make_interval(secs => %(lease_ttl_s)s), make_interval(secs => %(quiet_after_s)s),
+    %(data)s::jsonb, %(event_id)s
+)
+
+-- name: lease_of
+select l.renewed_at, l.expires_at, greatest(extract(epoch from l.expires_at - clock_timestamp()), 0)::float8 as left_s
+from lease l
+where l.address = %(address)s and l.epoch is not null
+
+-- name: heartbeat
+select h.fenced, h.expired, h.waiting, h.wake_up
+from heartbeat(
+    %(address)s, %(epoch)s, make_interval(secs => %(lease_ttl_s)s), make_interval(secs => %(quiet_after_s)s),
+    %(cpu_percent)s, %(memory_mb)s, %(samples)s::jsonb
+) as h
+
+-- name: declare_lost
+select declare_lost(%(address)s, %(epoch)s, %(lost)s, %(event_id)s)
+
+-- name: begin_draining
+select begin_draining(%(address)s, %(epoch)s, %(event_id)s)
+
+-- name: leave_unit
+select leave_unit(%(address)s, %(epoch)s, %(event_id)s)
+
+-- name: wake
+select wake(%(what)s, %(who)s)
