@@ -33,7 +33,7 @@ class Weights(NamedTuple):
     memory: float = 0.5
 
     def normalised(self) -> "Weights":
-        """The same proportion with a sum of 1; 0.5 each if that cannot be: a negative weight, nan, a sum of 0."""
+        """The same proportion with a sum of 1; 0.5 each where there is none: negative, nan, a sum of 0."""
         total = self.cpu + self.memory
         if not (self.cpu >= 0 and self.memory >= 0 and 0 < total < math.inf):
             return Weights(0.5, 0.5)
@@ -77,6 +77,11 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     package_version: str = ""
     has_command: bool = False
 
+    @property
+    def package(self) -> str:
+        """`name@version`, what trust patterns are tested against."""
+        return f"{self.package_name}@{self.package_version}"
+
 
 class Policy(NamedTuple):
     """A policy with its weights. Units whose policies are equal compare themselves with each other."""
@@ -86,7 +91,7 @@ class Policy(NamedTuple):
 
     @classmethod
     def of(cls, unit: UnitView) -> "Policy":
-        """The policy by which this unit decides, with normalised weights; without, where they do not count."""
+        """The policy by which this unit decides; its weights are normalised, and default where none count."""
         if unit.policy == "resource_usage":
             return cls(unit.policy, Weights(unit.cpu_weight, unit.memory_weight).normalised())
         return cls(unit.policy)

@@ -1,0 +1,93 @@
+"""Who is eligible for which candidate, and who takes which when all see the same.
+
+Units compare themselves with those that may run the same package and decide by the same policy and weights.
+A fleet of mixed policies is therefore several groups, each with its own minimum; across policies the values
+would mean nothing, and compared with a unit that never claims (`none`) nobody would be the lowest.
+
+Eligible units avoid conflicts instead of provoking them: candidates are gone through in order, and each
+goes to the first of its eligible units, by address, that has none yet. Where all may run everything that
+gives the k-th of the eligible the k-th candidate. Every unit computes the same from the same inputs, so no
+candidate is gone for twice, and a candidate with eligible units is left over only while each of them has an
+earlier one to claim.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import NamedTuple
+
+from nodeunit.domain.policy import Candidate, Policy, UnitView, metric
+from nodeunit.domain.trust import may_run
+
+
+class Comparison(NamedTuple):
+    """The outcome of comparing units of one policy."""
+
+    minimum: float | None
+    """The value to beat; `None` if no unit has one."""
+    eligible: tuple[str, ...]
+    """Addresses of the units that have the minimum, sorted."""
+
+
+NOBODY = Comparison(None, ())
+
+
+class Standings:
+    """All comparisons among the given units, each worked out once.
+
+    Units with the same policy and trust pattern are alike but for their value, so what a package needs is the
+    lowest of each such crowd: a thousand units of one configuration cost one pass.
+    """
+
+    def __init__(self, units: Iterable[UnitView]) -> None:
+        lowest: dict[tuple[Policy, str], tuple[float, list[str]]] = {}
+        for unit in units:
+            policy = Policy.of(unit)
+            value = metric(policy, unit)
+            if value is None:
+                continue
+            crowd = (policy, unit.trusted)
+            if crowd not in lowest or value < lowest[crowd][0]:
+                lowest[crowd] = (value, [unit.address])
+            elif value == lowest[crowd][0]:
+                lowest[crowd][1].append(unit.address)
+        self._lowest = lowest
+        self._by_package: dict[str, dict[Policy, Comparison]] = {}
+
+    def among_all(self, policy: Policy) -> Comparison:
+        """Compares all units of this policy, whatever they may run."""
+        return _compare(low for (its_policy, _), low in self._lowest.items() if its_policy == policy)
+
+    def for_package(self, package: str) -> dict[Policy, Comparison]:
+        """Compares the units that may run `package` (`name@version`), one comparison a policy."""
+        if package not in self._by_package:
+            groups: dict[Policy, list[tuple[float, list[str]]]] = {}
+            for (policy, trusted), low in self._lowest.items():
+                if may_run(trusted, package):
+                    groups.setdefault(policy, []).append(low)
+            self._by_package[package] = {policy: _compare(lows) for policy, lows in groups.items()}
+        return self._by_package[package]
+
+    def place(self, candidates: Iterable[Candidate]) -> dict[str, Candidate]:
+        """Which unit (by address) takes which candidate, at most one each; `candidates` in claiming order."""
+        placed: dict[str, Candidate] = {}
+        waiting: dict[str, Iterator[str]] = {}
+        for candidate in candidates:
+            package = candidate.package
+            if package not in waiting:
+                eligible = chain.from_iterable(c.eligible for c in self.for_package(package).values())
+                waiting[package] = iter(sorted(eligible))
+            # A unit that has one keeps it, so each line of waiting units is walked along once.
+            unit = next((address for address in waiting[package] if address not in placed), None)
+            if unit is not None:
+                placed[unit] = candidate
+        return placed
+
+
+def _compare(lows: Iterable[tuple[float, list[str]]]) -> Comparison:
+    lows = list(lows)
+    if not lows:
+        return NOBODY
+    minimum = min(value for value, _ in lows)
+    return Comparison(
+        minimum, tuple(sorted(chain.from_iterable(at for value, at in lows if value == minimum)))
+    )

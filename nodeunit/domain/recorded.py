@@ -1,0 +1,72 @@
+"""What a round must write down so that it can be decided again: all that counts, and no more.
+
+Up to `ALL_UNITS` units all are recorded: such a record answers what any other policy would have done,
+exactly. Beyond that, what a thousand units write about each other would outweigh everything else in the
+log, so only these are kept: the unit itself; each unit that takes a candidate in this round; the first ten
+of the eligible for each package and policy; and the ten lowest by the unit's own policy, by
+`deployment_count` and by `resource_usage`. With fewer units the minima stay what they are and each
+candidate goes to the same unit, hence the same decision.
+
+Of candidates with the same package at most as many are kept as there are units: each unit takes at most
+one, so the others are out of reach under any policy.
+"""
+
+import math
+from heapq import nsmallest
+
+import msgspec
+
+from nodeunit.domain.placement import Standings
+from nodeunit.domain.policy import NOTHING, Candidate, Policy, UnitView, Usage, Weights, metric
+
+ALL_UNITS = 50
+NEAREST = 10
+
+
+def worth_recording(
+    me: str, units: tuple[UnitView, ...], candidates: tuple[Candidate, ...]
+) -> tuple[tuple[UnitView, ...], tuple[Candidate, ...]]:
+    """The units (by address) and candidates (in their order) on which `me` decides as on all."""
+    ordered = sorted(units, key=lambda unit: unit.address)
+    if len(ordered) > ALL_UNITS:
+        keep = _units_that_count(me, ordered, candidates)
+        ordered = [unit for unit in ordered if unit.address in keep]
+    kept = []
+    seen: dict[str, int] = {}
+    for candidate in candidates:
+        seen[candidate.package] = seen.get(candidate.package, 0) + 1
+        if seen[candidate.package] <= len(ordered):
+            kept.append(candidate)
+    return tuple(map(_storable, ordered)), tuple(kept)
+
+
+def _units_that_count(me: str, units: list[UnitView], candidates: tuple[Candidate, ...]) -> set[str]:
+    standings = Standings(units)
+    keep = {me, *standings.place(candidates)}
+    for package in {candidate.package for candidate in candidates}:
+        for comparison in standings.for_package(package).values():
+            keep.update(comparison.eligible[:NEAREST])
+    policies = {Policy("deployment_count"), Policy("resource_usage")}
+    policies.update(Policy.of(unit) for unit in units if unit.address == me)
+    for policy in policies:
+        # Without a candidate the unit is compared with all of its policy.
+        keep.update(standings.among_all(policy).eligible[:NEAREST])
+        valued = ((metric(policy, unit), unit.address) for unit in units)
+        keep.update(
+            address for _, address in nsmallest(NEAREST, ((v, a) for v, a in valued if v is not None))
+        )
+    return keep
+
+
+def _storable(unit: UnitView) -> UnitView:
+    """JSON has no nan and no infinity: what is none of the numbers is recorded as what it counts as."""
+    if not _finite(unit.reserved) or (unit.measured is not None and not _finite(unit.measured)):
+        unit = msgspec.structs.replace(unit, measured=None, reserved=NOTHING)
+    if not (math.isfinite(unit.cpu_weight) and math.isfinite(unit.memory_weight)):
+        weights = Weights(unit.cpu_weight, unit.memory_weight).normalised()
+        unit = msgspec.structs.replace(unit, cpu_weight=weights.cpu, memory_weight=weights.memory)
+    return unit
+
+
+def _finite(usage: Usage) -> bool:
+    return math.isfinite(usage.cpu_percent) and math.isfinite(usage.memory_mb)

@@ -1,0 +1,185 @@
+"""A claim round of one unit, as a function: what it sees goes in, what it does and writes comes out.
+
+The decision is taken from the recorded part of the inputs (`domain.recorded`), so whatever is in the log is
+by construction what was decided on, and deciding again gives the same.
+"""
+
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET
+
+from nodeunit.domain.events import (
+    DeploymentClaimAttempt,
+    DeploymentClaimEligibility,
+    DeploymentClaimRound,
+    DeploymentClaimSkipped,
+)
+from nodeunit.domain.placement import NOBODY, Comparison, Standings
+from nodeunit.domain.policy import Candidate, Policy, UnitView, metric
+from nodeunit.domain.recorded import worth_recording
+from nodeunit.domain.trust import may_run
+
+
+class RoundInputs(msgspec.Struct, frozen=True):
+    """All that a round decides on."""
+
+    units: tuple[UnitView, ...]
+    """The active units, the deciding one among them; each address once."""
+    candidates: tuple[Candidate, ...]
+    """Rows to claim, in claiming order: those of lost units first, then by age."""
+    units_left_out: int = 0
+    candidates_left_out: int = 0
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What the unit does in this round, and the events that say so."""
+
+    outcome: Literal["claim", "skip"]
+    reason: str = ""
+    """Of a skip: `not_eligible`, `no_candidate` or `policy_disabled`; empty for a claim."""
+    candidate: Candidate | None = None
+    """The row to claim."""
+    eligibility: DeploymentClaimEligibility | None = None
+    """`None` under the policy `none`."""
+    attempt: DeploymentClaimAttempt | None = None
+    skipped: DeploymentClaimSkipped | None = None
+    recorded: RoundInputs
+    """The inputs to write down: `decide` gives this very decision for them."""
+
+
+def decide(me: str, inputs: RoundInputs) -> Decision:
+    """What unit `me` does, by the policy of its own `UnitView`. Claims at most one candidate.
+
+    A unit that is not among the active ones may claim nothing: it skips as `not_eligible`.
+    """
+    units, candidates = worth_recording(me, inputs.units, inputs.candidates)
+    recorded = RoundInputs(
+        units,
+        candidates,
+        inputs.units_left_out + len(inputs.units) - len(units),
+        inputs.candidates_left_out + len(inputs.candidates) - len(candidates),
+    )
+    mine = next((unit for unit in units if unit.address == me), None)
+    if mine is None:
+        skipped = DeploymentClaimSkipped("not_eligible", notEligibleReasons=["unit:not_active"])
+        return Decision(outcome="skip", reason="not_eligible", skipped=skipped, recorded=recorded)
+    if mine.policy == "none":
+        skipped = DeploymentClaimSkipped("policy_disabled")
+        return Decision(outcome="skip", reason="policy_disabled", skipped=skipped, recorded=recorded)
+
+    standings = Standings(units)
+    candidate = standings.place(candidates).get(me)
+    comparison = _deciding_comparison(mine, candidate, candidates, standings)
+    eligibility = _eligibility(mine, comparison, units)
+    if candidate is not None:
+        usage = {unit.address: unit.measured for unit in units if unit.measured is not None}
+        attempt = DeploymentClaimAttempt(candidate.id, me, usage)
+        return Decision(
+            outcome="claim", candidate=candidate, eligibility=eligibility, attempt=attempt, recorded=recorded
+        )
+    if eligibility.eligible:
+        skipped = DeploymentClaimSkipped("no_candidate")
+    else:
+        skipped = DeploymentClaimSkipped(
+            "not_eligible",
+            metrics=eligibility.metrics,
+            minMetrics=eligibility.minMetrics,
+            notEligibleReasons=eligibility.notEligibleReasons,
+        )
+    return Decision(
+        outcome="skip", reason=skipped.reason, eligibility=eligibility, skipped=skipped, recorded=recorded
+    )
+
+
+def conflict(attempt: DeploymentClaimAttempt) -> DeploymentClaimSkipped:
+    """The event of a unit whose attempt came second."""
+    return DeploymentClaimSkipped("claim_conflict", attempt.deployment_id, attempt.claimant)
+
+
+def record(me: str, wake_up: str, decision: Decision) -> DeploymentClaimRound:
+    """The event that keeps the inputs of a round; `wake_up` is why it ran."""
+    mine = next((unit for unit in decision.recorded.units if unit.address == me), None)
+    return DeploymentClaimRound(
+        wake_up=wake_up,
+        policy=mine.policy if mine else "",
+        cpu_weight=mine.cpu_weight if mine else 0.5,
+        memory_weight=mine.memory_weight if mine else 0.5,
+        units=list(decision.recorded.units),
+        candidates=list(decision.recorded.candidates),
+        units_left_out=decision.recorded.units_left_out,
+        candidates_left_out=decision.recorded.candidates_left_out,
+        outcome=decision.reason or decision.outcome,
+        deployment_id=decision.candidate.id if decision.candidate else UNSET,
+    )
+
+
+def recorded_inputs(event: DeploymentClaimRound) -> RoundInputs:
+    """The inputs as they were recorded; deciding again gives what was decided."""
+    return RoundInputs(
+        tuple(event.units), tuple(event.candidates), event.units_left_out, event.candidates_left_out
+    )
+
+
+def wake_ups(me: str, before: RoundInputs | None, after: RoundInputs) -> list[str]:
+    """The units that `me` must wake, sorted: those that would now claim and would not before, without
+    itself.
+
+    `before` is what `me` saw last (all that would claim are woken if it saw nothing yet), `after` what it
+    sees now: after its claim, or in a round in which it skipped because its own usage had grown. Other
+    units may have committed in between, and then `before` is not the state that this claim met: with two
+    units at {0, 0} both claim, the second sees {1, 1}, and in {0, 0} the first would have claimed as well,
+    yet by {1, 0} it had gone to sleep. So a unit is left asleep only if it would have claimed in `before`
+    and also in `after` as it would be without the change of `me` itself.
+    """
+    now = set(Standings(after.units).place(after.candidates))
+    if before is not None:
+        old_self = {unit.address: unit for unit in before.units if unit.address == me}
+        others_only = tuple(old_self.get(unit.address, unit) for unit in after.units)
+        awake = set(Standings(before.units).place(before.candidates))
+        now -= awake & set(Standings(others_only).place(after.candidates))
+    return sorted(now - {me})
+
+
+def _deciding_comparison(
+    mine: UnitView, candidate: Candidate | None, candidates: tuple[Candidate, ...], standings: Standings
+) -> Comparison:
+    """The comparison that the eligibility event shows.
+
+    That for the candidate taken; else for the first candidate that `mine` is eligible for, though others go
+    before it; else for the first that it may run; and with nothing to run, that of all units of its policy.
+    """
+    policy = Policy.of(mine)
+    if candidate is not None:
+        return standings.for_package(candidate.package)[policy]
+    packages = dict.fromkeys(c.package for c in candidates if may_run(mine.trusted, c.package))
+    comparisons = [standings.for_package(package).get(policy, NOBODY) for package in packages]
+    for comparison in comparisons:
+        if mine.address in comparison.eligible:
+            return comparison
+    return comparisons[0] if comparisons else standings.among_all(policy)
+
+
+def _eligibility(
+    mine: UnitView, comparison: Comparison, units: tuple[UnitView, ...]
+) -> DeploymentClaimEligibility:
+    name = mine.policy
+    value = metric(Policy.of(mine), mine)
+    eligible = mine.address in comparison.eligible
+    if eligible:
+        reasons = []
+    elif value is None or comparison.minimum is None:
+        reasons = [f"{name}:missing"]
+    elif name == "deployment_count":
+        reasons = [f"{name}:{value:.0f}>{comparison.minimum:.0f}"]
+    else:
+        reasons = [f"{name}:{value:.4f}>{comparison.minimum:.4f}"]
+    return DeploymentClaimEligibility(
+        eligible=eligible,
+        policy=[name],
+        activeNodeUnits=[unit.address for unit in units],
+        eligibleNodeUnits=list(comparison.eligible),
+        metrics={} if value is None else {name: value},
+        minMetrics={} if comparison.minimum is None else {name: comparison.minimum},
+        notEligibleReasons=reasons,
+    )
