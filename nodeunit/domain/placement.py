@@ -40,7 +40,8 @@ class Standings:
 
     def __init__(self, units: Iterable[UnitView]) -> None:
         lowest: dict[tuple[Policy, str], tuple[float, list[str]]] = {}
-        for unit in units:
+        # Sorted once here, every later sort finds its addresses in order already.
+        for unit in sorted(units, key=lambda unit: unit.address):
             policy = Policy.of(unit)
             value = metric(policy, unit)
             if value is None:

@@ -4,14 +4,19 @@ import re
 from functools import lru_cache
 
 
-@lru_cache(maxsize=4096)
 def may_run(trusted: str, package: str) -> bool:
     """Whether the pattern `trusted` is found in `package` (`name@version`).
 
     A pattern that is no regular expression trusts nothing: it comes from another unit, perhaps of another
     version, and one unit's bad setting must not stop the rounds of the others.
     """
+    pattern = _compiled(trusted)
+    return pattern is not None and pattern.search(package) is not None
+
+
+@lru_cache(maxsize=4096)  # the cache of `re` is smaller than a fleet in which every unit has its own pattern
+def _compiled(trusted: str) -> re.Pattern[str] | None:
     try:
-        return re.search(trusted, package) is not None
-    except re.error:
-        return False
+        return re.compile(trusted)
+    except (re.error, OverflowError, RecursionError):
+        return None
