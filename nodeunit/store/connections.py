@@ -93,10 +93,12 @@ def pool(given: str, purpose: str, *, max_size: int = 3) -> Pool:
 
 
 @asynccontextmanager
-async def explained(given: str = "") -> AsyncIterator[None]:
-    """Turns what psycopg raises inside into the errors of this project."""
+async def explained(given: str = "", *, but: type[Exception] | tuple[()] = ()) -> AsyncIterator[None]:
+    """Turns what psycopg raises inside into the errors of this project; `but` passes as it is."""
     try:
         yield
+    except but:
+        raise
     except psycopg.Error as error:
         raise explain(error, given) from error
 

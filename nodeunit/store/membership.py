@@ -1,0 +1,138 @@
+"""Joining the fleet, staying in it and leaving it: leases and epochs, as one unit sees them."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
+
+from nodeunit.domain.events import UnitJoined
+from nodeunit.store.connections import Pool, explained
+from nodeunit.store.queries import QUERIES
+
+
+@dataclass(frozen=True)
+class Membership:
+    """One unit in one epoch. Every write below carries both; a stale epoch raises StaleEpoch."""
+
+    address: str
+    epoch: int
+    lease_ttl_s: float
+    quiet_after_s: float
+    """Without a heartbeat for so long the unit takes no part in rounds."""
+
+
+class ProgramSample(msgspec.Struct, frozen=True):
+    """What one program used since the sample before."""
+
+    deployment_id: UUID
+    claim_version: int
+    cpu_percent: float
+    """Of the whole machine: all cores busy is 100."""
+    memory_mb: float
+
+
+class HeartbeatAnswer(msgspec.Struct, frozen=True):
+    """What a unit must know, with every heartbeat."""
+
+    fenced: bool
+    """The epoch is not in force any more."""
+    expired: list[str]
+    """Units whose lease has run out and whom nobody has declared lost yet."""
+    waiting: bool
+    """There are rows that somebody could claim."""
+    wake_up: int
+    """The number of the newest notification."""
+
+
+async def join(
+    pool: Pool, address: str, supervisor: UUID, joined: UnitJoined, *, lease_ttl_s: float, quiet_after_s: float
+) -> Membership:
+    """Takes a new epoch. Raises IdentityAlive while another supervisor's unit lives under this address."""
+    async with explained(), pool.connection() as connection:
+        epoch = await _value(
+            connection,
+            "join_unit",
+            address=address,
+            supervisor=supervisor,
+            lease_ttl_s=lease_ttl_s,
+            quiet_after_s=quiet_after_s,
+            data=msgspec.json.encode(joined).decode(),
+            event_id=uuid4(),
+        )
+    return Membership(address, epoch, lease_ttl_s, quiet_after_s)
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """The lease in force under an address."""
+
+    renewed_at: Any
+    expires_at: Any
+    left_s: float
+
+
+async def lease_of(pool: Pool, address: str) -> Lease | None:
+    """The lease in force, or None."""
+    async with explained(), pool.connection() as connection:
+        row = await (await connection.execute(QUERIES["lease_of"], {"address": address})).fetchone()
+    return None if row is None else Lease(**row)
+
+
+async def heartbeat(
+    pool: Pool, unit: Membership, cpu_percent: float | None, memory_mb: float | None, samples: list[ProgramSample]
+) -> HeartbeatAnswer:
+    """Renews the lease and stores the samples; one statement. None: the unit has not measured itself yet."""
+    async with explained(), pool.connection() as connection:
+        cursor = await connection.execute(
+            QUERIES["heartbeat"],
+            {
+                "address": unit.address,
+                "epoch": unit.epoch,
+                "lease_ttl_s": unit.lease_ttl_s,
+                "quiet_after_s": unit.quiet_after_s,
+                "cpu_percent": cpu_percent,
+                "memory_mb": memory_mb,
+                "samples": msgspec.json.encode(samples).decode(),
+            },
+        )
+        row = await cursor.fetchone()
+    assert row is not None
+    return HeartbeatAnswer(**row)
+
+
+async def declare_lost(pool: Pool, unit: Membership, lost: str) -> bool:
+    """Says that another unit's lease has run out. False when it has not, or somebody else was first."""
+    async with explained(), pool.connection() as connection:
+        return bool(
+            await _value(
+                connection, "declare_lost", address=unit.address, epoch=unit.epoch, lost=lost, event_id=uuid4()
+            )
+        )
+
+
+async def begin_draining(pool: Pool, unit: Membership) -> None:
+    """From here on the unit claims nothing more."""
+    async with explained(), pool.connection() as connection:
+        await _value(connection, "begin_draining", address=unit.address, epoch=unit.epoch, event_id=uuid4())
+
+
+async def leave(pool: Pool, unit: Membership) -> None:
+    """Ends the epoch. What the unit still held can be taken over at once."""
+    async with explained(), pool.connection() as connection:
+        await _value(connection, "leave_unit", address=unit.address, epoch=unit.epoch, event_id=uuid4())
+
+
+async def wake(pool: Pool, what: str, who: list[str]) -> None:
+    """One notification, on its own: never in the transaction of a claim."""
+    for_whom = ",".join(who) if len(who) <= 20 else "*"
+    async with explained(), pool.connection() as connection:
+        await connection.execute(QUERIES["wake"], {"what": what, "who": for_whom})
+
+
+async def _value(connection: AsyncConnection[DictRow], query: str, **parameters: object) -> Any:
+    row = await (await connection.execute(QUERIES[query], parameters)).fetchone()
+    assert row is not None
+    (value,) = row.values()
+    return value
