@@ -1,0 +1,296 @@
+"""The settings of a unit: variable, default, meaning and what is allowed of each, all in this one place."""
+
+import math
+import os
+import re
+import secrets
+import socket
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from nodeunit.errors import PatternInvalid, SettingInvalid, UnknownPolicy, WeightInvalid
+
+HEARTBEATS_PER_LEASE = 3
+"""A lease outlives at least two lost heartbeats."""
+
+_POLICIES = ("deployment_count", "resource_usage", "none")
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a unit was asked to be; what each field means stands in `DESCRIPTIONS`.
+
+    Encodes to JSON and back complete, password included, for the way from supervisor to daemon; what it
+    shows of itself has no password in it. Raises SettingInvalid if the lease is too short for the
+    heartbeat.
+    """
+
+    name: str
+    password: str
+    postgres_uri: str
+    claim_policy: str
+    cpu_weight: float
+    memory_weight: float
+    trusted_package_regexp: str
+    enable_custom_command: bool
+    heartbeat_interval_s: float
+    lease_ttl_s: float
+    reserved_cpu_percent: float
+    reserved_memory_mb: float
+    log_directory: str
+    stop_grace_s: float
+    log_level: str
+
+    @classmethod
+    def from_environment(cls, environ: MutableMapping[str, str]) -> "Settings":
+        """Reads the variables, and takes NODE_UNIT_PASSWORD out of `environ` even if another is invalid.
+
+        An empty value counts as unset. Raises SettingInvalid, or its subclass for a policy, weight or
+        pattern.
+        """
+        texts = {**environ, "NODE_UNIT_PASSWORD": environ.pop("NODE_UNIT_PASSWORD", "")}
+        found: dict[str, Callable[[], Any]] = {
+            "name": socket.gethostname,
+            "password": secrets.token_urlsafe,
+            "log_directory": lambda: _state_directory(environ),
+        }
+        values = {}
+        for description in DESCRIPTIONS:
+            name, variable = description.field, description.variable
+            if not texts.get(variable) and name in found:
+                values[name] = found[name]()
+            else:
+                values[name] = description.read(variable, texts.get(variable) or description.default)
+        return cls(**values)
+
+    def __post_init__(self) -> None:
+        # The tolerance is for decimal fractions: 3 x 0.1 is more than 0.3.
+        if self.lease_ttl_s < HEARTBEATS_PER_LEASE * self.heartbeat_interval_s * (1 - 1e-9):
+            raise SettingInvalid(
+                f"NODE_UNIT_LEASE_TTL is {self.lease_ttl_s:g}, which is less than {HEARTBEATS_PER_LEASE}"
+                f" heartbeats: NODE_UNIT_HEARTBEAT_INTERVAL is {self.heartbeat_interval_s:g}"
+            )
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        shown = {name: getattr(self, name) for name in self.__struct_fields__}
+        shown.update(password="***", postgres_uri=without_password(self.postgres_uri))
+        return list(shown.items())
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+
+def _text(variable: str, text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise SettingInvalid(f"{variable} is not valid UTF-8; set it to text that is") from None
+    return text
+
+
+def _choice(variable: str, text: str, allowed: tuple[str, ...], error: type[SettingInvalid]) -> str:
+    if text.lower() not in allowed:
+        raise error(f"{variable} is {text!r}, which is none of {', '.join(allowed)}")
+    return text.lower()
+
+
+def _policy(variable: str, text: str) -> str:
+    return _choice(variable, text, _POLICIES, UnknownPolicy)
+
+
+def _log_level(variable: str, text: str) -> str:
+    return _choice(variable, text, _LOG_LEVELS, SettingInvalid)
+
+
+def _pattern(variable: str, text: str) -> str:
+    try:
+        re.compile(_text(variable, text))
+    except (re.error, OverflowError, RecursionError) as error:
+        raise PatternInvalid(f"{variable} is {text!r}, which is no regular expression: {error}") from None
+    return text
+
+
+def _switch(variable: str, text: str) -> bool:
+    if text.lower() in ("true", "1", "yes"):
+        return True
+    if text.lower() in ("false", "0", "no"):
+        return False
+    raise SettingInvalid(f"{variable} is {text!r}, which is none of true, false, 1, 0, yes, no")
+
+
+def _number(text: str) -> float:
+    """Any text; nan stands for all that is no finite number, for every comparison with it is false."""
+    try:
+        value = float(text)
+    except ValueError:
+        return math.nan
+    return value if math.isfinite(value) else math.nan
+
+
+def _weight(variable: str, text: str) -> float:
+    value = _number(text)
+    if not value >= 0:
+        raise WeightInvalid(f"{variable} is {text!r}, which is no finite number of 0 or more")
+    return value
+
+
+def _amount(variable: str, text: str) -> float:
+    value = _number(text)
+    if not value >= 0:
+        raise SettingInvalid(f"{variable} is {text!r}, which is no finite number of 0 or more")
+    return value
+
+
+def _duration(variable: str, text: str) -> float:
+    value = _number(text)
+    if not value > 0:
+        raise SettingInvalid(f"{variable} is {text!r}, which is no finite number of seconds above 0")
+    return value
+
+
+def _directory(variable: str, text: str) -> str:
+    return os.path.abspath(os.path.expanduser(_text(variable, text)))
+
+
+def _state_directory(environ: Mapping[str, str]) -> str:
+    """By the XDG base directory specification, which says to ignore a relative path."""
+    state = environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(state):
+        home = environ.get("HOME") or os.path.expanduser("~")
+        if not os.path.isabs(home):
+            raise SettingInvalid(
+                "NODE_UNIT_LOG_DIR is not set and there is no home directory; set it to a path"
+            )
+        state = os.path.join(home, ".local", "state")
+    return os.path.join(state, "nodeunit")
+
+
+class Description(NamedTuple):
+    """A setting for those who set it: what help texts and tables are made from."""
+
+    field: str
+    """Its name in `Settings`."""
+    variable: str
+    """The environment variable."""
+    default: str
+    """The text that counts when the variable is unset or empty, or in words what does."""
+    meaning: str
+    read: Callable[[str, str], Any]
+    """Makes the value from variable and text; raises SettingInvalid."""
+
+
+DESCRIPTIONS: tuple[Description, ...] = (
+    Description(
+        "name", "NODE_UNIT_NAME", "the host name", "name of this unit; with the password, its identity", _text
+    ),
+    Description(
+        "password",
+        "NODE_UNIT_PASSWORD",
+        "a fresh random one",
+        "secret from which, with the name, the key pair of this unit is made",
+        _text,
+    ),
+    Description(
+        "postgres_uri", "POSTGRES_URI", "", "the database, as a libpq URI or as keywords and values", _text
+    ),
+    Description(
+        "claim_policy",
+        "NODE_UNIT_CLAIM_POLICY",
+        "deployment_count",
+        "who claims: deployment_count, the unit with the fewest deployments; resource_usage, the one with the"
+        " least CPU and memory in use; none, never this one",
+        _policy,
+    ),
+    Description(
+        "cpu_weight",
+        "NODE_UNIT_CPU_WEIGHT",
+        "0.5",
+        "weight of a percent of CPU under resource_usage",
+        _weight,
+    ),
+    Description(
+        "memory_weight",
+        "NODE_UNIT_MEMORY_WEIGHT",
+        "0.5",
+        "weight of a GiB of memory under resource_usage",
+        _weight,
+    ),
+    Description(
+        "trusted_package_regexp",
+        "TRUSTED_PACKAGE_REGEXP",
+        "^@yuants/",
+        "the packages this unit may run: a regular expression to find in name@version",
+        _pattern,
+    ),
+    Description(
+        "enable_custom_command",
+        "ENABLE_CUSTOM_COMMAND",
+        "false",
+        "whether the command of a row is run; if not, it is ignored",
+        _switch,
+    ),
+    Description(
+        "heartbeat_interval_s",
+        "NODE_UNIT_HEARTBEAT_INTERVAL",
+        "2",
+        "seconds from one heartbeat to the next",
+        _duration,
+    ),
+    Description(
+        "lease_ttl_s",
+        "NODE_UNIT_LEASE_TTL",
+        "10",
+        "seconds without a heartbeat after which this unit is lost; at least three heartbeats",
+        _duration,
+    ),
+    Description(
+        "reserved_cpu_percent",
+        "NODE_UNIT_RESERVED_CPU_PERCENT",
+        "1.0",
+        "percent of the machine's CPU expected of a package that was never measured",
+        _amount,
+    ),
+    Description(
+        "reserved_memory_mb",
+        "NODE_UNIT_RESERVED_MEMORY_MB",
+        "64",
+        "MiB of memory expected of a package that was never measured",
+        _amount,
+    ),
+    Description(
+        "log_directory",
+        "NODE_UNIT_LOG_DIR",
+        "$XDG_STATE_HOME/nodeunit, or ~/.local/state/nodeunit",
+        "where the output of the programs is kept",
+        _directory,
+    ),
+    Description(
+        "stop_grace_s",
+        "NODE_UNIT_STOP_GRACE",
+        "10",
+        "seconds a program has to end before it is killed",
+        _amount,
+    ),
+    Description(
+        "log_level",
+        "NODE_UNIT_LOG_LEVEL",
+        "info",
+        "the least of what the unit logs: debug, info, warning or error",
+        _log_level,
+    ),
+)
+"""All settings, in the order of `Settings`."""
+
+
+def without_password(database: str) -> str:
+    """A libpq URI or keyword string that may be shown: each password in it is `***`.
+
+    Where a URI is ambiguous, too much is hidden rather than too little.
+    """
+    if re.match(r"\s*postgres(ql)?://", database):
+        database = re.sub(r"(://[^:@/?]*:).*@", r"\1***@", database, flags=re.DOTALL)
+        return re.sub(r"(?i)((?:ssl)?password=)[^&]*", r"\1***", database)
+    value = r"'(?:[^'\\]|\\.)*'?|(?:[^\s\\]|\\.)*"
+    return re.sub(rf"(?i)((?:ssl)?password\s*=\s*)(?:{value})", r"\1***", database, flags=re.DOTALL)
