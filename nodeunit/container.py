@@ -1,0 +1,147 @@
+"""TimescaleDB in a container for `nodeunit demo`, by the docker command alone; gone when the demo ends.
+
+Standard library only: tools/timescaledb asks the same questions before anything is installed.
+"""
+
+import secrets
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Timer
+
+from nodeunit.errors import NoDatabase
+
+BUILT_IMAGE = "nodeunit/timescaledb:pg17"  # what tools/timescaledb makes from Debian's packages
+UPSTREAM_IMAGE = "timescale/timescaledb:2.19.3-pg17"
+
+SETTINGS = {
+    "shared_preload_libraries": "timescaledb,pg_stat_statements",
+    "timescaledb.telemetry_level": "off",
+    "track_commit_timestamp": "on",  # the report measures from commit to commit
+    "max_connections": "200",
+}
+
+# Without a network the engine answers a pull at once or never; with one it names the image within seconds.
+_FIRST_WORD_S = 20.0
+_PULL_S = 600.0
+_READY_S = 60.0
+
+
+@dataclass(frozen=True)
+class Container:
+    """A running database: `conninfo` for clients on this machine, `name` for the docker command."""
+
+    conninfo: str
+    name: str
+    image: str
+
+
+def docker_refusal() -> str | None:
+    """Why no Docker engine answers, in the words of the docker command; None when one does."""
+    answer = _docker("version", "--format", "{{.Server.Version}}")
+    return None if answer.returncode == 0 else _last_line(answer.stderr) or "the engine does not answer"
+
+
+def image_present() -> str | None:
+    """The TimescaleDB image that the engine already has, the one built here before the upstream one."""
+    for image in (BUILT_IMAGE, UPSTREAM_IMAGE):
+        if _docker("image", "inspect", image).returncode == 0:
+            return image
+    return None
+
+
+def image_present_or_pulled(say: Callable[[str], None] = lambda _: None) -> str | None:
+    """An image that is there, else the pinned upstream one pulled; None when it cannot be had from here."""
+    if image := image_present():
+        return image
+    say(f"pulling {UPSTREAM_IMAGE}")
+    refusal = _pull(UPSTREAM_IMAGE)
+    if refusal is None:
+        return UPSTREAM_IMAGE
+    say(f"the image cannot be pulled: {refusal}")
+    return None
+
+
+@contextmanager
+def timescaledb_container(image: str, *, keep: bool = False) -> Iterator[Container]:
+    """Run `image` on a random port of the loopback address until the block ends (with `keep`: beyond it).
+
+    Raises NoDatabase when the container does not start or its server does not answer in time.
+    """
+    name = f"nodeunit-demo-{secrets.token_hex(4)}"
+    password = secrets.token_urlsafe(18)
+    server = [argument for key, value in SETTINGS.items() for argument in ("-c", f"{key}={value}")]
+    started = False
+    try:
+        # The password goes in through standard input, for every user of the machine can read argument lists.
+        run = _docker(
+            *("run", "--detach", "--name", name, "--label", "nodeunit.demo", "--shm-size", "256m"),
+            *("--publish", "127.0.0.1::5432", "--env-file", "/dev/stdin", image, "postgres", *server),
+            stdin=f"POSTGRES_USER=nodeunit\nPOSTGRES_DB=nodeunit\nPOSTGRES_PASSWORD={password}\n",
+            timeout_s=60,
+        )
+        if run.returncode != 0:
+            raise NoDatabase(f"The container of {image} does not start: {_last_line(run.stderr)}")
+        _wait_until_ready(name)
+        address = _docker("port", name, "5432/tcp").stdout.split()[0]
+        started = True
+        yield Container(f"postgresql://nodeunit:{password}@{address}/nodeunit", name, image)
+    finally:
+        if not (keep and started):
+            _docker("rm", "--force", "--volumes", name, timeout_s=60)
+
+
+def _wait_until_ready(name: str) -> None:
+    """Until the server answers over TCP: while the image initialises, it answers on its own socket only."""
+    deadline = time.monotonic() + _READY_S
+    while _docker("exec", name, "pg_isready", "-q", "-h", "127.0.0.1", "-U", "nodeunit").returncode != 0:
+        running = _docker("inspect", "--format", "{{.State.Running}}", name).stdout.strip()
+        if running != "true" or time.monotonic() > deadline:
+            logs = _docker("logs", "--tail", "5", name)
+            raise NoDatabase(
+                f"The database container does not become ready: {_last_line(logs.stderr or logs.stdout)}"
+            )
+        time.sleep(0.1)
+
+
+def _pull(image: str) -> str | None:
+    """Pull an image; None when it is there now, else why not, in the engine's words where it gave any."""
+    pull = subprocess.Popen(
+        ["docker", "pull", image],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+    assert pull.stdout is not None
+    limit = Timer(_FIRST_WORD_S, pull.terminate)
+    limit.start()
+    pull.stdout.readline()
+    limit.cancel()
+    limit = Timer(_PULL_S, pull.terminate)
+    limit.start()
+    _, errors = pull.communicate()
+    limit.cancel()
+    if pull.returncode == 0:
+        return None
+    return _last_line(errors) or "no answer in time"
+
+
+def _docker(*arguments: str, stdin: str = "", timeout_s: float = 20) -> subprocess.CompletedProcess[str]:
+    """Run one docker command; a missing command and one that hangs are failures like any other."""
+    command = ["docker", *arguments]
+    try:
+        return subprocess.run(
+            command, input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
+    except FileNotFoundError:
+        return subprocess.CompletedProcess(command, 127, "", "there is no docker command")
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 124, "", f"no answer within {timeout_s:g} s")
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1].strip() if lines else ""
