@@ -13,7 +13,8 @@
     │   ├── PostgresTooOld        14
     │   ├── PoolingProxy          15
     │   ├── CandidateGone         16   internal: the row was deleted or disabled before the claim came
-    │   └── LogAppendOnly         16   someone tried to change or delete an event
+    │   ├── LogAppendOnly         16   someone tried to change or delete an event
+    │   └── VersionConflict       16   internal: a stream is not at the version the writer expected
     ├── SettingInvalid            23
     │   ├── UnknownPolicy         20
     │   ├── WeightInvalid         21
@@ -107,6 +108,10 @@ class LogAppendOnly(DatabaseError):
     """An event was to be changed or deleted."""
 
 
+class VersionConflict(DatabaseError):
+    """The stream has moved on: the append is a late repetition, or two writers believe it is theirs."""
+
+
 class SettingInvalid(NodeunitError):
     """The value of a setting is not among what is allowed."""
 
@@ -173,5 +178,6 @@ BY_SQLSTATE: dict[str, type[NodeunitError]] = {
     "NU003": CandidateGone,
     "NU004": DeploymentRefused,
     "NU005": LogAppendOnly,
+    "NU006": VersionConflict,
 }
 """The SQLSTATEs that nodeunit's own SQL functions and triggers raise, and the error each becomes."""

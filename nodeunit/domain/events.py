@@ -211,6 +211,9 @@ class UnitJoined(Event, frozen=True):
     custom_command: bool
     version: str
     """Of nodeunit."""
+    reserved_cpu_percent: float = 0.0
+    """What this unit reserves for a program that was never measured."""
+    reserved_memory_mb: float = 0.0
 
 
 class UnitLost(Event, frozen=True):

@@ -121,8 +121,10 @@ def explain(error: psycopg.Error, given: str = "") -> NodeunitError:
         case _, "42P01" | "42883" | "42703":
             return NotMigrated(f"the schema of this database is not complete ({sentence}); run: nodeunit migrate")
         case _, "42501":
-            return DatabaseError(f"{sentence}; grant the login one of the roles nodeunit_unit, nodeunit_operator, nodeunit_reader")
-        case ("08" | "57"), _:
+            return DatabaseError(
+                f"{sentence}; grant the login one of the roles nodeunit_unit, nodeunit_operator, nodeunit_reader"
+            )
+        case (("08" | "57"), _):
             return DatabaseUnreachable(f"the database ended the connection: {sentence}")
     return DatabaseError(f"the database refuses ({state}): {sentence}")
 

@@ -36,9 +36,9 @@ class DecisionStream:
         self._version = 0
         self._one_at_a_time = asyncio.Lock()
 
-    async def append(self, *events: Event) -> None:
-        """Appends the events, in order, in one transaction. Waits out a lost connection."""
-        encoded = _encode(events)
+    async def append(self, *events: Event, event_id: UUID | None = None) -> None:
+        """Appends the events, in order, in one transaction. Waits out a lost connection. `event_id` is the first's."""
+        encoded = _encode(events, event_id)
 
         async def attempt(connection: AsyncConnection[DictRow]) -> None:
             await connection.execute(QUERIES["append_decisions"], self._parameters(encoded))
@@ -93,7 +93,8 @@ class DecisionStream:
             try:
                 async with self._pool.connection() as connection:
                     cursor = await connection.execute(
-                        QUERIES["stream_version_now"], {"address": self._unit.address, "epoch": self._unit.epoch}
+                        QUERIES["stream_version_now"],
+                        {"address": self._unit.address, "epoch": self._unit.epoch},
                     )
                     row = await cursor.fetchone()
                 break
@@ -157,16 +158,16 @@ async def is_recorded(pool: Pool, event_id: UUID) -> bool:
     return row is not None
 
 
-def _encode(events: tuple[Event, ...]) -> str:
+def _encode(events: tuple[Event, ...], first_id: UUID | None = None) -> str:
     """The events as append_decisions wants them."""
     return msgspec.json.encode(
         [
             {
-                "event_id": uuid4(),
+                "event_id": first_id if first_id is not None and n == 0 else uuid4(),
                 "type": type_name(event),
                 "data": event,
                 "deployment_id": getattr(event, "deployment_id", msgspec.UNSET) or None,
             }
-            for event in events
+            for n, event in enumerate(events)
         ]
     ).decode()

@@ -24,6 +24,9 @@ class Checkpoint(NamedTuple):
     position: int = 0
 
 
+BEGINNING = Checkpoint()
+
+
 class RecordedEvent(msgspec.Struct, frozen=True):
     """One row of the log. `data` is its JSON text; `event()` decodes it."""
 
@@ -48,7 +51,7 @@ class RecordedEvent(msgspec.Struct, frozen=True):
         return Checkpoint(self.transaction_id, self.position)
 
 
-async def read(pool: Pool, after: Checkpoint = Checkpoint(), limit: int = 1000) -> list[RecordedEvent]:
+async def read(pool: Pool, after: Checkpoint = BEGINNING, limit: int = 1000) -> list[RecordedEvent]:
     """The next events in commit order; fewer than `limit` when the end of what is certain is reached."""
     async with explained(), pool.connection() as connection:
         cursor = await connection.execute(
@@ -58,7 +61,7 @@ async def read(pool: Pool, after: Checkpoint = Checkpoint(), limit: int = 1000) 
         return [RecordedEvent(**row) for row in await cursor.fetchall()]
 
 
-async def read_all(pool: Pool, after: Checkpoint = Checkpoint(), batch: int = 1000) -> AsyncIterator[RecordedEvent]:
+async def read_all(pool: Pool, after: Checkpoint = BEGINNING, batch: int = 1000) -> AsyncIterator[RecordedEvent]:
     """Every event from a checkpoint to the present end, in batches: memory does not grow with the log."""
     while events := await read(pool, after, batch):
         for event in events:

@@ -9,6 +9,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from nodeunit.domain.events import UnitJoined
+from nodeunit.domain.policy import Usage
 from nodeunit.store.connections import Pool, explained
 from nodeunit.store.queries import QUERIES
 
@@ -48,7 +49,13 @@ class HeartbeatAnswer(msgspec.Struct, frozen=True):
 
 
 async def join(
-    pool: Pool, address: str, supervisor: UUID, joined: UnitJoined, *, lease_ttl_s: float, quiet_after_s: float
+    pool: Pool,
+    address: str,
+    supervisor: UUID,
+    joined: UnitJoined,
+    *,
+    lease_ttl_s: float,
+    quiet_after_s: float,
 ) -> Membership:
     """Takes a new epoch. Raises IdentityAlive while another supervisor's unit lives under this address."""
     async with explained(), pool.connection() as connection:
@@ -81,7 +88,7 @@ async def lease_of(pool: Pool, address: str) -> Lease | None:
 
 
 async def heartbeat(
-    pool: Pool, unit: Membership, cpu_percent: float | None, memory_mb: float | None, samples: list[ProgramSample]
+    pool: Pool, unit: Membership, measured: Usage | None, samples: list[ProgramSample]
 ) -> HeartbeatAnswer:
     """Renews the lease and stores the samples; one statement. None: the unit has not measured itself yet."""
     async with explained(), pool.connection() as connection:
@@ -92,8 +99,8 @@ async def heartbeat(
                 "epoch": unit.epoch,
                 "lease_ttl_s": unit.lease_ttl_s,
                 "quiet_after_s": unit.quiet_after_s,
-                "cpu_percent": cpu_percent,
-                "memory_mb": memory_mb,
+                "cpu_percent": measured and measured.cpu_percent,
+                "memory_mb": measured and measured.memory_mb,
                 "samples": msgspec.json.encode(samples).decode(),
             },
         )
@@ -107,7 +114,12 @@ async def declare_lost(pool: Pool, unit: Membership, lost: str) -> bool:
     async with explained(), pool.connection() as connection:
         return bool(
             await _value(
-                connection, "declare_lost", address=unit.address, epoch=unit.epoch, lost=lost, event_id=uuid4()
+                connection,
+                "declare_lost",
+                address=unit.address,
+                epoch=unit.epoch,
+                lost=lost,
+                event_id=uuid4(),
             )
         )
 

@@ -38,9 +38,8 @@ class MigrationState(NamedTuple):
 
 async def status(conninfo: str) -> list[MigrationState]:
     """The state of each file in the database. Raises what `connect` raises."""
-    async with await connect(conninfo, "migrate") as connection:
-        async with explained(conninfo):
-            known = await _ledger(connection)
+    async with await connect(conninfo, "migrate") as connection, explained(conninfo):
+        known = await _ledger(connection)
     ours = migrations()
     states = [MigrationState(m.name, _state(m, known)) for m in ours]
     names = {m.name for m in ours}
@@ -80,9 +79,7 @@ async def _apply(connection: AsyncConnection[DictRow]) -> list[str]:
             await connection.execute(migration.text.encode())
         except psycopg.Error as error:
             raise DatabaseError(f"{migration.name} failed and everything is rolled back: {explain(error)}") from error
-        await connection.execute(
-            QUERIES["record_migration"], {"name": migration.name, "checksum": migration.checksum}
-        )
+        await connection.execute(QUERIES["record_migration"], {"name": migration.name, "checksum": migration.checksum})
     return [m.name for m in pending]
 
 
@@ -102,5 +99,7 @@ def _state(migration: Migration, known: dict[str, str]) -> str:
     if checksum == migration.checksum:
         return "applied"
     if not migration.repeatable:
-        raise DatabaseError(f"{migration.name} was changed after it had been applied; restore its text and add a new file")
+        raise DatabaseError(
+            f"{migration.name} was changed after it had been applied; restore its text and add a new file"
+        )
     return "changed"

@@ -1,0 +1,42 @@
+"""The verbs, put together."""
+
+from typing import Annotated
+
+import typer
+
+from nodeunit import __version__
+from nodeunit.cli.address import address
+from nodeunit.cli.migrate import migrate
+from nodeunit.cli.projections import projections
+from nodeunit.cli.run import run
+
+app = typer.Typer(
+    name="nodeunit",
+    help="A fleet scheduler for long-running programs that needs nothing but PostgreSQL with TimescaleDB.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"nodeunit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Options of nodeunit itself."""
+
+
+app.command(rich_help_panel="Run", help=run.__doc__)(run)
+app.command(rich_help_panel="Run")(address)
+app.command(rich_help_panel="Database")(migrate)
+app.add_typer(projections, rich_help_panel="Database")

@@ -1,0 +1,45 @@
+"""`nodeunit run`: become the supervisor of a unit."""
+
+import os
+from collections.abc import Iterator
+
+from nodeunit.cli.database import Database
+from nodeunit.errors import DatabaseUnreachable
+from nodeunit.identity import address_of
+from nodeunit.settings import DESCRIPTIONS, Settings
+from nodeunit.supervisor.launch import exec_supervisor
+from nodeunit.unit import configuration
+
+
+def settings_table() -> str:
+    """Every setting of a unit, for the help: variable, meaning, default."""
+    return "\n\n".join(_lines())
+
+
+def _lines() -> Iterator[str]:
+    yield "[bold]Settings[/bold], all from the environment:"
+    for setting in DESCRIPTIONS:
+        default = f" \\[{setting.default}]" if setting.default else ""
+        yield f"[cyan]{setting.variable}[/cyan]{default}: {setting.meaning}."
+    yield "[bold]Example[/bold]: POSTGRES_URI=postgresql://postgres@127.0.0.1/fleet NODE_UNIT_NAME=a nodeunit run"
+
+
+def run(database: Database = "") -> None:
+    """Run a unit on this machine until SIGTERM, which drains it: programs are stopped, rows given back."""
+    if database:
+        os.environ["POSTGRES_URI"] = database
+    settings = Settings.from_environment(os.environ)
+    if not settings.postgres_uri:
+        raise DatabaseUnreachable("POSTGRES_URI is not set; set it to the connection string of the database")
+    address = address_of(settings.name, settings.password)
+    exec_supervisor(
+        {
+            "address": address,
+            "log_directory": settings.log_directory,
+            "stop_grace_s": settings.stop_grace_s,
+        },
+        configuration.of_unit(settings, address, dict(os.environ)),
+    )
+
+
+run.__doc__ = f"{run.__doc__}\n\n{settings_table()}"

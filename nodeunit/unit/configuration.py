@@ -1,0 +1,59 @@
+"""What the daemon is started with: read once from the memory file that the supervisor passes on."""
+
+import os
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from nodeunit import __version__
+from nodeunit.domain.events import UnitJoined
+from nodeunit.settings import Settings
+
+QUIET_AFTER_HEARTBEATS = 2
+"""A unit that missed so many heartbeats takes no part in rounds, long before its lease runs out."""
+
+
+class Configuration(msgspec.Struct, frozen=True):
+    """The daemon's part of the settings. The password is not in it: the address is all that is left of it."""
+
+    address: str
+    settings: Settings
+    libpq: dict[str, str] = {}
+    """The `PG*` variables the unit was started with; a child's environment never has them."""
+
+    def joined(self, host: str, supervisor: UUID) -> UnitJoined:
+        """The event with which this unit joins; epoch and predecessor are the database's to fill in."""
+        s = self.settings
+        return UnitJoined(
+            name=s.name,
+            host=host,
+            epoch=0,
+            succeeds=None,
+            supervisor=supervisor,
+            policy=s.claim_policy,
+            cpu_weight=s.cpu_weight,
+            memory_weight=s.memory_weight,
+            reserved_cpu_percent=s.reserved_cpu_percent,
+            reserved_memory_mb=s.reserved_memory_mb,
+            trusted=s.trusted_package_regexp,
+            custom_command=s.enable_custom_command,
+            version=__version__,
+        )
+
+
+def of_unit(settings: Settings, address: str, environ: dict[str, str]) -> dict[str, Any]:
+    """What `read` gets back in the daemon, as JSON can carry it."""
+    libpq = {name: value for name, value in environ.items() if name.startswith("PG")}
+    plain = msgspec.structs.replace(settings, password="")
+    return {"address": address, "settings": msgspec.to_builtins(plain), "libpq": libpq}
+
+
+def read(settings_fd: int) -> Configuration:
+    """Reads the memory file without moving its offset: the next daemon reads it too."""
+    content = os.pread(settings_fd, os.fstat(settings_fd).st_size, 0)
+    os.close(settings_fd)
+    whole = msgspec.json.decode(content)
+    configuration = msgspec.convert(whole["daemon"], Configuration)
+    os.environ.update(configuration.libpq)
+    return configuration

@@ -1,0 +1,53 @@
+"""How a row becomes a request to start its program; and every reason why it may not."""
+
+from typing import cast
+
+from nodeunit.domain.deployment import Deployment
+from nodeunit.domain.trust import may_run
+from nodeunit.process.environment import clean_environment
+from nodeunit.process.runnable import argv_of
+from nodeunit.supervisor.protocol import OnDisconnect, Spawn
+
+
+class NotRunnable(Exception):
+    """This unit will not run the row as it is; `reason` is for the event, the text for people."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class Launcher:
+    """Knows what this unit may run and how."""
+
+    def __init__(self, address: str, trusted: str, custom_command: bool, grace_s: float) -> None:
+        self.grace_s = grace_s
+        self._address = address
+        self._trusted = trusted
+        self._custom_command = custom_command
+
+    def spawn(self, row: Deployment) -> Spawn:
+        """The request to the supervisor. Raises NotRunnable."""
+        package = f"{row.package_name}@{row.package_version}"
+        if not may_run(self._trusted, package):
+            raise NotRunnable("not_trusted", f"{package} does not match TRUSTED_PACKAGE_REGEXP {self._trusted!r}")
+        if not row.command:
+            raise NotRunnable("no_installer", f"{package} has no command, and packages cannot be installed yet")
+        if not self._custom_command:
+            raise NotRunnable("custom_command_off", "the row has a command and ENABLE_CUSTOM_COMMAND is not on")
+        try:
+            argv = argv_of(row.command, row.args)
+        except ValueError as error:
+            raise NotRunnable("bad_command", str(error)) from None
+        return {
+            "op": "spawn",
+            "key": str(row.id),
+            "argv": argv,
+            "env": clean_environment(
+                row.env, deployment_id=str(row.id), address=self._address, claim_version=row.address_version
+            ),
+            "cwd": None,
+            "on_disconnect": cast(OnDisconnect, row.on_disconnect),
+            "grace_s": self.grace_s,
+            "meta": {"revision": row.revision, "claim_version": row.address_version},
+        }

@@ -1,0 +1,50 @@
+"""The daemon's end of the socket pair to its supervisor; what is said on it stands in `supervisor.protocol`."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from nodeunit.supervisor.protocol import Decoder, Op, encode
+
+log = logging.getLogger(__name__)
+
+Message = Mapping[str, Any]
+
+READ_AT_ONCE = 65_536
+
+
+class Link:
+    """Messages to and from the supervisor. `send` never waits: what it takes is small, and the supervisor reads."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, fd: int) -> "Link":
+        """Takes over the file descriptor that the daemon was started with."""
+        return cls(*await asyncio.open_connection(sock=socket.socket(fileno=fd)))
+
+    def send(self, message: Op) -> None:
+        """Says something. After the supervisor's death there is nobody to say it to, and `messages` has ended."""
+        if not self._writer.is_closing():
+            self._writer.write(encode(message))
+
+    async def messages(self) -> AsyncIterator[Message]:
+        """What the supervisor says, `hello` first; ends with the supervisor."""
+        decoder = Decoder(lambda complaint: log.error("the supervisor sent what is no message: %s", complaint))
+        try:
+            while data := await self._reader.read(READ_AT_ONCE):
+                for message in decoder.feed(data):
+                    yield message
+        except ConnectionError as error:
+            log.error("the link to the supervisor broke: %s", error)
+
+    async def flush(self) -> None:
+        """Returns when everything said is on its way."""
+        try:
+            await self._writer.drain()
+        except ConnectionError:
+            pass

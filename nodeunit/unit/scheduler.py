@@ -1,0 +1,129 @@
+"""Claim rounds. A wake-up starts a wave: rounds follow each other as long as this unit claims.
+
+A claim carries no notification. After its commit the claimant reads the new state, which its next round needs anyway,
+and wakes exactly the units that would claim now and would not have before. The last one to commit sees the full state,
+so no wake-up is lost; a claimant that dies in between is covered by the heartbeats, whose answer says that work waits.
+"""
+
+import asyncio
+import logging
+from uuid import UUID
+
+from nodeunit.domain import round as claim_round
+from nodeunit.domain.events import Event
+from nodeunit.domain.policy import Candidate
+from nodeunit.domain.round import Decision, RoundInputs
+from nodeunit.domain.trust import may_run
+from nodeunit.errors import DatabaseError
+from nodeunit.store import decisions as store
+from nodeunit.store import membership
+from nodeunit.store.connections import Pool
+from nodeunit.store.decisions import DecisionStream
+from nodeunit.store.listener import WakeUp
+from nodeunit.store.membership import Membership
+from nodeunit.unit.runner import Runner
+
+log = logging.getLogger(__name__)
+
+CANDIDATES = 64
+"""So many of the oldest candidates a round looks at: enough for each unit to have one of its own."""
+
+HEARD_BY_FEW = ("eligible", "unit_lost")
+"""Wake-ups that not every unit gets by itself: who is not eligible after one passes it on to who is."""
+
+
+class Scheduler:
+    """Runs until cancelled. Wake-ups that come during a wave coalesce into one more."""
+
+    def __init__(self, pool: Pool, unit: Membership, trusted: str, decisions: DecisionStream, runner: Runner) -> None:
+        self._pool = pool
+        self._unit = unit
+        self._trusted = trusted
+        self._decisions = decisions
+        self._runner = runner
+        self._refused: set[str] = set()
+        self._why: list[str] = []
+        self._woken = asyncio.Event()
+        self._seen: RoundInputs | None = None
+        self._told_of: frozenset[UUID] = frozenset()
+
+    def wake(self, why: str) -> None:
+        """Asks for a wave. A heartbeat is the weakest reason: it counts only when there is no other."""
+        self._why.append(why)
+        self._woken.set()
+
+    def hear(self, wake_up: WakeUp) -> None:
+        """A notification: for everybody, or for some units by address."""
+        if wake_up.concerns(self._unit.address):
+            self.wake(wake_up.what)
+
+    async def run(self) -> None:
+        """Waits and claims. A database that is away ends a wave; the next wake-up comes with its return."""
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            reasons = list(dict.fromkeys(self._why))
+            self._why.clear()
+            try:
+                await self._wave(next((r for r in reasons if r != "heartbeat"), "heartbeat"))
+            except DatabaseError as error:
+                log.warning("claiming is interrupted: %s", error)
+
+    async def _wave(self, why: str) -> None:
+        claimed = False
+        conflicts: set[UUID] = set()
+        while True:
+            inputs = await self._inputs(conflicts)
+            decision = claim_round.decide(self._unit.address, inputs)
+            if claimed or (decision.outcome == "skip" and why in HEARD_BY_FEW):
+                await self._wake_others(inputs)
+            self._seen = inputs
+            if decision.outcome == "skip" and claimed:
+                return  # the look after a claim is not a round
+            if decision.candidate is None:
+                await self._skip(why, inputs, decision)
+                return
+            claimed = await self._claim(why, decision, decision.candidate)
+            if not claimed:
+                conflicts.add(decision.candidate.id)
+
+    async def _inputs(self, conflicts: set[UUID]) -> RoundInputs:
+        """The state, without rows this unit may not run and without those it came second for in this wave: a claim
+        under way is not visible yet, and to try again at once would only conflict again.
+        """
+        while True:
+            inputs = await store.round_inputs(self._pool, sorted(self._refused), CANDIDATES + len(conflicts))
+            refused = {c.package for c in inputs.candidates if not may_run(self._trusted, c.package)}
+            self._refused |= refused
+            if not refused or len(inputs.candidates) < CANDIDATES:
+                break
+        mine = tuple(c for c in inputs.candidates if c.package not in refused and c.id not in conflicts)
+        return RoundInputs(inputs.units, mine[:CANDIDATES])
+
+    async def _claim(self, why: str, decision: Decision, candidate: Candidate) -> bool:
+        events = (
+            claim_round.record(self._unit.address, why, decision),
+            decision.eligibility,
+            decision.attempt,
+        )
+        deployment = await self._decisions.claim(candidate, tuple(e for e in events if e is not None))
+        if deployment is None:
+            log.info("deployment %s went to another unit", candidate.id)
+            return False
+        log.info("claimed %s (%s)", deployment.id, candidate.package)
+        self._runner.adopt(deployment)
+        return True
+
+    async def _skip(self, why: str, inputs: RoundInputs, decision: Decision) -> None:
+        """Records the skip. A heartbeat looks again at what was told before; that is nothing new to record."""
+        waiting = frozenset(c.id for c in inputs.candidates)
+        if why == "heartbeat" and waiting <= self._told_of:
+            return
+        self._told_of = waiting
+        recorded = claim_round.record(self._unit.address, why, decision)
+        events: tuple[Event | None, ...] = (recorded, decision.eligibility, decision.skipped)
+        await self._decisions.append(*(e for e in events if e is not None))
+
+    async def _wake_others(self, now: RoundInputs) -> None:
+        if others := claim_round.wake_ups(self._unit.address, self._seen, now):
+            await membership.wake(self._pool, "eligible", others)
