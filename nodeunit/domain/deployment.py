@@ -68,8 +68,7 @@ def evolve(state: Assignment, version: int, event: Event | Unknown) -> Assignmen
                 raise InvariantViolated(f"deployment {deployment_id}: version {version} gives it to nobody")
             if state.holder:
                 raise InvariantViolated(
-                    f"deployment {deployment_id}: version {version} gives it to {holder}"
-                    f" while {state.holder} has it"
+                    f"deployment {deployment_id}: version {version} gives it to {holder} while {state.holder} has it"
                 )
             return Assignment(holder, version)
         case DeploymentReleased(deployment_id=deployment_id, holder=holder):
@@ -87,6 +86,4 @@ def evolve(state: Assignment, version: int, event: Event | Unknown) -> Assignmen
 def _follows(deployment_id: UUID, state: Assignment, version: int) -> None:
     if version != state.version + 1:
         fault = "is there twice" if version <= state.version else "leaves a gap"
-        raise InvariantViolated(
-            f"deployment {deployment_id}: version {version} {fault} after version {state.version}"
-        )
+        raise InvariantViolated(f"deployment {deployment_id}: version {version} {fault} after version {state.version}")

@@ -89,6 +89,4 @@ def _compare(lows: Iterable[tuple[float, list[str]]]) -> Comparison:
     if not lows:
         return NOBODY
     minimum = min(value for value, _ in lows)
-    return Comparison(
-        minimum, tuple(sorted(chain.from_iterable(at for value, at in lows if value == minimum)))
-    )
+    return Comparison(minimum, tuple(sorted(chain.from_iterable(at for value, at in lows if value == minimum))))

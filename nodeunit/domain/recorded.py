@@ -52,9 +52,7 @@ def _units_that_count(me: str, units: list[UnitView], candidates: tuple[Candidat
         # Without a candidate the unit is compared with all of its policy.
         keep.update(standings.among_all(policy).eligible[:NEAREST])
         valued = ((metric(policy, unit), unit.address) for unit in units)
-        keep.update(
-            address for _, address in nsmallest(NEAREST, ((v, a) for v, a in valued if v is not None))
-        )
+        keep.update(address for _, address in nsmallest(NEAREST, ((v, a) for v, a in valued if v is not None)))
     return keep
 
 

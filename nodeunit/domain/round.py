@@ -16,7 +16,7 @@ from nodeunit.domain.events import (
     DeploymentClaimSkipped,
 )
 from nodeunit.domain.placement import NOBODY, Comparison, Standings
-from nodeunit.domain.policy import Candidate, Policy, UnitView, metric
+from nodeunit.domain.policy import NOTHING, Candidate, Policy, UnitView, metric
 from nodeunit.domain.recorded import worth_recording
 from nodeunit.domain.trust import may_run
 
@@ -87,9 +87,7 @@ def decide(me: str, inputs: RoundInputs) -> Decision:
             minMetrics=eligibility.minMetrics,
             notEligibleReasons=eligibility.notEligibleReasons,
         )
-    return Decision(
-        outcome="skip", reason=skipped.reason, eligibility=eligibility, skipped=skipped, recorded=recorded
-    )
+    return Decision(outcome="skip", reason=skipped.reason, eligibility=eligibility, skipped=skipped, recorded=recorded)
 
 
 def conflict(attempt: DeploymentClaimAttempt) -> DeploymentClaimSkipped:
@@ -116,29 +114,39 @@ def record(me: str, wake_up: str, decision: Decision) -> DeploymentClaimRound:
 
 def recorded_inputs(event: DeploymentClaimRound) -> RoundInputs:
     """The inputs as they were recorded; deciding again gives what was decided."""
-    return RoundInputs(
-        tuple(event.units), tuple(event.candidates), event.units_left_out, event.candidates_left_out
-    )
+    return RoundInputs(tuple(event.units), tuple(event.candidates), event.units_left_out, event.candidates_left_out)
 
 
 def wake_ups(me: str, before: RoundInputs | None, after: RoundInputs) -> list[str]:
-    """The units that `me` must wake, sorted: those that would now claim and would not before, without
-    itself.
+    """The units that `me` must wake, sorted, without itself: those that would claim now and would not
+    before.
 
-    `before` is what `me` saw last (all that would claim are woken if it saw nothing yet), `after` what it
-    sees now: after its claim, or in a round in which it skipped because its own usage had grown. Other
-    units may have committed in between, and then `before` is not the state that this claim met: with two
-    units at {0, 0} both claim, the second sees {1, 1}, and in {0, 0} the first would have claimed as well,
-    yet by {1, 0} it had gone to sleep. So a unit is left asleep only if it would have claimed in `before`
-    and also in `after` as it would be without the change of `me` itself.
+    `after` is what `me` sees now, after its claim or in a round that it skipped; `before` is what it saw
+    the last time it looked. If it never did, all that would claim are woken.
+
+    Others may have committed in between, so `before` need not be the state that a claim met. Two units at
+    {0, 0} both claim; the second sees {1, 1}. In {0, 0} the first would have claimed as well, but it looked
+    at {1, 0} and went to sleep. So a unit is left asleep only if it would also have claimed in what is
+    there now but for `me` itself: as it was, or with its new sample and what it had reserved, or with
+    nothing reserved. That no wake-up is lost is tested on a model; only two samples of one unit without a
+    round between them can leave work until the next heartbeat.
     """
-    now = set(Standings(after.units).place(after.candidates))
-    if before is not None:
-        old_self = {unit.address: unit for unit in before.units if unit.address == me}
-        others_only = tuple(old_self.get(unit.address, unit) for unit in after.units)
-        awake = set(Standings(before.units).place(before.candidates))
-        now -= awake & set(Standings(others_only).place(after.candidates))
-    return sorted(now - {me})
+    now = _claimants(after)
+    old = None if before is None else next((unit for unit in before.units if unit.address == me), None)
+    new = next((unit for unit in after.units if unit.address == me), None)
+    if before is None or not now:
+        return sorted(now - {me})
+    awake = _claimants(before)
+    if old is not None and new is not None:
+        sampled = msgspec.structs.replace(old, measured=new.measured)
+        for self_before in (old, sampled, msgspec.structs.replace(sampled, reserved=NOTHING)):
+            units = tuple(self_before if unit.address == me else unit for unit in after.units)
+            awake &= _claimants(RoundInputs(units, after.candidates))
+    return sorted(now - awake - {me})
+
+
+def _claimants(inputs: RoundInputs) -> set[str]:
+    return set(Standings(inputs.units).place(inputs.candidates))
 
 
 def _deciding_comparison(
@@ -160,9 +168,7 @@ def _deciding_comparison(
     return comparisons[0] if comparisons else standings.among_all(policy)
 
 
-def _eligibility(
-    mine: UnitView, comparison: Comparison, units: tuple[UnitView, ...]
-) -> DeploymentClaimEligibility:
+def _eligibility(mine: UnitView, comparison: Comparison, units: tuple[UnitView, ...]) -> DeploymentClaimEligibility:
     name = mine.policy
     value = metric(Policy.of(mine), mine)
     eligible = mine.address in comparison.eligible
