@@ -19,9 +19,11 @@ begin
     end if;
 
     grant execute on function
-        join_unit, begin_draining, leave_unit, declare_lost, heartbeat, round_inputs, claim_deployment,
+        join_unit, begin_draining, end_drain, leave_unit, declare_lost, heartbeat, round_inputs, claim_deployment,
         release_deployment, append_decisions, wake
     to nodeunit_unit;
+
+    grant execute on function cordon_unit, uncordon_unit, drain_unit to nodeunit_operator;
 
     grant select on
         deployment, event, usage, unit, lease, fleet, current_usage, wake_up, assignment_order, membership_order,

@@ -14,6 +14,7 @@
     │   ├── PoolingProxy          15
     │   ├── CandidateGone         16   internal: the row was deleted or disabled before the claim came
     │   ├── LogAppendOnly         16   someone tried to change or delete an event
+    │   ├── UnitUnknown           17   no unit in the fleet has this name or address
     │   └── VersionConflict       16   internal: a stream is not at the version the writer expected
     ├── SettingInvalid            23
     │   ├── UnknownPolicy         20
@@ -108,6 +109,12 @@ class LogAppendOnly(DatabaseError):
     """An event was to be changed or deleted."""
 
 
+class UnitUnknown(DatabaseError):
+    """No unit in the fleet has this name or address."""
+
+    exit_code = 17
+
+
 class VersionConflict(DatabaseError):
     """The stream has moved on: the append is a late repetition, or two writers believe it is theirs."""
 
@@ -179,5 +186,6 @@ BY_SQLSTATE: dict[str, type[NodeunitError]] = {
     "NU004": DeploymentRefused,
     "NU005": LogAppendOnly,
     "NU006": VersionConflict,
+    "NU007": UnitUnknown,
 }
 """The SQLSTATEs that nodeunit's own SQL functions and triggers raise, and the error each becomes."""

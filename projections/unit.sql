@@ -16,11 +16,15 @@ create table if not exists unit (
     trusted text not null default '',
     custom_command boolean not null default false,
     software text not null default '',
+    cordoned boolean not null default false,
+    drain_until timestamptz,
 
     constraint unit_pkey primary key (address),
     constraint unit_membership_is_known check (membership in ('present', 'draining', 'left', 'lost'))
 );
 
+comment on column unit.cordoned is 'An operator''s word, which outlives restarts: the unit claims nothing more.';
+comment on column unit.drain_until is 'Set while an operator wants its rows moved away; then their programs are killed.';
 comment on table unit is 'The units of the fleet; a projection of the unit-<address> streams.';
 
 create or replace function fold_unit(p_unit unit, p_event event) returns unit
@@ -32,6 +36,7 @@ begin
     case p_event.type
         when 'UnitJoined' then
             p_unit.membership := 'present';
+            p_unit.cordoned := coalesce(p_unit.cordoned, false);
             p_unit.epoch := p_event.stream_version;
             p_unit.name := p_event.data ->> 'name';
             p_unit.host := p_event.data ->> 'host';
@@ -43,6 +48,14 @@ begin
             p_unit.trusted := p_event.data ->> 'trusted';
             p_unit.custom_command := p_event.data ->> 'custom_command';
             p_unit.software := p_event.data ->> 'version';
+        when 'UnitCordoned' then p_unit.cordoned := true;
+        when 'UnitUncordoned' then
+            p_unit.cordoned := false;
+            p_unit.drain_until := null;
+        when 'UnitDrainRequested' then
+            p_unit.cordoned := true;
+            p_unit.drain_until := p_event.data ->> 'until';
+        when 'UnitDrained' then p_unit.drain_until := null;
         when 'UnitDraining' then p_unit.membership := 'draining';
         when 'UnitLeft' then p_unit.membership := 'left';
         when 'UnitLost' then p_unit.membership := 'lost';
@@ -61,7 +74,10 @@ begin atomic
     from (
         select unit_of(e order by e.stream_version) as u
         from event e
-        where e.type in ('UnitJoined', 'UnitDraining', 'UnitLeft', 'UnitLost')
+        where e.type in (
+            'UnitJoined', 'UnitCordoned', 'UnitUncordoned', 'UnitDrainRequested', 'UnitDrained',
+            'UnitDraining', 'UnitLeft', 'UnitLost'
+        )
         group by e.unit_address
     ) folded;
 end;
@@ -87,10 +103,11 @@ begin
     insert into unit as u select f.* from unit_folded() f
     on conflict on constraint unit_pkey do update set
         (name, host, membership, epoch, version, since, policy, cpu_weight, memory_weight,
-         reserved_cpu_percent, reserved_memory_mb, trusted, custom_command, software) =
+         reserved_cpu_percent, reserved_memory_mb, trusted, custom_command, software, cordoned, drain_until) =
         (excluded.name, excluded.host, excluded.membership, excluded.epoch, excluded.version, excluded.since,
          excluded.policy, excluded.cpu_weight, excluded.memory_weight, excluded.reserved_cpu_percent,
-         excluded.reserved_memory_mb, excluded.trusted, excluded.custom_command, excluded.software)
+         excluded.reserved_memory_mb, excluded.trusted, excluded.custom_command, excluded.software,
+         excluded.cordoned, excluded.drain_until)
     where u is distinct from excluded;
     get diagnostics v_mended = row_count;
     return v_mended;

@@ -5,12 +5,13 @@
 -- fenced    the epoch is not in force: stop deciding, join again
 -- expired   units whose lease has run out and whom nobody has declared lost yet
 -- waiting   rows that somebody could claim
+-- drain_s   seconds that an operator leaves for moving the rows away; null: nobody wants that
 -- wake_up   the number of the newest notification; a listener behind it for a whole heartbeat is deaf
 
 create or replace function heartbeat(
     p_address text, p_epoch integer, p_lease_ttl interval, p_quiet_after interval,
     p_cpu_percent double precision, p_memory_mb double precision, p_samples jsonb
-) returns table (fenced boolean, expired text[], waiting boolean, wake_up bigint)
+) returns table (fenced boolean, expired text[], waiting boolean, drain_s double precision, wake_up bigint)
 language plpgsql security definer set search_path from current as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -24,7 +25,7 @@ begin
         cpu_percent = coalesce(p_cpu_percent, l.cpu_percent), memory_mb = coalesce(p_memory_mb, l.memory_mb)
     where l.address = p_address and l.epoch = p_epoch;
     if not found then
-        return query select true, '{}'::text[], false, 0::bigint;
+        return query select true, '{}'::text[], false, null::double precision, 0::bigint;
         return;
     end if;
 
@@ -62,6 +63,10 @@ begin
         ) or exists (
             select from lease l join deployment d on d.address = l.address
             where l.epoch is null and d.enabled and d.type = 'deployment'
+        ),
+        (
+            select greatest(extract(epoch from u.drain_until - v_now), 0)::double precision
+            from unit u where u.address = p_address and u.drain_until is not null
         ),
         (select coalesce(max(w.number), 0) from wake_up w);
 end

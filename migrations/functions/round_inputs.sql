@@ -8,7 +8,7 @@ language sql stable security definer set search_path from current as $$
         select u.*, l.cpu_percent, l.memory_mb
         from unit u
         join lease l on l.address = u.address and l.epoch = u.epoch
-        where u.membership = 'present' and l.quiet_at > clock_timestamp()
+        where u.membership = 'present' and not u.cordoned and l.quiet_at > clock_timestamp()
     ),
     held as (
         select d.address, count(*) as deployments

@@ -231,6 +231,29 @@ class UnitDraining(Event, frozen=True):
     """The unit gives up its rows and claims no more."""
 
 
+class UnitCordoned(Event, frozen=True):
+    """An operator wants the unit to claim nothing more; what it holds goes on."""
+
+    by: str
+
+
+class UnitUncordoned(Event, frozen=True):
+    """The unit may claim again; a drain under way ends."""
+
+    by: str
+
+
+class UnitDrainRequested(Event, frozen=True):
+    """An operator wants the rows of the unit moved away until then; the unit stays, cordoned."""
+
+    until: str
+    by: str
+
+
+class UnitDrained(Event, frozen=True):
+    """The unit holds nothing more that was to be moved away."""
+
+
 class UnitListenerDeaf(Event, frozen=True):
     """Notifications were sent that the unit's listener did not hear; it reconnects."""
 

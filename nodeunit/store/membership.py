@@ -44,6 +44,8 @@ class HeartbeatAnswer(msgspec.Struct, frozen=True):
     """Units whose lease has run out and whom nobody has declared lost yet."""
     waiting: bool
     """There are rows that somebody could claim."""
+    drain_s: float | None
+    """Seconds that an operator leaves for moving the rows away; None: nobody wants that."""
     wake_up: int
     """The number of the newest notification."""
 
@@ -128,6 +130,12 @@ async def begin_draining(pool: Pool, unit: Membership) -> None:
     """From here on the unit claims nothing more."""
     async with explained(), pool.connection() as connection:
         await _value(connection, "begin_draining", address=unit.address, epoch=unit.epoch, event_id=uuid4())
+
+
+async def end_drain(pool: Pool, unit: Membership) -> None:
+    """Says that an operator's drain is done: the unit holds nothing more, and stays."""
+    async with explained(), pool.connection() as connection:
+        await _value(connection, "end_drain", address=unit.address, epoch=unit.epoch, event_id=uuid4())
 
 
 async def leave(pool: Pool, unit: Membership) -> None:

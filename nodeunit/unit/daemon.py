@@ -4,7 +4,7 @@
                ↑        │ fenced            │ drain            │ replace
                └────────┘                   └─→ leave, exit 0  └─→ exit 0, the programs go on
 
-One TaskGroup owns the duties of an epoch. What outlives an epoch, the link, the runner and the journal, belongs to the
+What outlives an epoch, the link, the runner and the journal, belongs to the
 daemon: programs do not notice that their unit has joined anew.
 """
 
@@ -12,42 +12,25 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator
-from enum import Enum
 from uuid import UUID
 
 from nodeunit.clock import boottime
-from nodeunit.domain.events import UnitListenerDeaf
 from nodeunit.domain.restart import RestartRule
-from nodeunit.errors import DatabaseError, IdentityAlive, NodeunitError, StaleEpoch
-from nodeunit.process.leftovers import end_leftovers
+from nodeunit.errors import IdentityAlive, NodeunitError, StaleEpoch
 from nodeunit.process.sampler import Sampler
 from nodeunit.store import connections, membership, requirements
-from nodeunit.store.decisions import DecisionStream
-from nodeunit.store.listener import Listener, WakeUp
 from nodeunit.store.membership import Membership
 from nodeunit.unit.configuration import QUIET_AFTER_HEARTBEATS, Configuration
-from nodeunit.unit.drain import drain
-from nodeunit.unit.heartbeat import Heartbeat
+from nodeunit.unit.epoch import Ending, Epoch
 from nodeunit.unit.journal import Journal
 from nodeunit.unit.launch import Launcher
 from nodeunit.unit.link import Link, Message
 from nodeunit.unit.runner import Runner
-from nodeunit.unit.scheduler import Scheduler
 
 log = logging.getLogger(__name__)
 
 ALIVE_EVERY_S = 1.0
 LOOK_AT_LEASE_EVERY_S = 0.2
-LEFTOVERS_WITHIN_S = 10.0
-
-
-class Ending(Enum):
-    """Why a daemon ends."""
-
-    DRAIN = "drain"
-    REPLACE = "replace"
-    ORPHANED = "orphaned"
-    """The supervisor is dead, and the programs with it."""
 
 
 class Daemon:
@@ -77,8 +60,7 @@ class Daemon:
                 background.create_task(self._say_alive()),
             ]
             try:
-                while not await self._epoch(UUID(hello["supervisor"]), Sampler(hello["pid"])):
-                    log.warning("this unit was declared lost: it joins again and keeps what nobody took")
+                await self._live(UUID(hello["supervisor"]), Sampler(hello["pid"]))
             except IdentityAlive:
                 await self._stop_everything()
                 raise
@@ -87,61 +69,41 @@ class Daemon:
                 for task in tasks:
                     task.cancel()
 
-    async def _epoch(self, supervisor: UUID, sampler: Sampler) -> bool:
-        """Joins and works until the end of the epoch. False when the unit was fenced and is to join again."""
-        sent_at = boottime()
-        unit = await self._join(supervisor)
-        log.info("joined as %s in epoch %d", unit.address, unit.epoch)
-        self._link.send({"op": "ready"})
-        decisions = DecisionStream(self._pool, unit)
-        s = self._configuration.settings
-        scheduler = Scheduler(self._pool, unit, s.trusted_package_regexp, decisions, self._runner)
+    async def _live(self, supervisor: UUID, sampler: Sampler) -> None:
+        """One epoch after another, until one comes to its end."""
+        while True:
+            unit, sent_at = await self._join(supervisor)
+            log.info("joined as %s in epoch %d", unit.address, unit.epoch)
+            self._link.send({"op": "ready"})
+            settings = self._configuration.settings
+            epoch = Epoch(self._pool, unit, settings, sampler, self._link, self._runner, self._journal)
+            fenced = False
+            try:
+                await epoch.run(sent_at, self._ending)
+            except* StaleEpoch:
+                fenced = True
+            if not fenced:
+                return
+            log.warning("this unit was declared lost: it joins again and keeps what nobody took")
 
-        def on_wake_up(wake_up: WakeUp) -> None:
-            scheduler.hear(wake_up)
-            if wake_up.what != "eligible":
-                self._runner.look()
+    async def _join(self, supervisor: UUID) -> tuple[Membership, float]:
+        """Joins; returns the membership and the moment (CLOCK_BOOTTIME) from which its lease counts.
 
-        listener = Listener(s.postgres_uri, on_wake_up)
-        heartbeat = Heartbeat(
-            self._pool, unit, s.heartbeat_interval_s, sampler, self._runner, scheduler, listener,
-            on_lease=self._on_lease, on_deaf=lambda missed: self._journal.write(UnitListenerDeaf(missed)),
-        )  # fmt: skip
-        fenced = False
-        try:
-            async with asyncio.TaskGroup() as duties:
-                self._on_lease(sent_at + unit.lease_ttl_s)
-                claiming = duties.create_task(scheduler.run())
-                rest = [
-                    duties.create_task(duty)
-                    for duty in (
-                        heartbeat.run(), listener.run(), self._runner.run(self._pool),
-                        self._journal.run(self._pool, decisions),
-                    )
-                ]  # fmt: skip
-                ending = await asyncio.shield(self._ending)
-                claiming.cancel()
-                await self._end(ending, unit)
-                for duty in rest:
-                    duty.cancel()
-        except* StaleEpoch:
-            fenced = True
-        return not fenced
-
-    async def _join(self, supervisor: UUID) -> Membership:
-        """Joins. A lease under our identity may be a dead predecessor's: it is watched until it is renewed, and then
-        somebody lives there, or until it has run out.
+        A lease under our identity may be a dead predecessor's: it is watched until it is renewed, and then somebody
+        lives there, or until it has run out.
         """
         s = self._configuration.settings
         address = self._configuration.address
         joined = self._configuration.joined(socket.gethostname(), supervisor)
         first = None
         while True:
+            sent_at = boottime()
             try:
-                return await membership.join(
+                unit = await membership.join(
                     self._pool, address, supervisor, joined,
                     lease_ttl_s=s.lease_ttl_s, quiet_after_s=QUIET_AFTER_HEARTBEATS * s.heartbeat_interval_s,
                 )  # fmt: skip
+                return unit, sent_at
             except IdentityAlive:
                 lease = await membership.lease_of(self._pool, address)
                 if lease is not None and first is not None and lease.renewed_at > first.renewed_at:
@@ -151,32 +113,12 @@ class Daemon:
                     log.warning("the lease of a unit with this identity runs %.0f s more; waiting", lease.left_s)
             await asyncio.sleep(LOOK_AT_LEASE_EVERY_S)
 
-    async def _end(self, ending: Ending, unit: Membership) -> None:
-        if ending is Ending.REPLACE:
-            log.info("making room for a new daemon")
-            return
-        if ending is Ending.ORPHANED:
-            left = await asyncio.to_thread(end_leftovers, unit.address, LEFTOVERS_WITHIN_S)
-            if left:
-                log.error("processes of this unit cannot be ended: %s", [one.entry.pid for one in left])
-                return  # what may still run is not given back: the lease runs out and others decide
-            self._runner.supervisor_is_gone()
-        try:
-            await drain(self._pool, unit, self._runner, self._journal)
-        except DatabaseError as error:
-            log.warning("could not leave in order (%s): the lease runs out", error)
-        self._link.send({"op": "leave"})
-
     async def _stop_everything(self) -> None:
         """Another unit holds our identity: nothing may go on here."""
         async with asyncio.TaskGroup() as stopping:
             for key in self._runner.held():
                 stopping.create_task(self._runner.give_back(key))
         self._link.send({"op": "leave"})
-
-    def _on_lease(self, deadline: float) -> None:
-        self._link.send({"op": "lease", "expires_boottime": deadline})
-        self._runner.lease_is_good_until(deadline)
 
     async def _follow_supervisor(self, messages: AsyncIterator[Message]) -> None:
         async for message in messages:
@@ -207,7 +149,12 @@ class Daemon:
 async def run(configuration: Configuration, link_fd: int) -> None:
     """Runs a daemon to its end. Raises NodeunitError."""
     daemon = Daemon(configuration, await Link.open(link_fd))
+    first: BaseException | None = None
     try:
         await daemon.run()
     except* NodeunitError as errors:
-        raise errors.exceptions[0] from None
+        first = errors
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    if first is not None:
+        raise first

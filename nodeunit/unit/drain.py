@@ -1,44 +1,64 @@
-"""Leaving in order: claim nothing more, stop each program, give its row back, wake who can take it, leave."""
+"""Giving rows back: all of them when the unit leaves, or one by one when an operator wants them elsewhere.
+
+A row is released only when its program is dead, and whoever can take it is woken at once.
+"""
 
 import asyncio
 import logging
 
+from nodeunit.clock import boottime
 from nodeunit.domain.round import wake_ups
-from nodeunit.errors import NodeunitError
+from nodeunit.errors import DatabaseError
 from nodeunit.store import decisions, membership
 from nodeunit.store.connections import Pool
 from nodeunit.store.membership import Membership
 from nodeunit.unit.journal import Journal
 from nodeunit.unit.runner import Runner
+from nodeunit.unit.scheduler import CANDIDATES
 
 log = logging.getLogger(__name__)
 
 
-async def drain(pool: Pool, unit: Membership, runner: Runner, journal: Journal) -> None:
-    """Gives everything back and leaves the fleet. A row is released only when its program is dead."""
+async def leave(pool: Pool, unit: Membership, runner: Runner, journal: Journal) -> None:
+    """Claims nothing more, stops everything, gives everything back and leaves the fleet."""
+    runner.start_nothing_more()
     await membership.begin_draining(pool, unit)
     keys = runner.held()
-    log.info("draining: %d programs to stop", len(keys))
+    log.info("leaving: %d programs to stop", len(keys))
     async with asyncio.TaskGroup() as stopping:
         for key in keys:
-            stopping.create_task(_give_back(pool, unit, runner, key))
+            stopping.create_task(_give_back(pool, unit, runner, key, "drained", None))
     await journal.empty()
     await membership.leave(pool, unit)
     await _wake_successors(pool, unit)
 
 
-async def _give_back(pool: Pool, unit: Membership, runner: Runner, key: str) -> None:
-    deployment = await runner.give_back(key)
-    if deployment is None:
-        return
+async def move_away(pool: Pool, unit: Membership, runner: Runner, within_s: float, grace_s: float) -> None:
+    """Gives the rows back one by one, so that each runs elsewhere before the next one stops; the unit stays, cordoned.
+    Grace periods are cut so that all are moved within `within_s` seconds.
+    """
+    deadline = boottime() + within_s
+    log.info("an operator wants %d rows moved away within %.0f s", len(runner.rows()), within_s)
+    while keys := runner.rows():
+        left_s = max(deadline - boottime(), 0.0)
+        await _give_back(pool, unit, runner, keys[0], "drained", min(grace_s, left_s))
+    await membership.end_drain(pool, unit)
+
+
+async def _give_back(
+    pool: Pool, unit: Membership, runner: Runner, key: str, reason: str, grace_s: float | None
+) -> None:
+    deployment = await runner.give_back(key, grace_s)
     try:
-        if await decisions.release(pool, unit, deployment, "drained"):
+        if deployment is not None and await decisions.release(pool, unit, deployment, reason):
             await _wake_successors(pool, unit)
-    except NodeunitError as error:
+    except DatabaseError as error:
         log.warning("%s could not be released (%s); it is taken over when this unit has left", key, error)
+    finally:
+        runner.given_back(key)
 
 
 async def _wake_successors(pool: Pool, unit: Membership) -> None:
-    now = await decisions.round_inputs(pool, [], 1)
+    now = await decisions.round_inputs(pool, [], CANDIDATES)
     if others := wake_ups(unit.address, None, now):
         await membership.wake(pool, "eligible", others)

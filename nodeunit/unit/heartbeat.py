@@ -1,33 +1,31 @@
-"""The heartbeat: one statement every interval, and everything the unit learns from its answer.
+"""The heartbeat: one statement every interval, which renews the lease and brings the answer everybody else acts on.
 
-Only the database's clock decides about leases. The supervisor is told how long ours is good for: counted from the
-moment the heartbeat was sent, so that the unit's idea of the end is never later than the database's.
+Only the database's clock decides about leases. How long ours is good for is counted from the moment the heartbeat was
+sent, so that the unit's idea of the end is never later than the database's.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from nodeunit.clock import boottime
-from nodeunit.errors import DatabaseError, StaleEpoch
+from nodeunit.errors import DatabaseError
 from nodeunit.process.sampler import Sampler
 from nodeunit.store import membership
 from nodeunit.store.connections import Pool
-from nodeunit.store.listener import Listener
 from nodeunit.store.membership import HeartbeatAnswer, Membership, ProgramSample
 from nodeunit.unit.runner import Runner
-from nodeunit.unit.scheduler import Scheduler
 
 log = logging.getLogger(__name__)
 
 SETTLES_AFTER_S = 1.0
-"""A program that just started is sampled so soon again, out of turn: then its claim is no reservation any more."""
+"""What just started is sampled so soon again, out of turn: then its claim is no reservation any more."""
 
 
 class Heartbeat:
-    """Runs until cancelled. Raises StaleEpoch when the unit is fenced."""
+    """Runs until cancelled. `on_answer` gets each answer and the moment (CLOCK_BOOTTIME) its question was sent."""
 
     def __init__(
         self,
@@ -36,20 +34,16 @@ class Heartbeat:
         interval_s: float,
         sampler: Sampler,
         runner: Runner,
-        scheduler: Scheduler,
-        listener: Listener,
-        on_lease: Callable[[float], None],
-        on_deaf: Callable[[int], None],
+        on_answer: Callable[[HeartbeatAnswer, float], Awaitable[None]],
     ) -> None:
+        self.soon = asyncio.Event()
+        """Set to be told the state at once."""
         self._pool = pool
         self._unit = unit
         self._interval_s = interval_s
         self._sampler = sampler
         self._runner = runner
-        self._scheduler = scheduler
-        self._listener = listener
-        self._on_lease = on_lease
-        self._on_deaf = on_deaf
+        self._on_answer = on_answer
         self._measured = False
 
     async def run(self) -> None:
@@ -59,17 +53,25 @@ class Heartbeat:
         await self._beat()
         await asyncio.sleep(min(SETTLES_AFTER_S, self._interval_s))
         await self._beat()
-        stagger = random.random()
+        pause_s = self._interval_s * random.random()
         while True:
-            try:
-                async with asyncio.timeout(self._interval_s * stagger):
-                    await self._runner.started.wait()
-                self._runner.started.clear()
-                await asyncio.sleep(min(SETTLES_AFTER_S, self._interval_s))
-            except TimeoutError:
-                pass
-            stagger = 1.0
+            await self._pause(pause_s)
             await self._beat()
+            pause_s = self._interval_s
+
+    async def _pause(self, pause_s: float) -> None:
+        """Waits for the next beat: its turn, a program that has started and settled, or a call for it."""
+        started = asyncio.ensure_future(self._runner.started.wait())
+        soon = asyncio.ensure_future(self.soon.wait())
+        try:
+            await asyncio.wait((started, soon), timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
+            if self._runner.started.is_set():
+                self._runner.started.clear()
+                await asyncio.wait((soon,), timeout=min(SETTLES_AFTER_S, self._interval_s))
+            self.soon.clear()
+        finally:
+            started.cancel()
+            soon.cancel()
 
     async def _beat(self) -> None:
         sample = await asyncio.to_thread(self._sampler.sample, self._runner.processes())
@@ -87,20 +89,4 @@ class Heartbeat:
         except DatabaseError as error:
             log.warning("no heartbeat: %s", error)
             return
-        if answer.fenced:
-            raise StaleEpoch(f"unit {self._unit.address} was declared lost, or succeeded, in epoch {self._unit.epoch}")
-        self._on_lease(sent_at + self._unit.lease_ttl_s)
-        await self._act_on(answer)
-
-    async def _act_on(self, answer: HeartbeatAnswer) -> None:
-        if missed := self._listener.hear_of(answer.wake_up):
-            self._on_deaf(missed)
-        for address in answer.expired:
-            try:
-                if await membership.declare_lost(self._pool, self._unit, address):
-                    log.warning("unit %s is lost: its lease has run out", address)
-                    self._scheduler.wake("unit_lost")
-            except DatabaseError as error:
-                log.warning("cannot declare %s lost yet: %s", address, error)
-        if answer.waiting:
-            self._scheduler.wake("heartbeat")
+        await self._on_answer(answer, sent_at)

@@ -66,6 +66,7 @@ class Runner:
         self._restarts: dict[str, Restarts] = {}
         self._ended: dict[str, asyncio.Event] = {}
         self._adopted: set[str] = set()
+        self._going: set[str] = set()
         self._rows_changed = asyncio.Event()
         self._lease_until = 0.0
         self._draining = False
@@ -110,18 +111,32 @@ class Runner:
                 self._rows_changed.set()
                 continue
             # What was claimed while the query ran is newer than its answer.
-            self._desired = rows | {key: self._desired[key] for key in self._adopted if key not in rows}
+            rows |= {key: self._desired[key] for key in self._adopted if key in self._desired and key not in rows}
+            self._desired = {key: row for key, row in rows.items() if key not in self._going}
             self._reconcile()
 
-    async def give_back(self, key: str) -> Deployment | None:
-        """Stops one program for good. Returns the row, when it is one to release."""
-        self._draining = True
+    async def give_back(self, key: str, grace_s: float | None = None) -> Deployment | None:
+        """Stops one program, not to be started again until `given_back`. Returns the row when it is one to release."""
+        self._going.add(key)
         deployment = self._desired.pop(key, None)
         if key in self._programs:
             ended = self._ended.setdefault(key, asyncio.Event())
-            self._stop(key)
+            self._stop(key, grace_s)
             await ended.wait()
         return deployment if deployment is not None and deployment.type == "deployment" else None
+
+    def given_back(self, key: str) -> None:
+        """The row is released: should it come back to this unit, that is a new claim."""
+        self._going.discard(key)
+        self._rows_changed.set()
+
+    def start_nothing_more(self) -> None:
+        """The unit is leaving."""
+        self._draining = True
+
+    def rows(self) -> list[str]:
+        """The ids of the rows this unit holds; daemon rows, which every unit has, are not among them."""
+        return sorted(key for key, d in self._desired.items() if d.type == "deployment")
 
     def held(self) -> list[str]:
         """The ids of everything that runs or should run here."""
@@ -233,11 +248,12 @@ class Runner:
         self._programs[key] = Program(claim)
         self._link.send(spawn)
 
-    def _stop(self, key: str) -> None:
+    def _stop(self, key: str, grace_s: float | None = None) -> None:
         program = self._programs[key]
-        if not program.stopping:
+        if not program.stopping or grace_s is not None:
             program.stopping = True
-            self._link.send({"op": "stop", "key": key, "grace_s": self._launcher.grace_s})
+            grace_s = self._launcher.grace_s if grace_s is None else grace_s
+            self._link.send({"op": "stop", "key": key, "grace_s": grace_s})
 
 
 def _claim_of(deployment: Deployment) -> Claim:

@@ -10,7 +10,7 @@ from lease l
 where l.address = %(address)s and l.epoch is not null
 
 -- name: heartbeat
-select h.fenced, h.expired, h.waiting, h.wake_up
+select h.fenced, h.expired, h.waiting, h.drain_s, h.wake_up
 from heartbeat(
     %(address)s, %(epoch)s, make_interval(secs => %(lease_ttl_s)s), make_interval(secs => %(quiet_after_s)s),
     %(cpu_percent)s, %(memory_mb)s, %(samples)s::jsonb
@@ -21,6 +21,18 @@ select declare_lost(%(address)s, %(epoch)s, %(lost)s, %(event_id)s)
 
 -- name: begin_draining
 select begin_draining(%(address)s, %(epoch)s, %(event_id)s)
+
+-- name: end_drain
+select end_drain(%(address)s, %(epoch)s, %(event_id)s)
+
+-- name: cordon_unit
+select cordon_unit(%(address)s)
+
+-- name: uncordon_unit
+select uncordon_unit(%(address)s)
+
+-- name: drain_unit
+select drain_unit(%(address)s, make_interval(secs => %(within_s)s))
 
 -- name: leave_unit
 select leave_unit(%(address)s, %(epoch)s, %(event_id)s)
