@@ -7,12 +7,6 @@ PYTHON ?= python3
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-# The suites start their own containers and remove them, also those of a run that was killed (tests/support/engine.py):
-# the helper container that testcontainers would pull for this is not needed, and cannot be pulled everywhere. Inside a
-# virtual machine testcontainers would take the bridge's address; ports are published on the loopback address as well.
-export TESTCONTAINERS_RYUK_DISABLED ?= true
-export TESTCONTAINERS_HOST_OVERRIDE ?= 127.0.0.1
-
 demo: $(STAMP) ## Two units claim 21 deployments before your eyes; chooses its database itself
 	@$(BIN)/nodeunit demo
 

@@ -1,0 +1,109 @@
+"""Fixtures: databases real and fresh, units as processes, faults. The work is done in tests/support."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from nodeunit.embedded import embedded_database
+from tests.support.databases import Databases
+from tests.support.proxy import Proxy
+from tests.support.timescale import TimescaleServer, remove_leftovers, timescale_server
+from tests.support.unit_process import UnitProcess, unit_process
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark a test by the database that it uses, and run those first that need none: they fail soonest."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & {"timescale", "own_timescale"}:
+            item.add_marker("container")
+        if "plain_server" in fixtures:
+            item.add_marker("plain")
+    items.sort(key=_cost)
+
+
+def _cost(item: pytest.Item) -> int:
+    """What has to be there for a test, from nothing to a whole fleet."""
+    order = ("plain", "container", "e2e", "chaos")
+    return max((order.index(mark.name) + 1 for mark in item.iter_markers() if mark.name in order), default=0)
+
+
+@pytest.fixture(scope="session")
+def timescale() -> Iterator[TimescaleServer]:
+    """The TimescaleDB server of this run. Tests that harm the server take `own_timescale`."""
+    remove_leftovers()
+    with timescale_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def timescale_databases(timescale: TimescaleServer) -> Databases:
+    return Databases(timescale.conninfo)
+
+
+@pytest.fixture
+def database(timescale_databases: Databases) -> Iterator[str]:
+    """The conninfo of a migrated TimescaleDB database that only this test uses."""
+    with timescale_databases.fresh() as conninfo:
+        yield conninfo
+
+
+@pytest.fixture
+def empty_database(timescale_databases: Databases) -> Iterator[str]:
+    """The conninfo of a TimescaleDB database that nothing was migrated into."""
+    with timescale_databases.fresh(migrated=False) as conninfo:
+        yield conninfo
+
+
+@pytest.fixture
+def own_timescale() -> Iterator[TimescaleServer]:
+    """A server of the test's own, to restart, kill or freeze; migrate with `Databases(server.conninfo).fresh()`."""
+    with timescale_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def plain_server() -> Iterator[str]:
+    """The conninfo of the embedded PostgreSQL, which has no TimescaleDB."""
+    with embedded_database({"fsync": "off", "track_commit_timestamp": "on", "max_connections": "300"}) as server:
+        yield server.conninfo
+
+
+@pytest.fixture(scope="session")
+def plain_databases(plain_server: str) -> Databases:
+    return Databases(plain_server)
+
+
+@pytest.fixture
+def plain_database(plain_databases: Databases) -> Iterator[str]:
+    """The conninfo of a migrated database without TimescaleDB that only this test uses."""
+    with plain_databases.fresh() as conninfo:
+        yield conninfo
+
+
+@pytest.fixture
+def empty_plain_database(plain_databases: Databases) -> Iterator[str]:
+    """The conninfo of a database without TimescaleDB that nothing was migrated into."""
+    with plain_databases.fresh(migrated=False) as conninfo:
+        yield conninfo
+
+
+@pytest.fixture
+async def proxy(database: str) -> AsyncIterator[Proxy]:
+    """A proxy in front of `database`; connect to `proxy.conninfo`."""
+    async with Proxy(database) as running:
+        yield running
+
+
+@pytest.fixture
+def start_unit(tmp_path: Path) -> Iterator[Callable[..., UnitProcess]]:
+    """`start_unit(database, name="unit-1", NODE_UNIT_...="...")`: a unit as a process, ended after the test."""
+    with ExitStack() as units:
+
+        def start(database: str, *, name: str = "unit-1", **settings: str) -> UnitProcess:
+            return units.enter_context(unit_process(database, tmp_path, name=name, **settings))
+
+        yield start

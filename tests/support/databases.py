@@ -1,0 +1,44 @@
+"""A fresh database for each test: migrated once into a template, then copied, which takes a fraction of the time."""
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from nodeunit.store.migrator import migrate
+
+
+class Databases:
+    """The databases of one server, given the conninfo of a superuser."""
+
+    def __init__(self, administrator: str) -> None:
+        self.administrator = administrator
+
+    @contextmanager
+    def fresh(self, *, migrated: bool = True) -> Iterator[str]:
+        """The conninfo of a database of its own, dropped at the end whoever is still connected."""
+        template = self._migrated_template if migrated else "template1"
+        name = f"test_{secrets.token_hex(6)}"
+        self._execute(sql.SQL("create database {} template {}"), name, template)
+        try:
+            yield make_conninfo(self.administrator, dbname=name)
+        finally:
+            self._execute(sql.SQL("drop database {} with (force)"), name)
+
+    @cached_property
+    def _migrated_template(self) -> str:
+        """Migrated by the code under test, then closed to everybody: a template in use cannot be copied."""
+        name = f"template_{secrets.token_hex(6)}"
+        self._execute(sql.SQL("create database {}"), name)
+        asyncio.run(migrate(make_conninfo(self.administrator, dbname=name)))
+        self._execute(sql.SQL("alter database {} allow_connections false"), name)
+        return name
+
+    def _execute(self, statement: sql.SQL, *names: str) -> None:
+        with psycopg.connect(self.administrator, autocommit=True) as connection:
+            connection.execute(statement.format(*map(sql.Identifier, names)))

@@ -1,0 +1,115 @@
+"""A TimescaleDB server in a container of its own, made for tests: fast, disposable, on a port that stays."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import docker
+import psycopg
+from testcontainers.community.postgres import PostgresContainer
+
+from nodeunit.container import image_present
+from tests.support.waiting import wait_until
+
+_OWNER = "nodeunit.tests.owner"  # a label: pid and start time of the run that a container belongs to
+
+SETTINGS = {
+    # Nothing here has to survive a power cut, and every database is made by copying files.
+    "fsync": "off",
+    "full_page_writes": "off",
+    "shared_preload_libraries": "timescaledb,pg_stat_statements",
+    "track_commit_timestamp": "on",
+    "max_connections": "300",
+    "timescaledb.telemetry_level": "off",
+    # Else the extension's scheduler connects to every database that has it, again and again, and a database that
+    # somebody is connected to cannot be copied. Without workers its launcher ends at once; nothing here needs its jobs.
+    "timescaledb.max_background_workers": "0",
+}
+
+
+class TimescaleServer:
+    """A running server. `restart`, `kill`, `freeze` are the faults of a server that tests ask for."""
+
+    def __init__(self, container: PostgresContainer, port: int) -> None:
+        self._container = container
+        self.conninfo = f"postgresql://{container.username}:{container.password}@127.0.0.1:{port}/{container.dbname}"
+
+    def restart(self) -> None:
+        """Fast shutdown and start; returns when it answers again."""
+        self._container.get_wrapped_container().restart(timeout=30)
+        self.wait_until_it_answers()
+
+    def kill(self) -> None:
+        """End it as a power cut would, without a word to its clients."""
+        self._container.get_wrapped_container().kill()
+
+    def start_again(self) -> None:
+        """After `kill`; returns when it answers."""
+        self._container.get_wrapped_container().start()
+        self.wait_until_it_answers()
+
+    def freeze(self) -> None:
+        """Stop all its processes in their tracks: connections stay open and nothing answers."""
+        self._container.get_wrapped_container().pause()
+
+    def thaw(self) -> None:
+        self._container.get_wrapped_container().unpause()
+
+    def wait_until_it_answers(self) -> None:
+        """Over TCP, as every client will; inside the container it answers earlier."""
+        wait_until(self._answers, within_s=60, every_s=0.05, what="the server answers over TCP")
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.conninfo, connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+@contextmanager
+def timescale_server() -> Iterator[TimescaleServer]:
+    """Start a server and remove it, with its data, when the block ends."""
+    image = image_present()
+    assert image is not None, "no TimescaleDB image is there: `make database` makes one available"
+    port = _free_port()
+    container = PostgresContainer(image, driver=None)
+    container.ports = {"5432/tcp": ("127.0.0.1", port)}  # a chosen port stays the same across a restart
+    container.with_command(
+        ["postgres", *(word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}"))]
+    )
+    container.with_kwargs(labels={_OWNER: _identity(os.getpid())}, shm_size="256m")
+    with container:
+        server = TimescaleServer(container, port)
+        server.wait_until_it_answers()
+        yield server
+
+
+def remove_leftovers() -> None:
+    """Remove the containers of test runs that were killed before they could."""
+    client = docker.from_env()
+    try:
+        for container in client.containers.list(all=True, filters={"label": _OWNER}):
+            owner = container.labels[_OWNER]
+            if owner != _identity(int(owner.split("@")[0])):
+                container.remove(force=True, v=True)
+    finally:
+        client.close()
+
+
+def _identity(pid: int) -> str:
+    """Pid and start time, for a pid alone comes back; only the pid when there is no such process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return str(pid)
+    return f"{pid}@{stat.rpartition(')')[2].split()[19]}"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,98 @@
+"""A unit as it is run in earnest: `python -m nodeunit run` as a process, in an environment of nothing but settings."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from nodeunit.identity import address_of
+
+GRACE_S = 15.0
+
+
+class UnitProcess:
+    """A started unit: its supervisor is the process, its daemon and programs are below it."""
+
+    def __init__(self, settings: Mapping[str, str], directory: Path) -> None:
+        self.settings = dict(settings)
+        self.name = settings["NODE_UNIT_NAME"]
+        self.address = address_of(self.name, settings["NODE_UNIT_PASSWORD"])
+        self.log_path = directory / f"{self.name}.log"
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "nodeunit", "run"],
+                env=self.settings,
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._root = psutil.Process(self.process.pid)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def log(self) -> str:
+        """All that supervisor and daemon have written so far."""
+        return self.log_path.read_text(errors="replace")
+
+    def descendants(self) -> list[psutil.Process]:
+        """Daemon, programs and theirs, as long as the supervisor lives."""
+        try:
+            return self._root.children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+    def terminate(self) -> None:
+        """Ask it to drain."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait(self, within_s: float = GRACE_S) -> int:
+        """Its exit code; raises TimeoutExpired."""
+        return self.process.wait(within_s)
+
+    def end(self) -> None:
+        """Drain, and whatever is left of exactly this tree after the grace period is killed."""
+        tree = self.descendants()
+        if self.process.poll() is None:
+            self.terminate()
+            try:
+                self.wait()
+            except subprocess.TimeoutExpired:
+                tree += self.descendants()
+                self.process.kill()
+                self.process.wait()
+        for process in tree:
+            # psutil compares the start time as well: a pid that somebody else has by now is left alone.
+            if process.is_running():
+                process.kill()
+        psutil.wait_procs(tree, timeout=5)
+
+
+@contextmanager
+def unit_process(database: str, directory: Path, *, name: str = "unit-1", **settings: str) -> Iterator[UnitProcess]:
+    """Run a unit against `database` until the block ends; `settings` are environment variables, as they stand.
+
+    Its password is its name unless given, programs may run, and its log files are kept in `directory`.
+    """
+    environment = {
+        "POSTGRES_URI": database,
+        "NODE_UNIT_NAME": name,
+        "NODE_UNIT_PASSWORD": name,
+        "NODE_UNIT_LOG_DIR": os.fspath(directory / "logs"),
+        "ENABLE_CUSTOM_COMMAND": "true",
+        "TRUSTED_PACKAGE_REGEXP": ".*",
+    } | settings
+    unit = UnitProcess(environment, directory)
+    try:
+        yield unit
+    finally:
+        unit.end()

@@ -1,0 +1,72 @@
+"""Rules of the house that no linter knows: small files, a docstring for each module, no SQL in Python strings."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LONGEST = 400
+
+SQL = re.compile(
+    r"^\s*(select\s|insert\s+into\s|update\s+\S+\s+set\s|delete\s+from\s|with\s+\w+\s+as\s|truncate\s|"
+    r"(create|alter|drop)\s+(or\s+replace\s+)?(table|index|function|type|view|role|schema|database|extension|trigger)\s|"
+    r"(un)?listen\s+\S+\s*$|notify\s+\S+(\s*,.*)?$|set\s+(local\s+)?\w+_\w+\s*(to|=)\s|call\s+\w+\()",
+    re.IGNORECASE,
+)
+
+
+def files(*patterns: str) -> Iterator[Path]:
+    for folder in ("nodeunit", "migrations", "projections", "tests", "tools"):
+        for pattern in patterns:
+            yield from (ROOT / folder).rglob(pattern)
+
+
+def test_no_file_is_too_long_to_be_read_at_once() -> None:
+    lines = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in files("*.py", "*.sql", "*.sh")}
+    assert {path: count for path, count in lines.items() if count > LONGEST} == {}
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [path for path in files("*.py") if not ast.get_docstring(ast.parse(path.read_text()))]
+    assert silent == []
+
+
+def test_sql_lives_in_sql_files() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {text!r}"
+        for path in (ROOT / "nodeunit").rglob("*.py")
+        for line, text in strings(ast.parse(path.read_text()))
+        if SQL.match(text)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "text", ["select 1", "\n  INSERT INTO event", "update unit set x = 1", "listen nodeunit", "with a as (select 1)"]
+)
+def test_sql_is_recognised(text: str) -> None:
+    assert SQL.match(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["selected", "update the row", "with a unit as holder", "notify", "set it to text that"]
+)
+def test_prose_is_no_sql(text: str) -> None:
+    assert not SQL.match(text)
+
+
+def strings(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Every string of a module, and the beginning of every f-string, but the docstrings."""
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.lineno, node.value
