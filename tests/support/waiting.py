@@ -4,11 +4,19 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 
 
+@overload
+async def eventually(
+    condition: Callable[[], Awaitable[T]], *, within_s: float = 10.0, every_s: float = 0.02, what: str = ""
+) -> T: ...
+@overload
+async def eventually(
+    condition: Callable[[], T], *, within_s: float = 10.0, every_s: float = 0.02, what: str = ""
+) -> T: ...
 async def eventually(
     condition: Callable[[], T | Awaitable[T]], *, within_s: float = 10.0, every_s: float = 0.02, what: str = ""
 ) -> T:
