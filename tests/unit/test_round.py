@@ -1,0 +1,275 @@
+"""A round, case by case: each outcome with its events, as the report has them."""
+
+import math
+import time
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from nodeunit.domain.events import (
+    DeploymentClaimAttempt,
+    DeploymentClaimEligibility,
+    DeploymentClaimRound,
+    DeploymentClaimSkipped,
+    decode,
+    encode,
+)
+from nodeunit.domain.policy import Candidate, UnitView, Usage
+from nodeunit.domain.round import RoundInputs, conflict, decide, record, recorded_inputs, wake_ups
+
+A, B, C = "5DAR2ZCr", "GJ93nFZv", "HzK5aRew"
+"""Addresses in their order."""
+
+
+def unit(address: str, policy: str = "deployment_count", **fields: object) -> UnitView:
+    return UnitView(address=address, policy=policy, **{"trusted": "^@yuants/", **fields})  # type: ignore[arg-type]
+
+
+def busy(address: str, cpu: float, memory: float, **fields: object) -> UnitView:
+    return unit(address, "resource_usage", measured=Usage(cpu, memory), **fields)
+
+
+def candidate(number: int, package: str = "@yuants/app-portal", holder: str = "") -> Candidate:
+    return Candidate(id=UUID(int=number), version=number, holder=holder, package_name=package, package_version="0.2.26")
+
+
+def inputs(units: list[UnitView], *candidates: Candidate) -> RoundInputs:
+    return RoundInputs(tuple(units), candidates)
+
+
+def claims(seen: RoundInputs) -> dict[str, int]:
+    """Who would claim what, were all units to decide on this."""
+    decisions = {unit.address: decide(unit.address, seen) for unit in seen.units}
+    return {address: d.candidate.id.int for address, d in decisions.items() if d.candidate}
+
+
+REPORT = inputs([busy(A, 0.15, 140.92), busy(B, 0.16, 141.91)], candidate(1), candidate(2))
+
+
+def test_the_first_round_of_the_report() -> None:
+    decision = decide(A, REPORT)
+    assert (decision.outcome, decision.reason, decision.candidate) == ("claim", "", candidate(1))
+    assert decision.skipped is None
+    assert decision.eligibility == DeploymentClaimEligibility(
+        eligible=True,
+        policy=["resource_usage"],
+        activeNodeUnits=[A, B],
+        eligibleNodeUnits=[A],
+        metrics={"resource_usage": 0.14380859375},
+        minMetrics={"resource_usage": 0.14380859375},
+        notEligibleReasons=[],
+    )
+    assert decision.attempt == DeploymentClaimAttempt(
+        deployment_id=UUID(int=1), claimant=A, usage={A: Usage(0.15, 140.92), B: Usage(0.16, 141.91)}
+    )
+    assert conflict(decision.attempt) == DeploymentClaimSkipped("claim_conflict", deployment_id=UUID(int=1), claimant=A)
+
+
+def test_the_other_unit_of_that_round_skips_and_says_what_it_had_to_beat() -> None:
+    decision = decide(B, REPORT)
+    assert (decision.outcome, decision.reason, decision.candidate) == ("skip", "not_eligible", None)
+    assert decision.attempt is None
+    assert decision.eligibility is not None
+    assert not decision.eligibility.eligible
+    assert decision.skipped == DeploymentClaimSkipped(
+        "not_eligible",
+        metrics={"resource_usage": 0.08 + 141.91 / 2048},
+        minMetrics={"resource_usage": 0.14380859375},
+        notEligibleReasons=["resource_usage:0.1493>0.1438"],
+    )
+
+
+def test_without_a_candidate_the_eligible_skip_and_say_only_that() -> None:
+    decision = decide(A, inputs(list(REPORT.units)))
+    assert decision.reason == "no_candidate"
+    assert decision.skipped == DeploymentClaimSkipped("no_candidate")
+    assert decision.eligibility is not None
+    assert decision.eligibility.eligible
+    assert decide(B, inputs(list(REPORT.units))).reason == "not_eligible"
+
+
+def test_none_claims_nothing_and_holds_up_nobody() -> None:
+    seen = inputs([unit(A, "none"), unit(B, deployment_count=5)], candidate(1))
+    decision = decide(A, seen)
+    assert (decision.outcome, decision.reason) == ("skip", "policy_disabled")
+    assert decision.eligibility is None
+    assert decision.skipped == DeploymentClaimSkipped("policy_disabled")
+    assert claims(seen) == {B: 1}
+
+
+def test_counts_are_whole_numbers_in_reasons() -> None:
+    decision = decide(A, inputs([unit(A, deployment_count=3), unit(B, deployment_count=2)], candidate(1)))
+    assert decision.skipped is not None
+    assert decision.skipped.notEligibleReasons == ["deployment_count:3>2"]
+    assert decision.skipped.metrics == {"deployment_count": 3}
+
+
+def test_a_unit_without_a_sample_is_not_eligible_and_not_the_lowest() -> None:
+    seen = inputs([unit(A, "resource_usage", measured=None), busy(B, 99, 9999)], candidate(1))
+    assert claims(seen) == {B: 1}
+    decision = decide(A, seen)
+    assert decision.eligibility is not None
+    assert decision.eligibility.metrics == {}
+    assert decision.eligibility.notEligibleReasons == ["resource_usage:missing"]
+    attempt = decide(B, seen).attempt
+    assert attempt is not None
+    assert attempt.usage == {B: Usage(99, 9999)}
+
+
+def test_nobody_measured_nobody_eligible() -> None:
+    seen = inputs([unit(A, "resource_usage"), unit(B, "resource_usage")], candidate(1))
+    assert claims(seen) == {}
+    eligibility = decide(A, seen).eligibility
+    assert eligibility is not None
+    assert (eligibility.eligibleNodeUnits, eligibility.minMetrics) == ([], {})
+    assert eligibility.notEligibleReasons == ["resource_usage:missing"]
+
+
+def test_tied_units_take_one_candidate_each_in_order_of_address() -> None:
+    tied = [unit(C), unit(A), unit(B)]
+    assert claims(inputs(tied, candidate(5), candidate(3), candidate(4), candidate(1))) == {A: 5, B: 3, C: 4}
+    assert claims(inputs(tied, candidate(5))) == {A: 5}
+    decision = decide(C, inputs(tied, candidate(5)))
+    assert decision.reason == "no_candidate"
+    assert decision.eligibility is not None
+    assert decision.eligibility.eligibleNodeUnits == [A, B, C]
+
+
+def test_rows_of_lost_units_come_first_because_they_are_given_first() -> None:
+    decision = decide(A, inputs([unit(A)], candidate(9, holder="lost"), candidate(1)))
+    assert decision.candidate == candidate(9, holder="lost")
+
+
+def test_units_compare_only_with_those_that_may_run_the_package() -> None:
+    idle_but_distrustful = unit(A, trusted="^@other/", deployment_count=0)
+    seen = inputs([idle_but_distrustful, unit(B, deployment_count=7)], candidate(1))
+    assert claims(seen) == {B: 1}
+    eligibility = decide(B, seen).eligibility
+    assert eligibility is not None
+    assert (eligibility.activeNodeUnits, eligibility.eligibleNodeUnits) == ([A, B], [B])
+    assert eligibility.minMetrics == {"deployment_count": 7}
+
+
+def test_a_unit_that_may_run_nothing_here_is_compared_with_all_of_its_policy() -> None:
+    seen = inputs([unit(A, trusted="^@other/"), unit(B, deployment_count=1), unit(C, trusted="x")], candidate(1))
+    assert decide(A, seen).reason == "no_candidate"
+    eligibility = decide(A, seen).eligibility
+    assert eligibility is not None
+    assert eligibility.eligibleNodeUnits == [A, C]
+
+
+def test_a_unit_takes_the_first_candidate_that_is_its_own() -> None:
+    only_mine = candidate(3, package="@mine/app")
+    seen = inputs([unit(A), unit(B, trusted="^@(yuants|mine)/")], candidate(1), only_mine, candidate(2))
+    assert claims(seen) == {A: 1, B: 3}
+
+
+def test_a_row_with_a_command_is_no_reason_to_refuse() -> None:
+    row = msgspec.structs.replace(candidate(1), has_command=True)
+    assert claims(inputs([unit(A, custom_command=False)], row)) == {A: 1}
+
+
+def test_each_policy_group_has_its_own_minimum_and_no_row_is_wanted_twice() -> None:
+    mixed = [unit(A, deployment_count=9), busy(B, 50, 5000), busy(C, 60, 6000), unit("x", "none")]
+    assert claims(inputs(mixed, candidate(1))) == {A: 1}
+    assert claims(inputs(mixed, candidate(1), candidate(2), candidate(3))) == {A: 1, B: 2}
+
+
+def test_what_is_reserved_counts_and_the_attempt_shows_what_is_measured() -> None:
+    seen = inputs([busy(A, 1, 100, reserved=Usage(2, 64)), busy(B, 2, 100)], candidate(1))
+    assert claims(seen) == {B: 1}
+    attempt = decide(B, seen).attempt
+    assert attempt is not None
+    assert attempt.usage[A] == Usage(1, 100)
+
+
+def test_a_unit_that_is_not_active_claims_nothing() -> None:
+    decision = decide(C, REPORT)
+    assert (decision.outcome, decision.reason, decision.eligibility) == ("skip", "not_eligible", None)
+    assert decision.skipped is not None
+    assert decision.skipped.notEligibleReasons == ["unit:not_active"]
+
+
+def test_the_record_of_a_round_decides_it_again_after_a_way_through_json() -> None:
+    decision = decide(A, REPORT)
+    event = record(A, "deployment", decision)
+    assert event.outcome == "claim"
+    assert event.deployment_id == UUID(int=1)
+    stored = decode("DeploymentClaimRound", encode(event))
+    assert stored == event
+    assert isinstance(stored, DeploymentClaimRound)
+    assert decide(A, recorded_inputs(stored)) == decision
+    assert record(B, "deployment", decide(B, REPORT)).outcome == "not_eligible"
+
+
+def test_the_record_can_be_stored_whatever_was_measured() -> None:
+    odd = busy(A, math.nan, 1, cpu_weight=math.inf)
+    decision = decide(A, inputs([odd, busy(B, 1, math.inf, reserved=Usage(math.nan, 0))], candidate(1)))
+    event = record(A, "deployment", decision)
+    assert decode("DeploymentClaimRound", encode(event)) == event
+    assert [unit.measured for unit in event.units] == [None, None]
+    assert decision.reason == "not_eligible"
+
+
+def test_the_record_has_as_many_like_candidates_as_could_ever_be_claimed() -> None:
+    decision = decide(A, inputs([unit(A), unit(B)], *map(candidate, range(21)), candidate(99, "@yuants/other")))
+    assert [row.id.int for row in decision.recorded.candidates] == [0, 1, 99]
+    assert decision.recorded.candidates_left_out == 19
+    assert decision.recorded.units_left_out == 0
+
+
+def test_all_are_recorded_up_to_fifty_units_and_few_beyond() -> None:
+    fleet = [busy(f"u{n:04}", n, 100) for n in range(1000)]
+    assert len(decide("u0000", inputs(fleet[:50], candidate(1))).recorded.units) == 50
+    decision = decide("u0500", inputs(fleet, candidate(1)))
+    recorded = [unit.address for unit in decision.recorded.units]
+    assert recorded == [*(f"u{n:04}" for n in range(10)), "u0500"]
+    assert decision.recorded.units_left_out == 989
+    assert decision.eligibility is not None
+    assert decision.eligibility.activeNodeUnits == recorded
+    attempt = decide("u0000", inputs(fleet, candidate(1))).attempt
+    assert attempt is not None
+    assert list(attempt.usage) == [f"u{n:04}" for n in range(10)]
+
+
+@pytest.mark.parametrize("policy", ["deployment_count", "resource_usage"])
+def test_a_thousand_units_decide_in_milliseconds(policy: str) -> None:
+    fleet = [unit(f"u{n * 7919 % 1000:04}", policy, measured=Usage(n % 7, n % 11)) for n in range(1000)]
+    seen = inputs(fleet, *(candidate(n, f"@yuants/app-{n}") for n in range(64)))
+    fastest_s = math.inf
+    for _ in range(5):
+        start = time.perf_counter()
+        decide("u0500", seen)
+        fastest_s = min(fastest_s, time.perf_counter() - start)
+    assert fastest_s < 0.020
+
+
+def test_with_counts_the_fleet_is_woken_once_a_wave() -> None:
+    def state(*counts: int) -> RoundInputs:
+        units = [unit(address, deployment_count=n) for address, n in zip((A, B, C), counts, strict=True)]
+        return inputs(units, candidate(1), candidate(2), candidate(3))
+
+    assert wake_ups(A, state(0, 0, 0), state(1, 0, 0)) == []
+    assert wake_ups(B, state(1, 0, 0), state(1, 1, 0)) == []
+    assert wake_ups(C, state(1, 1, 0), state(1, 1, 1)) == [A, B]
+
+
+def test_with_usage_the_new_lowest_is_woken() -> None:
+    before = inputs([busy(A, 1, 0), busy(B, 2, 0), busy(C, 3, 0)], candidate(1), candidate(2))
+    after = inputs([busy(A, 1, 0, reserved=Usage(5, 0)), busy(B, 2, 0), busy(C, 3, 0)], candidate(2))
+    assert wake_ups(A, before, after) == [B]
+
+
+def test_who_saw_an_old_state_wakes_whoever_went_to_sleep_since() -> None:
+    before = inputs([unit(A), unit(B)], *map(candidate, range(4)))
+    after = inputs([unit(A, deployment_count=1), unit(B, deployment_count=1)], candidate(2), candidate(3))
+    assert wake_ups(B, before, after) == [A]
+
+
+def test_who_saw_nothing_wakes_all_that_would_claim() -> None:
+    seen = inputs([unit(A), unit(B), unit(C), unit("d", "none")], candidate(1), candidate(2))
+    assert wake_ups(C, None, seen) == [A, B]
+    assert wake_ups("gone", None, seen) == [A, B]
+    assert wake_ups(A, None, seen) == [B]
+    assert wake_ups(C, None, inputs([unit(A), unit(B)])) == []
