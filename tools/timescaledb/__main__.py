@@ -10,9 +10,7 @@ from tools.timescaledb.say import CannotGoOn, say
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.timescaledb", description=__doc__)
-    parser.add_argument(
-        "--print", action="store_true", help="print the image that is there and change nothing"
-    )
+    parser.add_argument("--print", action="store_true", help="print the image that is there and change nothing")
     parser.add_argument("--rebuild", action="store_true", help="build the image even where one is there")
     arguments = parser.parse_args()
     if arguments.print:

@@ -25,9 +25,9 @@ class Source:
 
     @property
     def keyring(self) -> str | None:
-        """The file of keys that signs this source, where it names one."""
+        """The binary file of keys that sign this source, where it names one; debootstrap takes no other."""
         signed_by = self.options.get("signed-by", "")
-        return signed_by if signed_by.startswith("/") else None
+        return signed_by if signed_by.startswith("/") and signed_by.endswith((".gpg", ".pgp")) else None
 
 
 def can_install() -> bool:
@@ -146,6 +146,6 @@ def _plain_uris(uri: str) -> Iterator[str]:
     kind, _, path = uri.partition("mirror+file:")
     if not kind and path:
         for line in Path(path).read_text().splitlines():
-            yield from _plain_uris(line.split("#")[0].strip())
+            yield from _plain_uris("".join(line.split("#")[0].split()[:1]))
     elif uri.startswith(("http://", "https://", "file:/")):
         yield uri

@@ -22,9 +22,7 @@ def make_available() -> None:
     if os.environ.get("DOCKER_HOST"):
         raise CannotGoOn(f"The engine that DOCKER_HOST names does not answer: {reason}")
     if "permission denied" in reason.lower():
-        raise CannotGoOn(
-            "A Docker engine runs, but this user may not use it: join the group `docker`, or be root."
-        )
+        raise CannotGoOn("A Docker engine runs, but this user may not use it: join the group `docker`, or be root.")
     if os.geteuid() != 0:
         raise CannotGoOn(
             f"There is no Docker engine ({reason}) and only root can start one: start or"

@@ -46,9 +46,7 @@ def make_available(*, rebuild: bool = False) -> str:
 def _build() -> None:
     """Install the packages into an empty folder and hand that to the engine as an image."""
     if os.geteuid() != 0:
-        raise CannotGoOn(
-            "The image can neither be pulled nor built: building it needs root, for debootstrap."
-        )
+        raise CannotGoOn("The image can neither be pulled nor built: building it needs root, for debootstrap.")
     if shutil.which("debootstrap") is None:
         debian.install("debootstrap", "debian-archive-keyring")
     scratch = Path(tempfile.mkdtemp(prefix="nodeunit-image-"))
@@ -100,9 +98,7 @@ def _import(root: Path) -> None:
     for change in changes:
         command += ["--change", change]
     say("handing it to the engine")
-    with subprocess.Popen(
-        ["tar", "--numeric-owner", "-C", str(root), "-c", "."], stdout=subprocess.PIPE
-    ) as archive:
+    with subprocess.Popen(["tar", "--numeric-owner", "-C", str(root), "-c", "."], stdout=subprocess.PIPE) as archive:
         imported = subprocess.run(
             [*command, "-", BUILT_IMAGE], stdin=archive.stdout, capture_output=True, text=True, check=False
         )

@@ -36,9 +36,7 @@ def run(what: str, command: Sequence[str], *, environment: dict[str, str] | None
         output.append(line.rstrip())
         if sys.stderr.isatty():
             step = line.strip()[:70]
-            print(
-                f"\r\033[K  {time.monotonic() - started:4.0f} s  {step}", end="", file=sys.stderr, flush=True
-            )
+            print(f"\r\033[K  {time.monotonic() - started:4.0f} s  {step}", end="", file=sys.stderr, flush=True)
     code = process.wait()
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr, flush=True)
