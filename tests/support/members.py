@@ -1,0 +1,75 @@
+"""Units of a fleet as far as the database knows them: they join, their leases run out, they claim."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from nodeunit.domain.events import DeploymentClaimAttempt, DeploymentClaimEligibility, Event, UnitJoined
+from nodeunit.domain.policy import Candidate
+from nodeunit.store import membership
+from nodeunit.store.connections import Pool
+from nodeunit.store.decisions import DecisionStream
+from nodeunit.store.membership import Membership
+from tests.support.rows import deployment, rows
+
+
+def joined(name: str, supervisor: UUID, **settings: Any) -> UnitJoined:
+    """What a unit says when it joins; `settings` are other fields of the event."""
+    fields: dict[str, Any] = {
+        "name": name, "host": "somewhere", "epoch": 0, "succeeds": None, "supervisor": supervisor,
+        "policy": "deployment_count", "cpu_weight": 0.5, "memory_weight": 0.5, "trusted": "^@yuants/",
+        "custom_command": False, "version": "0.1.0", "reserved_cpu_percent": 1.0, "reserved_memory_mb": 64.0,
+    }  # fmt: skip
+    return UnitJoined(**(fields | settings))
+
+
+async def join(
+    pool: Pool, address: str, *, supervisor: UUID | None = None, lease_ttl_s: float = 60.0, **settings: Any
+) -> Membership:
+    """A unit joins under an address; with a lease so long that it ends only where a test says so."""
+    supervisor = supervisor or uuid4()
+    return await membership.join(
+        pool, address, supervisor, joined(address, supervisor, **settings),
+        lease_ttl_s=lease_ttl_s, quiet_after_s=lease_ttl_s / 2,
+    )  # fmt: skip
+
+
+def turn_back_leases(conninfo: str, *addresses: str, by: timedelta = timedelta(hours=1)) -> None:
+    """As if the last heartbeat of these units, or of all, had been that much earlier."""
+    rows(
+        conninfo,
+        "update lease set renewed_at = renewed_at - %(by)s, expires_at = expires_at - %(by)s, "
+        "quiet_at = quiet_at - %(by)s where address = any (%(who)s) or cardinality(%(who)s) = 0",
+        {"by": by, "who": list(addresses)},
+    )
+
+
+async def lose(pool: Pool, conninfo: str, finder: Membership, lost: str) -> None:
+    """The lease of a unit runs out and another one says so."""
+    turn_back_leases(conninfo, lost)
+    assert await membership.declare_lost(pool, finder, lost)
+
+
+def candidate(conninfo: str, deployment_id: UUID) -> Candidate:
+    """A row as a round sees it now."""
+    row = deployment(conninfo, deployment_id)
+    return Candidate(
+        id=deployment_id, version=row["address_version"], holder=row["address"],
+        package_name=row["package_name"], package_version=row["package_version"],
+    )  # fmt: skip
+
+
+def leading_up_to(claimant: str, deployment_id: UUID) -> tuple[Event, ...]:
+    """The events that a round writes before its claim."""
+    metrics = {"deployment_count": 0.0}
+    return (
+        DeploymentClaimEligibility(True, ["deployment_count"], [claimant], [claimant], metrics, metrics, []),
+        DeploymentClaimAttempt(deployment_id, claimant, {}),
+    )
+
+
+async def claim(stream: DecisionStream, claimant: str, wanted: Candidate) -> bool:
+    """One claim with all its events. False: somebody was faster."""
+    claimed = await stream.claim(wanted, leading_up_to(claimant, wanted.id))
+    assert claimed is None or (claimed.id, claimed.address) == (wanted.id, claimant)
+    return claimed is not None
