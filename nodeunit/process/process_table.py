@@ -1,0 +1,171 @@
+"""Reads /proc: who is whose child, who carries which mark; and signals exactly one process, never a namesake.
+
+Light on purpose: the supervisor and its guard import it. A process is its pid *and* its start time (clock ticks since
+boot, field 22 of `/proc/PID/stat`): a pid alone is a number that the kernel gives away again.
+"""
+
+import os
+import signal
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from nodeunit.process.environment import ADDRESS_MARK, DEPLOYMENT_MARK
+
+# What open and read answer when the process is gone, or going.
+_GONE = (FileNotFoundError, ProcessLookupError)
+
+
+class ProcessEntry(NamedTuple):
+    """One process at the moment of reading. `start_time` is in clock ticks since boot."""
+
+    pid: int
+    parent: int
+    group: int
+    session: int
+    start_time: int
+    state: str
+    threads: int
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        return self.pid, self.start_time
+
+    @property
+    def alive(self) -> bool:
+        """False for a zombie, unless only its first thread has ended: the others still run the program."""
+        return self.state not in "ZXx" or self.threads > 1
+
+
+class Mark(NamedTuple):
+    """What `/proc/PID/environ` says about the unit and the deployment that a process was started for."""
+
+    address: str
+    key: str
+
+
+def read_entry(pid: int) -> ProcessEntry | None:
+    """The process with this number, None when there is none. Other errors (no descriptor left) are raised."""
+    stat = _read(f"/proc/{pid}/stat", whole=False)
+    if not stat:
+        return None
+    # The name stands in parentheses and may itself hold spaces and parentheses: count from the last one.
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    return ProcessEntry(
+        pid=pid,
+        parent=int(fields[1]),
+        group=int(fields[2]),
+        session=int(fields[3]),
+        start_time=int(fields[19]),
+        state=fields[0].decode("ascii"),
+        threads=int(fields[17]),
+    )
+
+
+def read_mark(pid: int) -> Mark | None:
+    """The mark that a process carries; None without one, when it may not be read, or when the process is gone."""
+    try:
+        environ = _read(f"/proc/{pid}/environ")
+    except PermissionError:
+        return None
+    values = dict(item.split(b"=", 1) for item in environ.split(b"\0") if b"=" in item)
+    address, key = values.get(ADDRESS_MARK.encode()), values.get(DEPLOYMENT_MARK.encode())
+    if address is None or key is None:
+        return None
+    return Mark(os.fsdecode(address), os.fsdecode(key))
+
+
+def read_arguments(pid: int) -> list[bytes]:
+    """The command line of a process, empty when it is gone or a zombie."""
+    return _read(f"/proc/{pid}/cmdline").split(b"\0")
+
+
+def signal_exactly(pid: int, start_time: int, signum: int) -> bool:
+    """Signal the process that has this pid *and* this start time. False: it is gone, whoever has the number now.
+
+    The descriptor is taken first and the identity read after it: from then on the signal can reach no other process,
+    even if this one ends and its pid is given away in between.
+    """
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        entry = read_entry(pid)
+        if entry is None or entry.start_time != start_time:
+            return False
+        signal.pidfd_send_signal(handle, signum)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+class ProcessTable:
+    """All processes at one moment, with the relation of parent and child."""
+
+    def __init__(self, entries: Iterable[ProcessEntry]) -> None:
+        self.entries = {entry.pid: entry for entry in entries}
+        self._children: dict[int, list[ProcessEntry]] = {}
+        self._sessions: dict[int, list[ProcessEntry]] = {}
+        self._groups: dict[int, list[ProcessEntry]] = {}
+        for entry in self.entries.values():
+            self._children.setdefault(entry.parent, []).append(entry)
+            self._sessions.setdefault(entry.session, []).append(entry)
+            self._groups.setdefault(entry.group, []).append(entry)
+
+    @classmethod
+    def read(cls) -> "ProcessTable":
+        entries = (read_entry(int(name)) for name in os.listdir("/proc") if name.isdigit())
+        return cls(entry for entry in entries if entry is not None)
+
+    def find(self, identity: tuple[int, int]) -> ProcessEntry | None:
+        """The entry with this pid and start time."""
+        entry = self.entries.get(identity[0])
+        return entry if entry is not None and entry.start_time == identity[1] else None
+
+    def children(self, pid: int) -> list[ProcessEntry]:
+        return self._children.get(pid, [])
+
+    def led_by(self, pid: int) -> list[ProcessEntry]:
+        """The session and the group with this number, which must still be the leader's: not reaped."""
+        return self._sessions.get(pid, []) + self._groups.get(pid, [])
+
+    def with_descendants(self, roots: Iterable[ProcessEntry]) -> dict[int, ProcessEntry]:
+        """The roots and everything below them, by pid."""
+        found: dict[int, ProcessEntry] = {}
+        open_ends = list(roots)
+        while open_ends:
+            entry = open_ends.pop()
+            if entry.pid not in found:
+                found[entry.pid] = entry
+                open_ends.extend(self.children(entry.pid))
+        return found
+
+    def ancestors(self, entry: ProcessEntry) -> Iterable[ProcessEntry]:
+        """Parent, its parent and so on. Ends where the table does, and at a circle that a torn reading may show."""
+        seen = {entry.pid}
+        parent = self.entries.get(entry.parent)
+        while parent is not None and parent.pid not in seen:
+            seen.add(parent.pid)
+            yield parent
+            parent = self.entries.get(parent.parent)
+
+
+def _read(path: str, whole: bool = True) -> bytes:
+    """A small /proc file, empty when the process is gone. `whole=False`: what one read gives, enough for `stat`."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except _GONE:
+        return b""
+    try:
+        if not whole:
+            return os.read(fd, 4096)
+        parts = []
+        while part := os.read(fd, 65536):
+            parts.append(part)
+        return b"".join(parts)
+    except _GONE:
+        return b""
+    finally:
+        os.close(fd)
