@@ -1,0 +1,61 @@
+"""The older generations of a log: which file is which, moved on by one at each rotation, compressed by somebody else.
+
+    KEY.log.1   KEY.log.2.gz   …   KEY.log.5.gz        newest to oldest
+
+The newest old one stays plain, so that it can be read with what is at hand. Compression takes longer than a chatty
+program needs for the next 10 MiB, so generations may move on while one is being compressed: the compressed text goes
+to a file of its own, and gets its number only when it is finished.
+"""
+
+import os
+
+KEPT = 5
+
+
+class LogGenerations:
+    """The generations of the log at `path`, of which `kept` are kept."""
+
+    def __init__(self, path: str, kept: int = KEPT) -> None:
+        self.path = path
+        self._kept = kept
+        self._compressing: int | None = None
+
+    @property
+    def unfinished(self) -> str:
+        """Where the text of the generation that is being compressed goes."""
+        return f"{self.path}.gz.unfinished"
+
+    def move_on(self) -> None:
+        """Make room for a new generation 1, forget the oldest, and turn the log itself into generation 1."""
+        for number in range(self._kept, 0, -1):
+            for ending in ("", ".gz"):
+                try:
+                    if number == self._kept:
+                        os.unlink(f"{self.path}.{number}{ending}")
+                    else:
+                        os.rename(f"{self.path}.{number}{ending}", f"{self.path}.{number + 1}{ending}")
+                except FileNotFoundError:
+                    pass
+            if number == self._compressing:
+                self._compressing = number + 1 if number < self._kept else None
+        try:
+            os.rename(self.path, f"{self.path}.1")
+        except FileNotFoundError:
+            pass  # somebody took it away: there is room for a new one
+
+    def next_to_compress(self) -> str | None:
+        """The oldest generation that should be compressed and is not; None when there is none."""
+        for number in range(self._kept, 1, -1):
+            if os.path.exists(f"{self.path}.{number}"):
+                self._compressing = number
+                return f"{self.path}.{number}"
+        return None
+
+    def finish_compression(self, succeeded: bool) -> None:
+        """Put the compressed text in the place of the plain one, whatever its number is by now."""
+        number, self._compressing = self._compressing, None
+        if succeeded and number is not None:
+            os.replace(self.unfinished, f"{self.path}.{number}.gz")
+            os.unlink(f"{self.path}.{number}")
+        elif os.path.exists(self.unfinished):
+            os.unlink(self.unfinished)
