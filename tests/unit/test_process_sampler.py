@@ -1,0 +1,163 @@
+"""The sampler's figures against processes whose use is known."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import psutil
+import pytest
+
+from nodeunit.domain.policy import Usage
+from nodeunit.process.process_table import read_entry
+from nodeunit.process.sampler import SHORTEST_WINDOW_S, Sampler
+from tests.support.waiting import wait_until
+
+_CORES = psutil.cpu_count() or 1
+_MIB = 1024 * 1024
+
+Start = Callable[[str], tuple[int, int]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Runs code in a process that says when it is ready; returns its pid and start time."""
+    with ExitStack() as stack:
+
+        def run(code: str) -> tuple[int, int]:
+            command = [sys.executable, "-I", "-S", "-c", f"import os, signal\n{code}"]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+            stack.enter_context(process)
+            stack.callback(os.killpg, process.pid, 9)
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"ready\n"
+            entry = read_entry(process.pid)
+            assert entry is not None
+            return entry.identity
+
+        yield run
+
+
+def _ready(then: str) -> str:
+    return f"os.write(1, b'ready\\n')\n{then}"
+
+
+def _settled(sampler: Sampler, programs: dict[str, tuple[int, int]]) -> dict[str, Usage]:
+    """Sample until every program is settled, and then once more over a fresh window of a second."""
+    wait_until(lambda: sampler.sample(programs).programs.keys() == programs.keys())
+    start = time.monotonic()
+    wait_until(lambda: time.monotonic() > start + 1.0)
+    return sampler.sample(programs).programs
+
+
+def test_a_busy_and_an_idle_program(start: Start) -> None:
+    programs = {"busy": start(_ready("while True: pass")), "idle": start(_ready("signal.pause()"))}
+
+    usage = _settled(Sampler(os.getpid()), programs)
+
+    one_core = 100 / _CORES
+    assert 0.4 * one_core < usage["busy"].cpu_percent < 1.1 * one_core  # less than one core where others are busy too
+    assert usage["idle"].cpu_percent < 0.05 * one_core
+
+
+def test_memory_of_a_whole_tree(start: Start) -> None:
+    held = "held = bytearray(os.urandom(1)) * (40 * 1024 * 1024)\n"
+    programs = {
+        "tree": start(f"child = os.fork()\n{held}if child: os.write(1, b'ready\\n')\nsignal.pause()"),
+        "small": start(_ready("signal.pause()")),
+    }
+
+    usage = _settled(Sampler(os.getpid()), programs)
+
+    assert 80 < usage["tree"].memory_mb < 115
+    resident = psutil.Process(programs["small"][0]).memory_info().rss / _MIB
+    assert usage["small"].memory_mb == pytest.approx(resident, rel=0.05)
+
+
+def test_what_a_program_starts_and_reaps_counts_for_it(start: Start) -> None:
+    spin = "while True:\n  if os.fork() == 0:\n    for _ in range(300000): pass\n    os._exit(0)\n  os.wait()"
+    programs = {"forks": start(_ready(spin))}
+
+    usage = _settled(Sampler(os.getpid()), programs)
+
+    assert usage["forks"].cpu_percent > 0.4 * 100 / _CORES
+
+
+def test_a_program_is_unknown_until_two_readings_half_a_second_apart(start: Start) -> None:
+    now = 100.0
+    sampler = Sampler(os.getpid(), clock=lambda: now)
+    programs = {"p": start(_ready("signal.pause()"))}
+
+    assert sampler.sample(programs).programs == {}
+    now += SHORTEST_WINDOW_S / 2
+    assert sampler.sample(programs).programs == {}
+    now += SHORTEST_WINDOW_S / 2
+    assert sampler.sample(programs).programs.keys() == {"p"}
+    assert sampler.sample(programs).programs.keys() == {"p"}
+
+
+def test_a_unit_is_its_own_processes_and_the_settled_programs(start: Start) -> None:
+    now = 100.0
+    sampler = Sampler(os.getpid(), clock=lambda: now)
+    first = {"first": start(_ready("signal.pause()"))}
+    sampler.sample(first)
+    now += 1
+    before = sampler.sample(first)
+    own_mb = psutil.Process().memory_info().rss / _MIB
+
+    second = start("held = bytearray(os.urandom(1)) * (60 * 1024 * 1024)\n" + _ready("signal.pause()"))
+    after = sampler.sample({**first, "second": second})
+
+    assert before.unit.memory_mb == pytest.approx(own_mb + before.programs["first"].memory_mb, rel=0.05)
+    assert after.unit.memory_mb < before.unit.memory_mb + 20
+    assert after.programs.keys() == {"first"}
+
+
+def test_a_pid_with_another_start_time_is_not_the_program(start: Start) -> None:
+    pid, start_time = start(_ready("signal.pause()"))
+    now = 100.0
+    sampler = Sampler(os.getpid(), clock=lambda: now)
+    programs = {"p": (pid, start_time + 1)}
+    sampler.sample(programs)
+    now += 1
+
+    assert sampler.sample(programs).programs == {}
+
+
+def test_a_program_that_ends_disappears(start: Start) -> None:
+    programs = {"p": start(_ready("signal.pause()"))}
+    sampler = Sampler(os.getpid())
+    wait_until(lambda: sampler.sample(programs).programs.keys() == {"p"})
+    os.kill(programs["p"][0], 9)
+
+    wait_until(lambda: sampler.sample(programs).programs == {})
+
+
+def test_an_orphan_counts_for_the_program_whose_mark_it_carries() -> None:
+    """Run under a subreaper, as the supervisor is."""
+    code = f"""
+import os, subprocess, sys, time
+from nodeunit.supervisor.kernel import adopt_orphans
+from nodeunit.process.process_table import ProcessTable, read_entry
+from nodeunit.process.sampler import Sampler
+adopt_orphans()
+orphan = "import os, signal\\nif os.fork() == 0:\\n  os.setsid()\\n  if os.fork() == 0:\\n"
+orphan += "    held = bytearray(os.urandom(1)) * (50 * 1024 * 1024)\\n    os.write(1, b'ready')\\n    signal.pause()\\n"
+orphan += "  os._exit(0)\\nsignal.pause()"
+env = dict(os.environ, NODE_UNIT_ADDRESS="a", DEPLOYMENT_ID="k")
+program = subprocess.Popen([sys.executable, "-c", orphan], env=env, stdout=subprocess.PIPE)
+assert program.stdout.read(5) == b"ready"
+now = 100.0
+sampler = Sampler(os.getpid(), clock=lambda: now)
+programs = {{"k": read_entry(program.pid).identity}}
+sampler.sample(programs)
+now += {SHORTEST_WINDOW_S}
+print(sampler.sample(programs).programs["k"].memory_mb)
+for child in ProcessTable.read().children(os.getpid()):
+    os.kill(child.pid, 9)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+
+    assert 50 < float(result.stdout) < 90
