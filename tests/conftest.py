@@ -9,7 +9,7 @@ import pytest
 from nodeunit.embedded import embedded_database
 from tests.support.databases import Databases
 from tests.support.proxy import Proxy
-from tests.support.timescale import TimescaleServer, remove_leftovers, timescale_server
+from tests.support.timescale import TimescaleServer, timescale_server
 from tests.support.unit_process import UnitProcess, unit_process
 
 
@@ -34,7 +34,6 @@ def _cost(item: pytest.Item) -> int:
 @pytest.fixture(scope="session")
 def timescale() -> Iterator[TimescaleServer]:
     """The TimescaleDB server of this run. Tests that harm the server take `own_timescale`."""
-    remove_leftovers()
     with timescale_server() as server:
         yield server
 

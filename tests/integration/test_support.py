@@ -1,15 +1,17 @@
 """What the tests stand on: fresh copies of a migrated database, a proxy whose faults are what they claim to be."""
 
 import asyncio
+import subprocess
 from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
 from psycopg import AsyncConnection
 
+from nodeunit.container import image_present
 from tests.support.databases import Databases
 from tests.support.proxy import Proxy
-from tests.support.timescale import TimescaleServer
+from tests.support.timescale import TimescaleServer, remove_leftovers
 from tests.support.waiting import eventually, wait_until
 
 
@@ -48,6 +50,18 @@ def test_a_server_of_ones_own_survives_restart_and_crash_on_the_same_port(own_ti
     own_timescale.start_again()
     with psycopg.connect(own_timescale.conninfo) as connection:
         assert connection.execute("select count(*) from kept").fetchone() == (0,)
+
+
+@pytest.mark.container
+def test_containers_of_a_killed_run_are_removed_and_no_others(timescale: TimescaleServer) -> None:
+    create = ["docker", "create", "--label", "nodeunit.tests.owner=1@0", str(image_present())]
+    stray = subprocess.run(create, capture_output=True, text=True, check=True).stdout.strip()
+    remove_leftovers()
+    listed = subprocess.run(
+        ["docker", "ps", "--all", "--no-trunc", "--quiet"], capture_output=True, text=True, check=True
+    )
+    assert stray not in listed.stdout
+    timescale.wait_until_it_answers()
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ class Databases:
     @contextmanager
     def fresh(self, *, migrated: bool = True) -> Iterator[str]:
         """The conninfo of a database of its own, dropped at the end whoever is still connected."""
-        template = self._migrated_template if migrated else "template1"
+        template = self._migrated_template if migrated else "template0"
         name = f"test_{secrets.token_hex(6)}"
         self._execute(sql.SQL("create database {} template {}"), name, template)
         try:
@@ -34,7 +34,7 @@ class Databases:
     def _migrated_template(self) -> str:
         """Migrated by the code under test, then closed to everybody: a template in use cannot be copied."""
         name = f"template_{secrets.token_hex(6)}"
-        self._execute(sql.SQL("create database {}"), name)
+        self._execute(sql.SQL("create database {} template template0"), name)
         asyncio.run(migrate(make_conninfo(self.administrator, dbname=name)))
         self._execute(sql.SQL("alter database {} allow_connections false"), name)
         return name

@@ -74,6 +74,7 @@ def timescale_server() -> Iterator[TimescaleServer]:
     """Start a server and remove it, with its data, when the block ends."""
     image = image_present()
     assert image is not None, "no TimescaleDB image is there: `make database` makes one available"
+    remove_leftovers()
     port = _free_port()
     container = PostgresContainer(image, driver=None)
     container.ports = {"5432/tcp": ("127.0.0.1", port)}  # a chosen port stays the same across a restart

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from nodeunit.identity import address_of
+from tests.support.waiting import wait_until
 
 GRACE_S = 15.0
 
@@ -70,11 +71,17 @@ class UnitProcess:
                 tree += self.descendants()
                 self.process.kill()
                 self.process.wait()
-        for process in tree:
-            # psutil compares the start time as well: a pid that somebody else has by now is left alone.
-            if process.is_running():
-                process.kill()
-        psutil.wait_procs(tree, timeout=5)
+        for process in filter(is_alive, tree):
+            process.kill()
+        wait_until(lambda: not any(map(is_alive, tree)), within_s=5, what=f"all of {self.name} is gone")
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether this very process still runs: not one that got its pid later, and not one that only awaits reaping."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextmanager
