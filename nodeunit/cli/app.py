@@ -8,6 +8,7 @@ from nodeunit import __version__
 from nodeunit.cli.address import address
 from nodeunit.cli.migrate import migrate
 from nodeunit.cli.projections import projections
+from nodeunit.cli.report import report
 from nodeunit.cli.run import run
 
 app = typer.Typer(
@@ -38,5 +39,6 @@ def options(
 
 app.command(rich_help_panel="Run", help=run.__doc__)(run)
 app.command(rich_help_panel="Run")(address)
+app.command(rich_help_panel="Look")(report)
 app.command(rich_help_panel="Database")(migrate)
 app.add_typer(projections, rich_help_panel="Database")

@@ -1,0 +1,109 @@
+"""A report: what happened in a stretch of the log, and whether the whole log obeys the rules."""
+
+import re
+from collections import Counter
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from nodeunit.audit import invariants
+from nodeunit.audit.invariants import Invariant
+from nodeunit.domain.events import DeploymentClaimAttempt, DeploymentClaimRound
+from nodeunit.domain.policy import NOTHING, Usage
+from nodeunit.store.report import (
+    Bounds,
+    InsertRow,
+    RoundRow,
+    SampleRow,
+    Server,
+    TimingRow,
+    UnitRow,
+    snapshot,
+)
+
+INSERTS = 20
+"""So many inserts are listed: the first of the input, the newest of the timings."""
+
+_PLAIN_NAME = re.compile(r"[\w.@:-]+")
+
+
+class Round(msgspec.Struct, frozen=True):
+    """A round that ended with a claim; usage and reservations by address."""
+
+    number: int
+    at: datetime
+    claimant: str
+    deployment_id: UUID
+    usage: dict[str, Usage]
+    """As the attempt shows it: measured, without units that had no sample."""
+    reserved: dict[str, Usage]
+    """What was added to it for programs that had been claimed and not measured yet."""
+
+
+class Report(msgspec.Struct, frozen=True):
+    """Everything that `nodeunit report` shows."""
+
+    server: Server
+    since: datetime | None
+    until: datetime | None
+    units: list[UnitRow]
+    inserts: list[InsertRow]
+    split_after_first_claim: dict[str, int] | None
+    """Deployments by address ('' is nobody) when the first had been claimed; None when nothing was."""
+    split_at_end: dict[str, int]
+    rounds: list[Round]
+    timings: list[TimingRow]
+    invariants: list[Invariant]
+    samples: list[SampleRow]
+
+    @property
+    def violations(self) -> int:
+        return sum(invariant.violations for invariant in self.invariants)
+
+    @property
+    def total(self) -> TimingRow | None:
+        """The timings over all inserts; None when nothing was inserted."""
+        return next((line for line in self.timings if line.total and line.deployments), None)
+
+    def labels(self) -> dict[str, str]:
+        """What to call each unit: its name where that is plain and its own, else the beginning of its address."""
+        names = Counter(unit.name for unit in self.units)
+        return {
+            unit.address: unit.name if _PLAIN_NAME.fullmatch(unit.name) and names[unit.name] == 1 else unit.address[:8]
+            for unit in self.units
+        }
+
+
+async def read(conninfo: str, bounds: Bounds = Bounds(), *, rounds: int = 1000) -> Report:  # noqa: B008
+    """Reads a report in one snapshot of the log. `rounds` is how many of the newest are listed.
+
+    Raises what connecting raises.
+    """
+    async with snapshot(conninfo, bounds) as log:
+        return Report(
+            server=await log.server(),
+            since=bounds.since,
+            until=bounds.until,
+            units=await log.units(),
+            inserts=await log.inserts(INSERTS),
+            split_after_first_claim=await log.split_after_first_claim(),
+            split_at_end=await log.split_at_end(),
+            rounds=[_round(row) for row in await log.rounds(rounds)],
+            timings=await log.timings(1 + INSERTS),
+            invariants=await invariants.check(log),
+            samples=await log.samples(),
+        )
+
+
+def _round(row: RoundRow) -> Round:
+    attempt = msgspec.json.decode(row.attempt, type=DeploymentClaimAttempt) if row.attempt else None
+    inputs = msgspec.json.decode(row.round, type=DeploymentClaimRound) if row.round else None
+    return Round(
+        number=row.number,
+        at=row.recorded_at,
+        claimant=row.claimant,
+        deployment_id=row.deployment_id,
+        usage=attempt.usage if attempt else {},
+        reserved={unit.address: unit.reserved for unit in inputs.units if unit.reserved != NOTHING} if inputs else {},
+    )

@@ -1,0 +1,158 @@
+-- What must be true of every log, one statement a rule: how many times it is not, and three places where.
+-- They read the whole log in one snapshot: 1,000,000 events take some seconds.
+
+-- name: invariant_claimed_only_what_was_free
+-- Each claim comes first in its stream or right after a release; the ordering table, with its constraints, agrees.
+with assigned as (
+    select e.deployment_id, e.stream_version, e.type, coalesce(e.data ->> 'claimant', e.data ->> 'holder') as holder,
+           lag(e.type) over (partition by e.deployment_id order by e.stream_version, e.position) as before
+    from event e
+    where e.type in ('DeploymentClaimed', 'DeploymentAssigned', 'DeploymentReleased')
+)
+select count(*) as violations,
+       (array_agg(format('%s v%s by %s', a.deployment_id, a.stream_version, a.holder)))[:3] as examples
+from assigned a
+left join assignment_order o on o.deployment_id = a.deployment_id and o.version = a.stream_version
+where a.type <> 'DeploymentReleased'
+  and (
+      a.before <> 'DeploymentReleased'
+      or (o.previous_assignment, o.holder) is distinct from ('free', a.holder)
+  )
+
+-- name: invariant_one_claim_a_round
+-- A round is one transaction.
+select count(*) as violations,
+       (array_agg(format('transaction %s: %s claims', r.transaction_id, r.claims)))[:3] as examples
+from (
+    select e.transaction_id, count(*) as claims
+    from event e
+    where e.type = 'DeploymentClaimed'
+    group by e.transaction_id
+    having count(*) > 1
+) r
+
+-- name: invariant_nothing_from_online_units
+-- A row is taken from its holder only while the holder's last membership event is UnitLost or UnitLeft. Taken is what
+-- is released as lost, and also what is claimed in the very transaction of its release, whatever the release says.
+with membership as materialized (
+    select e.unit_address, e.type, e.position as from_position,
+           lead(e.position) over (partition by e.unit_address order by e.stream_version, e.position) as to_position
+    from event e
+    where e.type in ('UnitJoined', 'UnitLeft', 'UnitLost')
+), assignment as (
+    select e.position, e.deployment_id, e.stream_version, e.type, e.data, e.transaction_id,
+           lead(e.type) over following as next_type,
+           lead(e.transaction_id) over following as next_transaction_id
+    from event e
+    where e.type in ('DeploymentClaimed', 'DeploymentAssigned', 'DeploymentReleased')
+    window following as (partition by e.deployment_id order by e.stream_version, e.position)
+), taken as (
+    select a.position, a.deployment_id, a.stream_version, a.data ->> 'holder' as holder
+    from assignment a
+    where a.type = 'DeploymentReleased'
+      and (
+          a.data ->> 'reason' = 'unit_lost'
+          or (a.next_type = 'DeploymentClaimed' and a.next_transaction_id = a.transaction_id)
+      )
+)
+select count(*) as violations,
+       (array_agg(format('%s v%s from %s', t.deployment_id, t.stream_version, t.holder)))[:3] as examples
+from taken t
+left join membership m
+    on m.unit_address = t.holder
+    and t.position > m.from_position
+    and (m.to_position is null or t.position < m.to_position)
+where m.type is null or m.type not in ('UnitLost', 'UnitLeft')
+
+-- name: invariant_claimed_only_by_members
+-- Who was declared lost, or left, claims nothing until it has joined again.
+with membership as materialized (
+    select e.unit_address, e.type, e.position as from_position,
+           lead(e.position) over (partition by e.unit_address order by e.stream_version, e.position) as to_position
+    from event e
+    where e.type in ('UnitJoined', 'UnitLeft', 'UnitLost')
+)
+select count(*) as violations,
+       (array_agg(format('%s v%s by %s', c.deployment_id, c.stream_version, c.data ->> 'claimant')))[:3] as examples
+from event c
+left join membership m
+    on m.unit_address = c.data ->> 'claimant'
+    and c.position > m.from_position
+    and (m.to_position is null or c.position < m.to_position)
+where c.type = 'DeploymentClaimed'
+  and (m.type is null or m.type in ('UnitLost', 'UnitLeft') or c.unit_address <> c.data ->> 'claimant')
+
+-- name: invariant_versions_without_gap_or_double
+-- Every stream counts 1, 2, 3, … The count is of events that do not follow the one before.
+select count(*) as violations,
+       (array_agg(format('%s: %s after %s', v.stream_id, v.stream_version, v.before)))[:3] as examples
+from (
+    select e.stream_id, e.stream_version,
+           lag(e.stream_version, 1, 0) over (partition by e.stream_id order by e.stream_version) as before
+    from event e
+) v
+where v.stream_version <> v.before + 1
+
+-- name: invariant_order_matches_log
+-- Every row of the two ordering tables has its event, and every such event its row.
+with ordered as (
+    select 'assignment-' || o.deployment_id as stream_id, o.version, o.assignment as state, o.holder
+    from assignment_order o
+    where o.version > 0
+    union all
+    select 'unit-' || o.address, o.version, o.membership, ''
+    from membership_order o
+), logged as (
+    select e.stream_id, e.stream_version as version,
+           case
+               when e.type = 'DeploymentReleased' then 'free'
+               when e.type in ('DeploymentClaimed', 'DeploymentAssigned') then 'held'
+               when e.type in ('UnitLeft', 'UnitLost') then 'absent'
+               else 'present'
+           end as state,
+           case
+               when e.type = 'DeploymentClaimed' then e.data ->> 'claimant'
+               when e.type = 'DeploymentAssigned' then e.data ->> 'holder'
+               else ''
+           end as holder
+    from event e
+    where e.stream_id like 'assignment-%' or e.stream_id like 'unit-%'
+)
+select count(*) as violations,
+       (array_agg(format('%s v%s', coalesce(o.stream_id, l.stream_id), coalesce(o.version, l.version))))[:3] as examples
+from ordered o
+full join logged l on l.stream_id = o.stream_id and l.version = o.version
+where (o.state, o.holder) is distinct from (l.state, l.holder)
+
+-- name: invariant_claims_follow_their_round
+-- In the transaction of each claim its unit appended, right after each other: that it is eligible, and the attempt.
+select count(*) as violations,
+       (array_agg(format('%s v%s by %s', c.deployment_id, c.stream_version, c.unit_address)))[:3] as examples
+from event c
+where c.type = 'DeploymentClaimed'
+  and not exists (
+      select
+      from event a
+      join event e
+          on e.transaction_id = a.transaction_id
+          and e.stream_id = a.stream_id
+          and e.stream_version = a.stream_version - 1
+          and e.type = 'DeploymentClaimEligibility'
+          and e.data -> 'eligible' = 'true'
+      where a.type = 'DeploymentClaimAttempt'
+        and a.transaction_id = c.transaction_id
+        and a.deployment_id = c.deployment_id
+        and a.unit_address = c.unit_address
+        and a.stream_id like 'decision-%'
+        and a.position < c.position
+  )
+
+-- name: invariant_deployment_address_is_the_fold
+select count(*) as violations,
+       (array_agg(format('%s: live %s, folded %s', d.key, d.live, d.folded)))[:3] as examples
+from deployment_address_differences() d
+
+-- name: invariant_unit_is_the_fold
+select count(*) as violations,
+       (array_agg(format('%s: live %s, folded %s', u.key, u.live, u.folded)))[:3] as examples
+from unit_differences() u
