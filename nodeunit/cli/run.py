@@ -7,7 +7,7 @@ from nodeunit.cli.database import Database
 from nodeunit.errors import DatabaseUnreachable
 from nodeunit.identity import address_of
 from nodeunit.settings import DESCRIPTIONS, Settings
-from nodeunit.supervisor.launch import exec_supervisor
+from nodeunit.supervisor.launch import exec_supervisor, interpreter_argv
 from nodeunit.unit import configuration
 
 
@@ -36,6 +36,7 @@ def run(database: Database = "") -> None:
         {
             "address": address,
             "log_directory": settings.log_directory,
+            "daemon_argv": interpreter_argv("nodeunit.unit"),
             "stop_grace_s": settings.stop_grace_s,
         },
         configuration.of_unit(settings, address, dict(os.environ)),

@@ -81,14 +81,14 @@ def pool(given: str, purpose: str, *, max_size: int = 3) -> Pool:
     """
     return AsyncConnectionPool(
         conninfo(given, purpose, options=SHORT_STATEMENTS),
-        min_size=1,
+        min_size=2,  # the round that a wake-up starts must not wait for a connection to be made
         max_size=max_size,
         timeout=3.0,
         reconnect_timeout=2.0,
         open=False,
         name=f"nodeunit {purpose}",
         connection_class=AsyncConnection[DictRow],
-        kwargs={"autocommit": True, "row_factory": dict_row},
+        kwargs={"autocommit": True, "row_factory": dict_row, "prepare_threshold": 0},
     )
 
 

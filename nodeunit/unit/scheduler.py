@@ -26,7 +26,10 @@ from nodeunit.unit.runner import Runner
 log = logging.getLogger(__name__)
 
 CANDIDATES = 64
-"""So many of the oldest candidates a round looks at: enough for each unit to have one of its own."""
+"""So many of the oldest candidates a round looks at, at most."""
+
+SPARE_CANDIDATES = 4
+"""Beyond one candidate for each unit a round looks at a few more: for rows that only some units may run."""
 
 HEARD_BY_FEW = ("eligible", "unit_lost")
 """Wake-ups that not every unit gets by itself: who is not eligible after one passes it on to who is."""
@@ -91,14 +94,16 @@ class Scheduler:
         """The state, without rows this unit may not run and without those it came second for in this wave: a claim
         under way is not visible yet, and to try again at once would only conflict again.
         """
+        units = len(self._seen.units) if self._seen is not None else CANDIDATES
+        limit = min(units + SPARE_CANDIDATES, CANDIDATES) + len(conflicts)
         while True:
-            inputs = await store.round_inputs(self._pool, sorted(self._refused), CANDIDATES + len(conflicts))
+            inputs = await store.round_inputs(self._pool, sorted(self._refused), limit)
             refused = {c.package for c in inputs.candidates if not may_run(self._trusted, c.package)}
             self._refused |= refused
-            if not refused or len(inputs.candidates) < CANDIDATES:
+            if not refused or len(inputs.candidates) < limit:
                 break
         mine = tuple(c for c in inputs.candidates if c.package not in refused and c.id not in conflicts)
-        return RoundInputs(inputs.units, mine[:CANDIDATES])
+        return RoundInputs(inputs.units, mine)
 
     async def _claim(self, why: str, decision: Decision, candidate: Candidate) -> bool:
         events = (

@@ -25,15 +25,6 @@ select begin_draining(%(address)s, %(epoch)s, %(event_id)s)
 -- name: end_drain
 select end_drain(%(address)s, %(epoch)s, %(event_id)s)
 
--- name: cordon_unit
-select cordon_unit(%(address)s)
-
--- name: uncordon_unit
-select uncordon_unit(%(address)s)
-
--- name: drain_unit
-select drain_unit(%(address)s, make_interval(secs => %(within_s)s))
-
 -- name: leave_unit
 select leave_unit(%(address)s, %(epoch)s, %(event_id)s)
 
