@@ -16,3 +16,7 @@ create or replace trigger assignment_order_is_append_only before update or delet
     for each row execute function refuse_to_rewrite_the_log();
 create or replace trigger membership_order_is_append_only before update or delete on membership_order
     for each row execute function refuse_to_rewrite_the_log();
+create or replace trigger assignment_order_is_not_truncated before truncate on assignment_order
+    for each statement execute function refuse_to_rewrite_the_log();
+create or replace trigger membership_order_is_not_truncated before truncate on membership_order
+    for each statement execute function refuse_to_rewrite_the_log();
