@@ -233,6 +233,22 @@ def test_all_are_recorded_up_to_fifty_units_and_few_beyond() -> None:
     assert list(attempt.usage) == [f"u{n:04}" for n in range(10)]
 
 
+def test_the_unit_to_beat_is_recorded_though_others_are_lower() -> None:
+    lower = [unit(f"u{n:02}", trusted="^@other/") for n in range(60)]
+    to_beat, me = unit("v", deployment_count=5), unit("w", deployment_count=9)
+    takes_it = busy("a", 1, 1)
+    decision = decide("w", inputs([takes_it, *lower, to_beat, me], candidate(1)))
+    assert decision.reason == "not_eligible"
+    assert decide("w", decision.recorded) == decision
+
+
+def test_the_unit_to_beat_is_recorded_though_there_is_nothing_to_claim() -> None:
+    lower = [unit(f"u{n:02}", measured=Usage(0, 0)) for n in range(60)]
+    decision = decide("w", inputs([*lower, busy("v", 5, 5), busy("w", 9, 9)]))
+    assert decision.reason == "not_eligible"
+    assert decide("w", decision.recorded) == decision
+
+
 @pytest.mark.parametrize("policy", ["deployment_count", "resource_usage"])
 def test_a_thousand_units_decide_in_milliseconds(policy: str) -> None:
     fleet = [unit(f"u{n * 7919 % 1000:04}", policy, measured=Usage(n % 7, n % 11)) for n in range(1000)]
