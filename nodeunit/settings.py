@@ -160,9 +160,7 @@ def _state_directory(environ: Mapping[str, str]) -> str:
     if not os.path.isabs(state):
         home = environ.get("HOME") or os.path.expanduser("~")
         if not os.path.isabs(home):
-            raise SettingInvalid(
-                "NODE_UNIT_LOG_DIR is not set and there is no home directory; set it to a path"
-            )
+            raise SettingInvalid("NODE_UNIT_LOG_DIR is not set and there is no home directory; set it to a path")
         state = os.path.join(home, ".local", "state")
     return os.path.join(state, "nodeunit")
 
@@ -182,9 +180,7 @@ class Description(NamedTuple):
 
 
 DESCRIPTIONS: tuple[Description, ...] = (
-    Description(
-        "name", "NODE_UNIT_NAME", "the host name", "name of this unit; with the password, its identity", _text
-    ),
+    Description("name", "NODE_UNIT_NAME", "the host name", "name of this unit; with the password, its identity", _text),
     Description(
         "password",
         "NODE_UNIT_PASSWORD",
@@ -192,9 +188,7 @@ DESCRIPTIONS: tuple[Description, ...] = (
         "secret from which, with the name, the key pair of this unit is made",
         _text,
     ),
-    Description(
-        "postgres_uri", "POSTGRES_URI", "", "the database, as a libpq URI or as keywords and values", _text
-    ),
+    Description("postgres_uri", "POSTGRES_URI", "", "the database, as a libpq URI or as keywords and values", _text),
     Description(
         "claim_policy",
         "NODE_UNIT_CLAIM_POLICY",

@@ -5,7 +5,8 @@ exactly. Beyond that, what a thousand units write about each other would outweig
 log, so only these are kept: the unit itself; each unit that takes a candidate in this round; the first ten
 of the eligible for each package and policy; and the ten lowest by the unit's own policy, by
 `deployment_count` and by `resource_usage`. With fewer units the minima stay what they are and each
-candidate goes to the same unit, hence the same decision.
+candidate goes to the same unit, hence the same decision. The addresses and usages that the events of the
+round list are those of the recorded units.
 
 Of candidates with the same package at most as many are kept as there are units: each unit takes at most
 one, so the others are out of reach under any policy.
