@@ -7,17 +7,17 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
-Parameters = Sequence[Any] | Mapping[str, Any]
+Parameters = Sequence[Any] | Mapping[str, Any] | None
 
 
-def rows(conninfo: str, statement: LiteralString, parameters: Parameters = ()) -> list[dict[str, Any]]:
+def rows(conninfo: str, statement: LiteralString, parameters: Parameters = None) -> list[dict[str, Any]]:
     """The answer to one statement, committed; empty when it has none."""
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as connection:
         cursor = connection.execute(statement, parameters)
         return cursor.fetchall() if cursor.description else []
 
 
-def value(conninfo: str, statement: LiteralString, parameters: Parameters = ()) -> Any:
+def value(conninfo: str, statement: LiteralString, parameters: Parameters = None) -> Any:
     """The one column of the one row of an answer."""
     ((only,),) = [row.values() for row in rows(conninfo, statement, parameters)]
     return only
