@@ -14,7 +14,7 @@ from nodeunit.store.connections import Pool
 from nodeunit.store.membership import Membership
 from nodeunit.unit.journal import Journal
 from nodeunit.unit.runner import Runner
-from nodeunit.unit.scheduler import CANDIDATES
+from nodeunit.unit.scheduler import FIRST_CANDIDATES
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,6 @@ async def _give_back(
 
 
 async def _wake_successors(pool: Pool, unit: Membership) -> None:
-    now = await decisions.round_inputs(pool, [], CANDIDATES)
+    now = await decisions.round_inputs(pool, [], FIRST_CANDIDATES)
     if others := wake_ups(unit.address, None, now):
         await membership.wake(pool, "eligible", others)

@@ -25,13 +25,13 @@ from nodeunit.unit.runner import Runner
 
 log = logging.getLogger(__name__)
 
-CANDIDATES = 64
-"""So many of the oldest candidates a round looks at, at most."""
+FIRST_CANDIDATES = 64
+"""So many of the oldest rows the first round looks at; later ones know how many units there are."""
 
 SPARE_CANDIDATES = 4
-"""Beyond one candidate for each unit a round looks at a few more: for rows that only some units may run."""
+"""Beyond one row for each unit a round looks at a few more: for rows that only some units may run."""
 
-HEARD_BY_FEW = ("eligible", "unit_lost")
+HEARD_BY_FEW = ("eligible", "unit", "unit_lost")
 """Wake-ups that not every unit gets by itself: who is not eligible after one passes it on to who is."""
 
 
@@ -44,7 +44,8 @@ class Scheduler:
         self._trusted = trusted
         self._decisions = decisions
         self._runner = runner
-        self._refused: set[str] = set()
+        self._patterns: set[str] = set()
+        self._refused: set[str] = set()  # name@version that none of these patterns trusts
         self._why: list[str] = []
         self._woken = asyncio.Event()
         self._seen: RoundInputs | None = None
@@ -78,7 +79,7 @@ class Scheduler:
         while True:
             inputs = await self._inputs(conflicts)
             decision = claim_round.decide(self._unit.address, inputs)
-            if claimed or (decision.outcome == "skip" and why in HEARD_BY_FEW):
+            if claimed or (decision.outcome == "skip" and (why in HEARD_BY_FEW or self._was_expected(inputs))):
                 await self._wake_others(inputs)
             self._seen = inputs
             if decision.outcome == "skip" and claimed:
@@ -91,19 +92,37 @@ class Scheduler:
                 conflicts.add(decision.candidate.id)
 
     async def _inputs(self, conflicts: set[UUID]) -> RoundInputs:
-        """The state, without rows this unit may not run and without those it came second for in this wave: a claim
-        under way is not visible yet, and to try again at once would only conflict again.
+        """The state, as every unit sees it, but for the rows this one came second for in this wave: a claim under way
+        is not visible yet, and to try again at once would only conflict again.
+
+        Rows that no unit may run are asked for only once; rows of others may stand before the first of ours.
         """
-        units = len(self._seen.units) if self._seen is not None else CANDIDATES
-        limit = min(units + SPARE_CANDIDATES, CANDIDATES) + len(conflicts)
+        units = len(self._seen.units) if self._seen is not None else FIRST_CANDIDATES
+        limit = units + SPARE_CANDIDATES + len(conflicts)
         while True:
             inputs = await store.round_inputs(self._pool, sorted(self._refused), limit)
-            refused = {c.package for c in inputs.candidates if not may_run(self._trusted, c.package)}
-            self._refused |= refused
-            if not refused or len(inputs.candidates) < limit:
-                break
-        mine = tuple(c for c in inputs.candidates if c.package not in refused and c.id not in conflicts)
-        return RoundInputs(inputs.units, mine)
+            patterns = {unit.trusted for unit in inputs.units}
+            if patterns != self._patterns:
+                self._patterns = patterns
+                if self._refused:
+                    self._refused.clear()
+                    continue
+            packages = {c.package for c in inputs.candidates}
+            self._refused |= {p for p in packages if not any(may_run(trusted, p) for trusted in patterns)}
+            mine = any(may_run(self._trusted, package) for package in packages)
+            if mine or len(inputs.candidates) < limit:
+                return RoundInputs(
+                    inputs.units,
+                    tuple(c for c in inputs.candidates if c.id not in conflicts and c.package not in self._refused),
+                )
+            limit *= 4
+
+    def _was_expected(self, now: RoundInputs) -> bool:
+        """Whether others, who see what this unit saw last, count on it: a sample in between may have changed that."""
+        if self._seen is None:
+            return False
+        expected = RoundInputs(self._seen.units, now.candidates)
+        return claim_round.decide(self._unit.address, expected).outcome == "claim"
 
     async def _claim(self, why: str, decision: Decision, candidate: Candidate) -> bool:
         events = (
