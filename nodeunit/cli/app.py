@@ -6,6 +6,7 @@ import typer
 
 from nodeunit import __version__
 from nodeunit.cli.address import address
+from nodeunit.cli.demo import demo
 from nodeunit.cli.migrate import migrate
 from nodeunit.cli.projections import projections
 from nodeunit.cli.report import report
@@ -39,6 +40,7 @@ def options(
 
 app.command(rich_help_panel="Run", help=run.__doc__)(run)
 app.command(rich_help_panel="Run")(address)
+app.command(rich_help_panel="Run")(demo)
 app.command(rich_help_panel="Look")(report)
 app.command(rich_help_panel="Database")(migrate)
 app.add_typer(projections, rich_help_panel="Database")

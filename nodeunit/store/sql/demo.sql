@@ -1,0 +1,38 @@
+-- name: demo_lock
+-- One demo at a time in a database; the lock ends with the session.
+select pg_try_advisory_lock(hashtextextended('nodeunit demo', 0)) as taken, clock_timestamp() as started_at
+
+-- name: demo_tables
+select to_regclass('deployment') is not null and to_regclass('lease') is not null as there
+
+-- name: demo_occupants
+select (select count(*) from deployment) as deployments,
+       (select count(*) from lease l where l.epoch is not null and not lease_is_over(l)) as units
+
+-- name: demo_insert
+-- The report's statement, with a command. One statement, one transaction, one notification.
+insert into deployment (package_name, package_version, enabled, command, args)
+select '@yuants/app-portal', '0.2.26', true, %(command)s, %(args)s::jsonb
+from generate_series(1, %(deployments)s)
+returning id
+
+-- name: demo_units
+-- Who is in the fleet, how much it holds and what it uses now.
+select l.address, l.cpu_percent, l.memory_mb, (
+           select count(*) from deployment d where d.address = l.address and d.id = any (%(ids)s)
+       ) as claimed
+from lease l
+where l.epoch is not null
+order by l.address
+
+-- name: demo_processes
+-- The newest start of each deployment's program.
+select distinct on (e.deployment_id)
+       e.deployment_id, e.unit_address as address, (e.data ->> 'pid')::int as pid,
+       (e.data ->> 'start_time')::bigint as start_time, (e.data ->> 'claim_version')::int as claim_version
+from event e
+where e.type = 'ProcessStarted' and e.deployment_id = any (%(ids)s)
+order by e.deployment_id, e.position desc
+
+-- name: demo_delete
+delete from deployment where id = any (%(ids)s)
