@@ -9,8 +9,10 @@ begin
     if not found then
         raise exception 'epoch % of unit % is not in force', p_epoch, p_address using errcode = 'NU001';
     end if;
-    perform from assignment_order
-    where deployment_id = p_deployment_id and version = p_version and holder = p_address;
+    -- Row before order: a person who moves or deletes the row holds it while the trigger writes the order.
+    perform from deployment
+    where id = p_deployment_id and address_version = p_version and address = p_address
+    for no key update;
     return found and append_assignment(
         p_deployment_id, p_version + 1, '', 'DeploymentReleased', p_address,
         jsonb_build_object('deployment_id', p_deployment_id, 'holder', p_address, 'reason', p_reason), p_event_id
