@@ -1,0 +1,193 @@
+"""Units and people at the same rows at the same time: nobody deadlocks, and nobody's decision is overrun."""
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Iterator
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from nodeunit.domain.deployment import Assignment, evolve
+from nodeunit.domain.events import decode
+from nodeunit.store import connections, decisions, membership, projections
+from nodeunit.store.connections import Pool
+from nodeunit.store.decisions import DecisionStream
+from nodeunit.store.membership import ProgramSample
+from tests.support.locks import started
+from tests.support.members import candidate, claim, join
+from tests.support.rows import deployment, insert_deployments, rows, value
+
+
+@pytest.fixture
+def person(database: str) -> Iterator[psycopg.Connection]:
+    """A session that commits when it likes."""
+    with psycopg.connect(database) as connection:
+        yield connection
+        connection.rollback()
+
+
+async def test_a_claim_does_not_wait_for_a_person(database: str, pool: Pool, person: psycopg.Connection) -> None:
+    unit = await join(pool, "unit-1")
+    stream = DecisionStream(pool, unit)
+    held_up, other = insert_deployments(database, 2)
+    wanted = candidate(database, held_up)
+    person.execute("update deployment set command = 'x' where id = %s", (held_up,))
+    async with asyncio.timeout(1):
+        assert not await claim(stream, "unit-1", wanted)
+        assert await claim(stream, "unit-1", candidate(database, other))
+    person.commit()
+    assert await claim(stream, "unit-1", candidate(database, held_up))
+
+
+async def test_a_release_and_a_hand_at_one_row_do_not_deadlock(
+    database: str, pool: Pool, person: psycopg.Connection
+) -> None:
+    unit = await join(pool, "unit-1")
+    (one,) = insert_deployments(database, address="unit-1")
+    (held,) = await decisions.programs_of(pool, "unit-1")
+    person.execute("update deployment set command = 'x' where id = %s", (one,))
+    releasing = await started(database, decisions.release(pool, unit, held, "drained"))
+    person.execute("update deployment set address = '' where id = %s", (one,))
+    person.commit()
+    assert await releasing is False
+    assert (deployment(database, one)["address"], deployment(database, one)["address_version"]) == ("", 2)
+    assert await projections.verify(database) == []
+
+
+async def test_a_release_and_a_deletion_of_one_row_do_not_deadlock(
+    database: str, pool: Pool, person: psycopg.Connection
+) -> None:
+    unit = await join(pool, "unit-1")
+    (one,) = insert_deployments(database, address="unit-1")
+    (held,) = await decisions.programs_of(pool, "unit-1")
+    person.execute("select from deployment where id = %s for update", (one,))
+    releasing = await started(database, decisions.release(pool, unit, held, "drained"))
+    person.execute("delete from deployment")
+    person.commit()
+    assert await releasing is False
+    assert await projections.verify(database) == []
+
+
+async def test_heartbeats_and_a_deletion_of_many_rows_do_not_deadlock(database: str, pool: Pool) -> None:
+    """Both take rows of current_usage: if not in the same order, then the person's statement may be the victim."""
+    unit = await join(pool, "unit-1")
+    first, second = insert_deployments(database, 2, address="unit-1")
+    for each in (second, first):  # where they lie in the table
+        await membership.heartbeat(pool, unit, None, [ProgramSample(each, 1, 1.0, 1.0)])
+    obstacles = [psycopg.connect(database) for _ in range(2)]
+    try:
+        for obstacle, each in zip(obstacles, (first, second), strict=True):
+            obstacle.execute("select from current_usage where deployment_id = %s for update", (each,))
+        samples = [ProgramSample(each, 1, 2.0, 2.0) for each in (second, first)]
+        beating = await started(database, membership.heartbeat(pool, unit, None, samples), waiting=1)
+        deleting = await started(database, asyncio.to_thread(rows, database, "delete from deployment"), waiting=2)
+        for obstacle in obstacles:
+            obstacle.commit()
+        assert not (await beating).fenced
+        await deleting
+    finally:
+        for obstacle in obstacles:
+            obstacle.close()
+    assert value(database, "select count(*) from current_usage") == 0
+
+
+async def test_a_row_disabled_in_between_is_not_claimed(database: str, pool: Pool) -> None:
+    stream = DecisionStream(pool, await join(pool, "unit-1"))
+    disabled, deleted, daemon = insert_deployments(database, 3)
+    candidates = [candidate(database, each) for each in (disabled, deleted, daemon)]
+    rows(database, "update deployment set enabled = false where id = %s", (disabled,))
+    rows(database, "delete from deployment where id = %s", (deleted,))
+    rows(database, "update deployment set type = 'daemon' where id = %s", (daemon,))
+    for each in candidates:
+        assert not await claim(stream, "unit-1", each)
+    assert value(database, "select count(*) from event where type = 'DeploymentClaimed'") == 0
+
+
+async def units_at_work(database: str, address: str, until: float, seen: set[str]) -> None:
+    """Claims what is free and gives it back, as fast as it can."""
+    async with connections.pool(database, address, max_size=2) as pool:
+        unit = await join(pool, address)
+        stream = DecisionStream(pool, unit)
+        while time.monotonic() < until:
+            inputs = await decisions.round_inputs(pool, [], 64)
+            for wanted in random.sample(inputs.candidates, min(4, len(inputs.candidates))):
+                seen.add("claimed" if await claim(stream, address, wanted) else "conflict")
+            held = await decisions.programs_of(pool, address)
+            samples = [ProgramSample(each.id, each.address_version, 1.0, 1.0) for each in held]
+            assert not (await membership.heartbeat(pool, unit, None, samples)).fenced
+            for each in random.sample(held, len(held) // 2):
+                seen.add("released" if await decisions.release(pool, unit, each, "drained") else "too late")
+
+
+STATEMENTS = (
+    "insert into deployment (package_name) select '@yuants/app' from generate_series(1, 3)",
+    "update deployment set enabled = not enabled where random() < 0.2",
+    "update deployment set command = random()::text where random() < 0.2",
+    "update deployment set address = '' where random() < 0.2",
+    "update deployment set address = 'unit-' || ceil(random() * 2) where enabled and random() < 0.2",
+    "delete from deployment where random() < 0.1",
+)
+
+
+def people_at_work(database: str, until: float, done: list[str]) -> None:
+    """One after another, as one person does; every error is an error."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        while time.monotonic() < until:
+            statement = random.choice(STATEMENTS)
+            connection.execute(statement)
+            done.append(statement)
+
+
+async def test_people_and_units_at_the_same_rows(database: str, pool: Pool) -> None:
+    """For a few seconds. The person sees no deadlock, and the log tells of no claim of a disabled or deleted row."""
+    await join(pool, "unit-1")
+    await join(pool, "unit-2")
+    insert_deployments(database, 40)
+    until = time.monotonic() + 4
+    seen: set[str] = set()
+    done: list[str] = []
+    failed: list[BaseException] = []
+
+    def person() -> None:
+        try:
+            people_at_work(database, until, done)
+        except BaseException as error:  # noqa: BLE001 — it is the finding
+            failed.append(error)
+
+    typing = threading.Thread(target=person)
+    typing.start()
+    await asyncio.gather(*(units_at_work(database, f"unit-{n}", until, seen) for n in range(3, 7)))
+    typing.join(30)
+
+    assert not failed
+    assert set(STATEMENTS) == set(done)
+    assert {"claimed", "conflict", "released"} <= seen
+    assert value(database, "select deadlocks from pg_stat_database where datname = current_database()") == 0
+    no_claim_of_what_must_not_run(database)
+    assert await projections.verify(database) == []
+
+
+def no_claim_of_what_must_not_run(database: str) -> None:
+    """Events of one deployment are written under the lock of its row: their positions are their order."""
+    state: dict[UUID, Assignment] = {}
+    runs: dict[UUID, bool] = {}
+    for event in rows(
+        database,
+        "select deployment_id, stream_id, stream_version, type, data::text as data, data ->> 'enabled' as enabled "
+        "from event where deployment_id is not null order by position",
+    ):
+        one = event["deployment_id"]
+        match event["type"]:
+            case "DeploymentCreated" | "DeploymentChanged":
+                runs[one] = event["enabled"] == "true"
+            case "DeploymentEnabled" | "DeploymentDisabled" | "DeploymentDeleted":
+                runs[one] = event["type"] == "DeploymentEnabled"
+            case "DeploymentClaimed":
+                assert runs[one], f"{one} was claimed although it was disabled or deleted"
+        if event["stream_id"].startswith("assignment-"):
+            state[one] = evolve(
+                state.get(one, Assignment()), event["stream_version"], decode(event["type"], event["data"])
+            )
