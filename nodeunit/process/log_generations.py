@@ -44,8 +44,8 @@ class LogGenerations:
             pass  # somebody took it away: there is room for a new one
 
     def next_to_compress(self) -> str | None:
-        """The oldest generation that should be compressed and is not; None when there is none."""
-        for number in range(self._kept, 1, -1):
+        """The newest generation that should be compressed and is not, for it stays longest; None when there is none."""
+        for number in range(2, self._kept + 1):
             if os.path.exists(f"{self.path}.{number}"):
                 self._compressing = number
                 return f"{self.path}.{number}"
