@@ -1,0 +1,208 @@
+"""What supervisor and daemon say to each other: one JSON object a line, over a socket pair.
+
+Times are seconds of CLOCK_BOOTTIME, a `start_time` is in clock ticks since boot (field 22 of `/proc/PID/stat`), a key
+is the deployment's id. `meta` belongs to the daemon: the supervisor gives it back as it came.
+
+The supervisor speaks first, with `hello`. A new daemon learns everything from it: nothing said to its predecessor
+matters any more, except that an exit is repeated until it is acknowledged. Unknown names are ignored on both sides, so
+that a daemon may be newer than its supervisor. Standard library only.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, NotRequired, TypedDict
+
+LONGEST_LINE = 4 * 1024 * 1024
+"""A line beyond this is dropped by the one who reads. A `hello` may be long: readers must not assume 64 KiB."""
+
+OnDisconnect = Literal["keep", "stop"]
+Cause = Literal["exited", "stop", "lease", "shutdown"]
+"""Why a program ended: by itself; the daemon asked; the lease ran out; the supervisor itself is ending."""
+
+
+class RunningProgram(TypedDict):
+    """A program as `hello` lists it. `stopping`: it has been asked to end, `exited` will follow."""
+
+    key: str
+    pid: int
+    start_time: int
+    argv: list[str]
+    on_disconnect: OnDisconnect
+    started_at: float
+    stopping: bool
+    meta: dict[str, Any]
+
+
+class Exited(TypedDict):
+    """A program and its whole tree are gone; its key is free. Repeated in each `hello` until acknowledged by `id`.
+
+    Either `exit_code` or `signal` is a number, the other is None. `stopped` is `cause != "exited"`.
+    """
+
+    event: Literal["exited"]
+    id: int
+    key: str
+    pid: int
+    start_time: int
+    exit_code: int | None
+    signal: int | None
+    ran_s: float
+    stopped: bool
+    cause: Cause
+    meta: dict[str, Any]
+
+
+class Hello(TypedDict):
+    """First line to each daemon: who the supervisor is (`supervisor` is new with every start of it), what runs, which
+    exits nobody has acknowledged, until when the lease stands (0.0: none yet), and whether a drain is under way."""
+
+    event: Literal["hello"]
+    supervisor: str
+    pid: int
+    programs: list[RunningProgram]
+    exits: list[Exited]
+    lease_expires: float
+    draining: bool
+
+
+class Started(TypedDict):
+    """The program runs: execve has succeeded."""
+
+    event: Literal["started"]
+    key: str
+    pid: int
+    start_time: int
+    meta: dict[str, Any]
+
+
+class SpawnFailed(TypedDict):
+    """Nothing runs. `detail` says why, in words to show: no such program, already running, lease expired …"""
+
+    event: Literal["spawn_failed"]
+    key: str
+    detail: str
+    meta: dict[str, Any]
+
+
+class Drain(TypedDict):
+    """The supervisor was asked to end (SIGTERM, SIGINT): stop the programs, release the rows, say `leave`, exit 0.
+    What is not done after `drain_timeout_s` the supervisor does itself."""
+
+    event: Literal["drain"]
+
+
+class Replace(TypedDict):
+    """A new daemon is wanted (SIGHUP): exit 0 soon, without stopping or releasing anything, without `leave`."""
+
+    event: Literal["replace"]
+
+
+Event = Hello | Started | SpawnFailed | Exited | Drain | Replace
+
+
+class Ready(TypedDict):
+    """The daemon has joined. From now on its death is survived, whatever its exit code."""
+
+    op: Literal["ready"]
+
+
+class Alive(TypedDict):
+    """Nothing to say, but not stuck. The first one is a promise: a daemon that has said it and is then silent (no op of
+    any kind) for `daemon_silence_s` is killed and replaced, for frozen it would keep its unit from working for good."""
+
+    op: Literal["alive"]
+
+
+class Spawn(TypedDict):
+    """Start `argv` (looked up in the `PATH` of `env`) with exactly `env`, which must carry the unit's address and the
+    key (`nodeunit.process.environment`). Answered by `started` or `spawn_failed`. `grace_s` counts when the lease runs
+    out or the supervisor ends; a `stop` brings its own."""
+
+    op: Literal["spawn"]
+    key: str
+    argv: list[str]
+    env: dict[str, str]
+    cwd: NotRequired[str | None]
+    on_disconnect: OnDisconnect
+    grace_s: float
+    meta: dict[str, Any]
+
+
+class Stop(TypedDict):
+    """SIGTERM to the program's group, after `grace_s` SIGKILL to its whole tree. Answered by `exited`; not at all if
+    the key does not run. A second one can only shorten the grace period."""
+
+    op: Literal["stop"]
+    key: str
+    grace_s: float
+
+
+class Ack(TypedDict):
+    """The exit with this id is recorded for good."""
+
+    op: Literal["ack"]
+    id: int
+
+
+class Lease(TypedDict):
+    """The heartbeat was confirmed: programs with `on_disconnect = stop` may run until shortly before this moment,
+    counted from when the heartbeat was *sent*. Always the last one counts; a moment in the past ends them now."""
+
+    op: Literal["lease"]
+    expires_boottime: float
+
+
+class Leave(TypedDict):
+    """The rows are released and the unit has left: the supervisor ends with the daemon, when that exits 0."""
+
+    op: Literal["leave"]
+
+
+Op = Ready | Alive | Spawn | Stop | Ack | Lease | Leave
+
+
+def encode(message: Event | Op) -> bytes:
+    """One line. ASCII only, so that no byte of it can be mistaken for a line end or be cut within a character."""
+    return json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+class Decoder:
+    """Cuts a stream of bytes into objects. A line that is none is reported to `complain` and skipped."""
+
+    def __init__(self, complain: Callable[[str], None], longest_line: int = LONGEST_LINE) -> None:
+        self._complain = complain
+        self._longest_line = longest_line
+        self._rest = bytearray()
+        self._skipping = False
+
+    def feed(self, data: bytes) -> Iterator[Mapping[str, Any]]:
+        """The objects that are complete with `data`."""
+        lines = data.split(b"\n")
+        last = lines.pop()
+        for line in lines:
+            whole = bytes(self._rest) + line
+            self._rest.clear()
+            if self._skipping:
+                self._skipping = False
+            elif whole.strip():
+                message = self._decode(whole)
+                if message is not None:
+                    yield message
+        if self._skipping:
+            return
+        self._rest += last
+        if len(self._rest) > self._longest_line:
+            self._rest.clear()
+            self._skipping = True
+            self._complain(f"a line longer than {self._longest_line} bytes")
+
+    def _decode(self, line: bytes) -> Mapping[str, Any] | None:
+        try:
+            message = json.loads(line.decode())
+        except (ValueError, RecursionError) as error:
+            self._complain(f"{str(error)[:100]}: {line[:60]!r}")
+            return None
+        if not isinstance(message, dict):
+            self._complain(f"no object: {line[:60]!r}")
+            return None
+        return message
