@@ -1,0 +1,133 @@
+"""A second pair of eyes on the programs, for when the supervisor itself is frozen or dead.
+
+A small child of the supervisor, in a session of its own (a Ctrl-Z on the terminal stops supervisor and daemon, not this
+one), that does two things and needs nobody for them:
+
+- The supervisor is dead: its programs died with it, what they had started did not. End that, by its mark
+  (`nodeunit.process.leftovers`).
+- The lease is about to expire, a moment later than the supervisor should have acted: end the programs that must stop.
+
+If the guard dies the supervisor starts another. Out of reach is only that both are frozen and the programs are not.
+"""
+
+import os
+import select
+import signal
+
+from nodeunit.clock import boottime
+from nodeunit.process.leftovers import end_leftovers
+from nodeunit.process.process_table import ProcessTable, read_mark
+from nodeunit.supervisor.board import Board, Notice
+from nodeunit.supervisor.kernel import BootTimer, set_name
+from nodeunit.supervisor.own_log import OwnLog
+from nodeunit.supervisor.program import kill_tree
+from nodeunit.supervisor.reaper import Reaper
+from nodeunit.supervisor.spawn import fork_only
+
+MARGIN_S = 0.3
+"""SIGKILL this long before the lease expires: later than the supervisor, so that normally nothing is left to do."""
+
+_LOOK_AGAIN_AFTER_S = 0.02
+_LEFTOVERS_WITHIN_S = 30.0
+_START_AGAIN_AFTER_S = 1.0
+_DISMISSED_WITHIN_S = 1.0
+
+
+class Guard:
+    """The supervisor's side: keeps one guard running and tells it what changes."""
+
+    def __init__(self, address: str, reaper: Reaper, own_log: OwnLog) -> None:
+        self._address = address
+        self._reaper = reaper
+        self._own_log = own_log
+        self._board = Board()
+        self._alarm: int | None = None
+        self._start_at = 0.0
+        self._posted = Notice(0.0, ())
+        self.pid: int | None = None
+
+    def tick(self, now: float) -> float | None:
+        """Start one if there is none, but no more than one a second."""
+        if self.pid is not None:
+            return None
+        if now < self._start_at:
+            return self._start_at
+        self._start_at = now + _START_AGAIN_AFTER_S
+        if self._alarm is not None:
+            os.close(self._alarm)
+        watched, self._alarm = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        supervisor = os.getpid()
+        try:
+            self.pid = fork_only(lambda: _watch(watched, supervisor, self._board, self._address), keep=(watched,))
+        finally:
+            os.close(watched)
+        self._reaper.expect(self.pid, self._ended)
+        return None
+
+    def _ended(self, code: int, status: int) -> bool:
+        self._own_log.warning(f"guard {self.pid} has ended; another one is started")
+        self.pid = None
+        return True
+
+    def dismiss(self) -> None:
+        """The supervisor ends, and nothing is left to guard. Waits a moment, so as to leave no process behind."""
+        if self._alarm is None or self.pid is None:
+            return
+        os.close(self._alarm)
+        handle = os.pidfd_open(self.pid)
+        select.select([handle], [], [], _DISMISSED_WITHIN_S)
+        os.close(handle)
+
+    def post(self, notice: Notice) -> None:
+        """Make known who must stop, and when. Wakes the guard only for what it might otherwise see too late."""
+        if notice == self._posted:
+            return
+        self._board.post(notice)
+        sooner = notice.expires < self._posted.expires or (notice.programs and not self._posted.programs)
+        self._posted = notice
+        if sooner and self._alarm is not None:
+            try:
+                os.write(self._alarm, b"!")
+            except (BlockingIOError, BrokenPipeError):
+                pass  # it has not looked since the last one; or it is dead, and the next one reads the board
+
+
+def _watch(watched: int, supervisor: int, board: Board, address: str) -> None:
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_IGN)  # it ends with the supervisor, neither before nor instead
+    set_name("nodeunit-guard")
+    own_log, timer = OwnLog(), BootTimer()  # those of the supervisor were closed with its descriptors
+    while True:
+        notice = board.read()
+        act_at = notice.expires - MARGIN_S if notice.programs else None
+        if act_at is not None and boottime() >= act_at and _end(notice, supervisor, address):
+            own_log.warning("guard: the lease expired and the supervisor did not act; ended what must stop with it")
+            act_at = boottime() + _LOOK_AGAIN_AFTER_S
+        elif act_at is not None and act_at <= boottime():
+            act_at = boottime() + 1.0  # all are dead, and the supervisor has not said so yet
+        timer.arm(act_at)
+        ready, _, _ = select.select([watched, timer.fileno()], [], [])
+        if timer.fileno() in ready:
+            timer.acknowledge()
+        if watched in ready and not os.read(watched, 4096):
+            break
+    for leftover in end_leftovers(address, _LEFTOVERS_WITHIN_S):
+        own_log.warning(f"guard: process {leftover.entry.pid} of {leftover.key} cannot be ended")
+
+
+def _end(notice: Notice, supervisor: int, address: str) -> bool:
+    """SIGKILL to the trees of the programs on the board. False: nothing of them is alive."""
+    table = ProcessTable.read()
+    keys = {program.key for program in notice.programs}
+    roots = []
+    for program in notice.programs:
+        main = table.find((program.pid, program.start_time))
+        if main is not None:
+            roots += [main, *table.led_by(main.pid)]
+    for child in table.children(supervisor):
+        mark = read_mark(child.pid)
+        if mark is not None and mark.address == address and mark.key in keys:
+            roots.append(child)
+    living = [entry for entry in table.with_descendants(roots).values() if entry.alive]
+    kill_tree(living)
+    return bool(living)

@@ -1,0 +1,74 @@
+"""The three Linux calls that Python 3.11 does not offer: prctl, and a timer that also runs while suspended."""
+
+import ctypes
+import os
+import time
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
+_PR_SET_CHILD_SUBREAPER = 36
+_TFD_TIMER_ABSTIME = 1
+_FAR_AWAY_S = 1e9
+
+# Loaded once, before any fork: a child between fork and exec must not load anything.
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
+_libc.timerfd_settime.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+
+
+def die_with_parent(signum: int, parent: int) -> bool:
+    """Have the kernel send `signum` when the parent dies. False: it has died already (`parent` is no longer it)."""
+    _prctl(_PR_SET_PDEATHSIG, signum)
+    return os.getppid() == parent
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every orphan below this process, in place of init."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def set_name(name: str) -> None:
+    """What `ps -o comm` and `top` show; at most 15 bytes."""
+    text = ctypes.create_string_buffer(name.encode()[:15])
+    _prctl(_PR_SET_NAME, ctypes.addressof(text))
+
+
+def _prctl(option: int, value: int) -> None:
+    if _libc.prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+class BootTimer:
+    """A descriptor that becomes readable at a moment of CLOCK_BOOTTIME.
+
+    A timeout of select or epoll counts CLOCK_MONOTONIC, which stands still while the machine is suspended: a lease that
+    ran out in the night would be noticed only seconds after waking up. This one fires at once.
+    """
+
+    def __init__(self) -> None:
+        self._fd: int = _libc.timerfd_create(time.CLOCK_BOOTTIME, os.O_CLOEXEC | os.O_NONBLOCK)
+        if self._fd < 0:
+            raise OSError(ctypes.get_errno(), f"timerfd_create: {os.strerror(ctypes.get_errno())}")
+        self._armed: float | None = None
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def arm(self, when: float | None) -> None:
+        """Fire at `when` (seconds since boot; at once if that is past), or not at all. May also fire too early."""
+        if when == self._armed:
+            return
+        self._armed = when
+        # interval (s, ns), then the moment (s, ns); all zero disarms
+        nanoseconds = 0 if when is None else max(int(min(when, _FAR_AWAY_S) * 1e9), 1)
+        spec = (ctypes.c_long * 4)(0, 0, *divmod(nanoseconds, 1_000_000_000))
+        if _libc.timerfd_settime(self._fd, _TFD_TIMER_ABSTIME, ctypes.byref(spec), None) != 0:
+            raise OSError(ctypes.get_errno(), f"timerfd_settime: {os.strerror(ctypes.get_errno())}")
+
+    def acknowledge(self) -> None:
+        """Take note that it has fired; arm it again for the next time."""
+        self._armed = None
+        try:
+            os.read(self._fd, 8)
+        except BlockingIOError:
+            pass  # armed anew in the meantime
