@@ -1,0 +1,90 @@
+"""The log files of all keys, and the one process at a time that compresses their older generations."""
+
+import os
+import signal
+
+from nodeunit.process.log_generations import LogGenerations
+from nodeunit.process.rotating_log import RotatingLog
+from nodeunit.supervisor.kernel import die_with_parent
+from nodeunit.supervisor.own_log import OwnLog
+from nodeunit.supervisor.spawn import fork_only
+
+_BLOCK = 256 * 1024
+_GZIP_CONTAINER = 31  # zlib's wbits for a gzip file with the largest window
+_LEVEL = 6
+_NICE = 19
+
+
+class Logs:
+    """`directory/KEY.log` for each key. A key keeps its log object for good: its generations may still be compressed
+    when its next program already writes."""
+
+    def __init__(self, directory: str, own_log: OwnLog, max_bytes: int) -> None:
+        self._directory = directory
+        self._own_log = own_log
+        self._max_bytes = max_bytes
+        self._logs: dict[str, RotatingLog] = {}
+        self._waiting: dict[str, LogGenerations] = {}
+        self._compressing: LogGenerations | None = None
+        self.compressor: int | None = None
+        """The pid of the process that compresses."""
+
+    def of(self, key: str) -> RotatingLog:
+        log = self._logs.get(key)
+        if log is None:
+            generations = LogGenerations(os.path.join(self._directory, f"{key}.log"))
+            log = self._logs[key] = RotatingLog(generations, self._own_log.warning, self._rotated, self._max_bytes)
+            self._rotated(generations)  # an earlier supervisor may have ended in the middle of a compression
+        return log
+
+    def _rotated(self, generations: LogGenerations) -> None:
+        self._waiting[generations.path] = generations
+
+    def compress_next(self) -> int | None:
+        """Start on the next generation that is due, unless one is being compressed. Returns the pid of who does it."""
+        while self.compressor is None and self._waiting:
+            path, generations = next(iter(self._waiting.items()))
+            source = generations.next_to_compress()
+            if source is None:
+                del self._waiting[path]
+            else:
+                self._compressing = generations
+                self.compressor = self._start(source, generations.unfinished)
+                return self.compressor
+        return None
+
+    def _start(self, source: str, target: str) -> int | None:
+        supervisor = os.getpid()
+        try:
+            return fork_only(lambda: _compress(source, target, supervisor))
+        except OSError:
+            self.compressor_ended(False)
+            return None
+
+    def compressor_ended(self, succeeded: bool) -> None:
+        generations, self._compressing, self.compressor = self._compressing, None, None
+        if generations is None:
+            return
+        try:
+            generations.finish_compression(succeeded)
+        except OSError as error:
+            self._own_log.warning(f"{generations.path}: an older generation stays uncompressed: {error.strerror}")
+            succeeded = False
+        if not succeeded:
+            self._waiting.pop(generations.path, None)  # until its next rotation
+
+
+def _compress(source: str, target: str, supervisor: int) -> None:
+    if not die_with_parent(signal.SIGKILL, supervisor):
+        return
+    os.nice(_NICE)
+    import zlib  # here only: the supervisor itself has no use for it
+
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP_CONTAINER)
+    with open(source, "rb", buffering=0) as plain, open(target, "wb") as packed:
+        os.fchmod(packed.fileno(), 0o640)
+        while block := plain.read(_BLOCK):
+            packed.write(packer.compress(block))
+        packed.write(packer.flush())
+        packed.flush()
+        os.fsync(packed.fileno())  # the plain text is deleted next

@@ -1,0 +1,127 @@
+"""One program: from the fork to the last process of its tree.
+
+    starting ──exec──> running ──asked──> stopping ──main process ended──> ending ──tree gone, reaped──> (reported)
+        └── exec failed ───────────────────────────────────────────────────────────────────────────────> (reported)
+
+The main process, once ended, stays a zombie until the rest of its tree is gone: a zombie keeps its number, so neither
+the pid nor the group nor the session can come to mean anybody else while they are still used to find the rest.
+"""
+
+import os
+import signal
+from typing import Any
+
+from nodeunit.process.process_table import ProcessEntry, ProcessTable, signal_exactly
+from nodeunit.supervisor.lease import Lease
+from nodeunit.supervisor.protocol import Cause, OnDisconnect, RunningProgram
+from nodeunit.supervisor.requests import SpawnRequest
+from nodeunit.supervisor.spawn import Spawned
+
+_NEVER = float("inf")
+
+
+class Program:
+    """State of one key. Times are seconds of CLOCK_BOOTTIME."""
+
+    def __init__(self, request: SpawnRequest, spawned: Spawned, now: float) -> None:
+        self.key = request.key
+        self.argv = request.argv
+        self.on_disconnect: OnDisconnect = request.on_disconnect
+        self.grace_s = request.grace_s
+        self.meta: dict[str, Any] = request.meta
+        self.pid = spawned.pid
+        self.start_time = spawned.start_time
+        self.started_at = now
+        self.outcome: int | None = spawned.outcome
+        """The descriptor that tells how exec went; None once that is known."""
+        self.failure = ""
+        self.cause: Cause = "exited"
+        self.ended_at: float | None = None
+        self.exit_code: int | None = None
+        self.signal: int | None = None
+        self._kill_at = _NEVER
+        self._known: dict[int, int] = {}
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        return self.pid, self.start_time
+
+    @property
+    def stopping(self) -> bool:
+        return self._kill_at != _NEVER
+
+    def describe(self) -> RunningProgram:
+        return {
+            "key": self.key,
+            "pid": self.pid,
+            "start_time": self.start_time,
+            "argv": self.argv,
+            "on_disconnect": self.on_disconnect,
+            "started_at": self.started_at,
+            "stopping": self.stopping,
+            "meta": self.meta,
+        }
+
+    def kill_at(self, lease: Lease) -> float:
+        """When its tree is killed: the end of its grace period or of the lease, whichever is first."""
+        return min(self._kill_at, lease.end_at) if self.on_disconnect == "stop" else self._kill_at
+
+    def ask_at(self, lease: Lease) -> float:
+        """When it must be asked to stop, should the lease not be renewed."""
+        if self.on_disconnect == "keep" or self.stopping or self.ended_at is not None:
+            return _NEVER
+        return lease.ask_at(self.grace_s)
+
+    def ask_to_stop(self, cause: Cause, kill_at: float) -> None:
+        """SIGTERM to the group, once; what is left is killed at `kill_at`. Asked again, that can only come closer."""
+        if not self.stopping and self.ended_at is None:
+            self.cause = cause
+            self._signal_group(signal.SIGTERM)
+        self._kill_at = min(self._kill_at, kill_at)
+
+    def kill_group(self) -> None:
+        """The quick part of an end: no look at /proc. The rest of the tree follows with `kill_tree`."""
+        self._signal_group(signal.SIGKILL)
+
+    def main_ended(self, code: int, status: int, now: float) -> None:
+        """The main process is a zombie; `code` and `status` as in waitid. What it left behind is ended at once, unless
+        it was asked to stop: then its tree was asked too, and has the rest of the grace period."""
+        self.ended_at = now
+        if code == os.CLD_EXITED:
+            self.exit_code = status
+        else:
+            self.signal = status
+        if not self.stopping:
+            self._kill_at = now
+
+    def living(self, table: ProcessTable, orphans: dict[str, list[ProcessEntry]]) -> list[ProcessEntry]:
+        """The living processes of its tree: below the main process, in its session or group, orphans with its mark, and
+        whatever belonged to it when we last looked."""
+        roots = [entry for identity in self._known.items() if (entry := table.find(identity)) is not None]
+        roots += orphans.get(self.key, [])
+        roots += table.led_by(self.pid)
+        if (main := table.find(self.identity)) is not None:
+            roots.append(main)
+        tree = [entry for entry in table.with_descendants(roots).values() if entry.alive]
+        self._known = dict(entry.identity for entry in tree)
+        return tree
+
+    def _signal_group(self, signum: int) -> None:
+        # Not reaped yet, so the number is its own: no check of the identity is needed, or possible for a group.
+        for send in (os.killpg, os.kill):
+            try:
+                send(self.pid, signum)
+                return
+            except ProcessLookupError:
+                continue  # between fork and setsid it has no group of its own yet
+            except PermissionError:
+                return  # it has become another user; nothing we may do
+
+
+def kill_tree(tree: list[ProcessEntry]) -> None:
+    """SIGKILL to each. One that may not be signalled does not keep the others alive."""
+    for entry in tree:
+        try:
+            signal_exactly(*entry.identity, signal.SIGKILL)
+        except PermissionError:
+            continue

@@ -1,0 +1,226 @@
+"""All programs by key: starts them, knows when each must be asked and when killed, and buries what has ended."""
+
+import os
+import signal
+from collections.abc import Callable
+
+from nodeunit.clock import boottime
+from nodeunit.process.process_table import ProcessEntry, ProcessTable, read_mark
+from nodeunit.supervisor.board import Bound
+from nodeunit.supervisor.exits import Exits
+from nodeunit.supervisor.kernel import die_with_parent
+from nodeunit.supervisor.lease import Lease
+from nodeunit.supervisor.logs import Logs
+from nodeunit.supervisor.loop import Loop
+from nodeunit.supervisor.output import Output
+from nodeunit.supervisor.program import Program, kill_tree
+from nodeunit.supervisor.protocol import Cause, Event, RunningProgram
+from nodeunit.supervisor.reaper import Reaper
+from nodeunit.supervisor.requests import SpawnRequest
+from nodeunit.supervisor.spawn import fork_and_exec
+
+_LOOK_AGAIN_AFTER_S = 0.02
+_LOOK_AGAIN_AT_MOST_S = 0.5
+_SPARE_DESCRIPTORS = 64
+_NEVER = float("inf")
+
+
+class Programs:
+    """`tell` sends an event to the daemon; `announce` is called when `bound` or the lease has changed, and for a
+    program that must stop with the lease already before there is one."""
+
+    def __init__(
+        self,
+        address: str,
+        loop: Loop,
+        reaper: Reaper,
+        logs: Logs,
+        limits: tuple[int, int],
+        tell: Callable[[Event], None],
+        announce: Callable[[], None],
+    ) -> None:
+        self._address = address
+        self._loop = loop
+        self._logs = logs
+        self._limits = limits
+        self._tell = tell
+        self._announce = announce
+        self._programs: dict[str, Program] = {}
+        self._outputs: dict[str, Output] = {}
+        self._forking: str | None = None
+        self._due = 0.0
+        self._look_after_s = _LOOK_AGAIN_AFTER_S
+        self._reaper = reaper
+        self.exits = Exits()
+        self.lease = Lease()
+
+    def __len__(self) -> int:
+        return len(self._programs)
+
+    def describe(self) -> list[RunningProgram]:
+        """Those that have come as far as exec; of the others `started` or `spawn_failed` will tell."""
+        return [program.describe() for program in self._programs.values() if program.outcome is None]
+
+    def bound(self) -> tuple[Bound, ...]:
+        """Who must stop with the lease."""
+        programs = [program for program in self._programs.values() if program.on_disconnect == "stop"]
+        found = [Bound(program.pid, program.start_time, program.key) for program in programs]
+        if self._forking is not None:
+            found.append(Bound(0, 0, self._forking))
+        return tuple(found)
+
+    def renew(self, lease: Lease) -> None:
+        self.lease = lease
+        self._due = 0.0
+        self._announce()
+
+    def refusal(self, request: SpawnRequest, now: float) -> str:
+        """Why this program may not be started now; empty: it may."""
+        if request.key in self._programs:
+            return "already running"
+        if request.on_disconnect == "stop" and not self.lease.allows(now):
+            return "lease expired"
+        if self.exits.too_many_of(request.key):
+            return "too many exits of it are not acknowledged"
+        return ""
+
+    def spawn(self, request: SpawnRequest, now: float) -> None:
+        """Start it, or raise OSError. Whether exec succeeds is told later."""
+        supervisor = os.getpid()
+
+        def before_exec() -> None:
+            if not die_with_parent(signal.SIGKILL, supervisor):
+                os._exit(127)
+
+        if request.on_disconnect == "stop":
+            self._forking = request.key
+            self._announce()
+        read_end, write_end = os.pipe2(os.O_CLOEXEC)
+        try:
+            if write_end > self._limits[1] - _SPARE_DESCRIPTORS:
+                raise OSError(0, "too many open files")
+            spawned = fork_and_exec(
+                request.argv,
+                request.env,
+                cwd=request.cwd,
+                output=write_end,
+                limits=self._limits,
+                before_exec=before_exec,
+            )
+        except OSError:
+            os.close(read_end)
+            raise
+        finally:
+            os.close(write_end)
+            self._forking = None
+        program = self._programs[request.key] = Program(request, spawned, now)
+        output = self._outputs[request.key] = Output(read_end, self._logs.of(request.key))
+        output.log.open(now)
+        self._due = 0.0
+        if request.on_disconnect == "stop":
+            self._announce()
+        self._reaper.expect(program.pid, lambda code, status: self._main_ended(program, code, status))
+        self._loop.watch(spawned.outcome, "exec", lambda _: self._settle(program))
+        self._loop.watch(read_end, "output", lambda _: self._copy(output))
+
+    def stop(self, key: str, kill_at: float) -> None:
+        program = self._programs.get(key)
+        if program is not None:
+            program.ask_to_stop("stop", kill_at)
+            self.look_soon()
+
+    def stop_all(self, cause: Cause, now: float, longest_grace_s: float) -> None:
+        for program in self._programs.values():
+            program.ask_to_stop(cause, now + min(program.grace_s, longest_grace_s))
+        self.look_soon()
+
+    def tick(self, now: float) -> float | None:
+        """Keep the lease and the grace periods, and bury what has ended."""
+        if now < self._due:
+            return self._due
+        programs = self._programs.values()
+        for program in programs:
+            if now >= program.ask_at(self.lease):
+                program.ask_to_stop("lease", self.lease.end_at)
+        overdue = [program for program in programs if now >= program.kill_at(self.lease)]
+        for program in overdue:
+            program.kill_group()
+        looked_at = [program for program in programs if program.ended_at is not None or program in overdue]
+        if looked_at:
+            self._bury(looked_at, now)
+        self._due = min((self._next_moment(program, now) for program in programs), default=_NEVER)
+        return self._due
+
+    def _bury(self, programs: list[Program], now: float) -> None:
+        table = ProcessTable.read()
+        orphans = self._orphans(table)
+        for program in programs:
+            living = program.living(table, orphans)
+            if now >= program.kill_at(self.lease):
+                kill_tree(living)
+            if program.ended_at is not None and not living:
+                self._finish(program, now)
+        self._look_after_s = min(self._look_after_s * 1.5, _LOOK_AGAIN_AT_MOST_S)
+
+    def _next_moment(self, program: Program, now: float) -> float:
+        if program.ended_at is not None or now >= program.kill_at(self.lease):
+            return now + self._look_after_s
+        return min(program.ask_at(self.lease), program.kill_at(self.lease))
+
+    def look_soon(self) -> None:
+        """A child has ended, perhaps the last of a tree; or the state of a program has changed."""
+        self._due = 0.0
+        self._look_after_s = _LOOK_AGAIN_AFTER_S
+
+    def _orphans(self, table: ProcessTable) -> dict[str, list[ProcessEntry]]:
+        """Adopted children of the supervisor, by the key that they are marked with."""
+        mains = {program.pid for program in self._programs.values()}
+        found: dict[str, list[ProcessEntry]] = {}
+        for child in table.children(os.getpid()):
+            if child.pid not in mains and child.alive:
+                mark = read_mark(child.pid)
+                if mark is not None and mark.address == self._address:
+                    found.setdefault(mark.key, []).append(child)
+        return found
+
+    def _main_ended(self, program: Program, code: int, status: int) -> bool:
+        self._settle(program)
+        program.main_ended(code, status, boottime())
+        return False
+
+    def _settle(self, program: Program) -> None:
+        """exec has succeeded, or told why it did not."""
+        if program.outcome is None:
+            return
+        try:
+            program.failure = os.read(program.outcome, 4096).decode(errors="replace")
+        except BlockingIOError:
+            pass  # killed before exec
+        self._loop.unwatch(program.outcome)
+        os.close(program.outcome)
+        program.outcome = None
+        if not program.failure:
+            pid, start_time = program.identity
+            self._tell(
+                {"event": "started", "key": program.key, "pid": pid, "start_time": start_time, "meta": program.meta}
+            )
+
+    def _copy(self, output: Output) -> None:
+        fd = output.fileno()
+        if not output.copy(boottime()) and not output.open:
+            self._loop.unwatch(fd)
+
+    def _finish(self, program: Program, now: float) -> None:
+        """Nothing of the tree is alive: close its log, reap it, free its key, and only then say so."""
+        output = self._outputs.pop(program.key)
+        if output.open:
+            self._loop.unwatch(output.fileno())
+        output.finish(now)
+        del self._programs[program.key]
+        self._reaper.release(program.pid)
+        if program.on_disconnect == "stop":
+            self._announce()
+        if program.failure:
+            self._tell({"event": "spawn_failed", "key": program.key, "detail": program.failure, "meta": program.meta})
+        else:
+            self._tell(self.exits.record(program, now))

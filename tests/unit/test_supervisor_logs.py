@@ -1,0 +1,97 @@
+"""Programs' output on its way into rotated and compressed files, under a real supervisor."""
+
+import gzip
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.supervisor_daemon import Daemon, SupervisedUnit, is_alive, key, supervised_unit
+from tests.support.waiting import wait_until
+
+MAX_BYTES = 100_000
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Iterator[SupervisedUnit]:
+    with supervised_unit(tmp_path, log_max_bytes=MAX_BYTES) as unit:
+        yield unit
+
+
+@pytest.fixture
+def daemon(unit: SupervisedUnit) -> Daemon:
+    return unit.next_daemon()[0]
+
+
+def test_rotation_keeps_one_plain_and_compresses_the_older(unit: SupervisedUnit, daemon: Daemon) -> None:
+    code = f"""
+import os, time
+for part in range(4):
+    for n in range({MAX_BYTES} // 10): os.write(1, b'%09d\\n' % (part * ({MAX_BYTES} // 10) + n))
+    while part > 1 and not os.path.exists({str(unit.log_of())!r} + '.%d.gz' % part): time.sleep(0.01)
+"""
+    daemon.start_python(code)
+    daemon.expect("exited")
+    wait_until(unit.log_of(generation=".3.gz").exists)
+    wait_until(lambda: not unit.log_of(generation=".3").exists())
+
+    files = sorted(path.name.removeprefix(f"{key()}.log") for path in unit.log_of().parent.iterdir())
+    assert files == ["", ".1", ".2.gz", ".3.gz"]
+    texts = [gzip.decompress(unit.log_of(generation=f".{number}.gz").read_bytes()) for number in (3, 2)]
+    texts += [unit.log_of(generation=generation).read_bytes() for generation in (".1", "")]
+    assert [len(text) for text in texts] == [MAX_BYTES] * 4
+    assert b"".join(texts) == b"".join(b"%09d\n" % number for number in range(4 * MAX_BYTES // 10))
+
+
+def test_a_flood_starves_nobody_and_is_bounded_on_disk(unit: SupervisedUnit, daemon: Daemon) -> None:
+    flood = daemon.start_python("import os\nwhile True: os.write(1, b'x' * 9999 + b'\\n')", 1)
+    wait_until(lambda: unit.log_of(1, ".5").exists() or unit.log_of(1, ".5.gz").exists())
+
+    for _ in range(5):
+        daemon.start(["echo", "here"], 2)
+        assert daemon.expect("exited", key=key(2))["ran_s"] < 2
+    assert unit.log_of(2).read_text() == "here\n" * 5
+    daemon.say("stop", key=key(1), grace_s=1)
+    daemon.expect("exited", key=key(1))
+    assert not is_alive(flood["pid"])
+    wait_until(lambda: all(unit.log_of(1, f".{number}.gz").exists() for number in range(2, 6)))
+    wait_until(lambda: len(unit.descendants()) == 2, what="nothing is compressed any more")
+    files = list(unit.log_of(1).parent.glob(f"{key(1)}.log*"))
+    assert len(files) == 6
+    assert sum(path.stat().st_size for path in files) < 6 * (MAX_BYTES + 64 * 1024)
+
+
+def test_output_just_before_the_end_is_not_lost(unit: SupervisedUnit, daemon: Daemon) -> None:
+    for number in range(1, 21):
+        daemon.start_python("import os\nos.write(1, b'y' * 60000 + b'end\\n')\nos._exit(0)", number)
+        daemon.expect("exited")
+        assert unit.log_of(number).stat().st_size == 60_004
+
+
+def test_a_full_disk_stops_no_program(unit: SupervisedUnit, daemon: Daemon) -> None:
+    unit.log_of().parent.mkdir(parents=True)
+    unit.log_of().symlink_to("/dev/full")
+    started = daemon.start_python("import os\nfor _ in range(200): os.write(1, b'z' * 10000)\nos.write(1, b'!')", 1)
+
+    assert daemon.expect("exited", pid=started["pid"])["exit_code"] == 0
+    assert unit.said().count("output is dropped") == 1
+    assert "No space left on device" in unit.said()
+
+
+def test_a_program_that_closes_its_output_goes_on(unit: SupervisedUnit, daemon: Daemon) -> None:
+    started = daemon.start_python("import os, signal\nos.write(1, b'bye\\n')\nos.close(1)\nos.close(2)\nsignal.pause()")
+    wait_until(lambda: unit.log_of().read_text() == "bye\n")
+    daemon.start(["true"], 2)
+    daemon.expect("exited", key=key(2))
+
+    assert is_alive(started["pid"])
+    ticks = _cpu_ticks(unit.pid)
+    daemon.start(["sleep", "0.5"], 2)
+    daemon.expect("exited", key=key(2))
+    assert _cpu_ticks(unit.pid) - ticks < 0.2 * os.sysconf("SC_CLK_TCK")
+
+
+def _cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
