@@ -39,8 +39,8 @@ class Daemon:
     """The test's end of one daemon process: what it sends the daemon says, what the daemon is told it receives."""
 
     def __init__(self, connection: socket.socket) -> None:
-        connection.settimeout(WITHIN_S)
         self._connection = connection
+        self.patience_s = WITHIN_S
         self._rest = b""
         self.heard: list[Message] = []
         """Events that no `expect` has asked for."""
@@ -51,6 +51,8 @@ class Daemon:
         self.say_raw(json.dumps({"op": op, **fields}).encode() + b"\n")
 
     def say_raw(self, data: bytes) -> None:
+        """Raises TimeoutError when the daemon cannot pass it on, because the supervisor does not listen."""
+        self._connection.settimeout(self.patience_s)
         self._connection.sendall(data)
 
     def leave_with(self, exit_code: int) -> None:
@@ -109,9 +111,12 @@ class Daemon:
 
 
 class SupervisedUnit:
-    """A running supervisor. Each daemon that it starts connects here: `next_daemon` waits for it and its `hello`."""
+    """A running supervisor; `settings` are its own, `before` is code that is run in its process first.
 
-    def __init__(self, directory: Path, *, python_path: bool = True, **settings: Any) -> None:
+    Each daemon that it starts connects here: `next_daemon` waits for it and its `hello`.
+    """
+
+    def __init__(self, directory: Path, *, before: str = "", **settings: Any) -> None:
         self.log_directory = directory / "logs"
         self.own_log = directory / "supervisor.stderr"
         control = directory / f"control-{time.monotonic_ns()}"
@@ -126,14 +131,14 @@ class SupervisedUnit:
             "daemon_argv": [sys.executable, "-I", "-S", __file__, str(control)],
             "stop_grace_s": 2.0,
         }
-        code = "from nodeunit.supervisor.launch import exec_supervisor as run; "
+        code = f"{before}\nfrom nodeunit.supervisor.launch import exec_supervisor as run\n"
         code += f"run({supervisor | settings!r}, {{'password': {PASSWORD!r}}})"
-        environment = {"PATH": os.environ["PATH"], "HOME": "/", "SECRET": PASSWORD}
+        environment = {"PATH": os.environ["PATH"], "HOME": "/", "SECRET": PASSWORD, "PYTHONPATH": str(CHECKOUT)}
         with self.own_log.open("ab") as own_log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", code],
                 cwd=CHECKOUT,
-                env=environment | ({"PYTHONPATH": str(CHECKOUT)} if python_path else {}),
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=own_log,
                 stderr=own_log,

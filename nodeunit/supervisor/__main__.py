@@ -1,0 +1,36 @@
+"""`python -m nodeunit.supervisor --address ADDRESS --settings-fd N`; started by `exec_supervisor`, not by hand."""
+
+import os
+import sys
+
+from nodeunit.supervisor.kernel import adopt_orphans, set_name
+from nodeunit.supervisor.own_log import OwnLog
+from nodeunit.supervisor.settings import SupervisorSettings
+from nodeunit.supervisor.spawn import raise_descriptor_limit
+from nodeunit.supervisor.supervisor import Supervisor
+
+_EXIT_USAGE = 2
+
+
+def main(arguments: list[str]) -> int:
+    """The address is for others to read (see `nodeunit.process.leftovers`); it must be that of the settings."""
+    while (lowest := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass  # one of the standard three was closed: a pipe or socket must not get its number
+    os.close(lowest)
+    own_log = OwnLog()
+    try:
+        options = dict(zip(arguments[::2], arguments[1::2], strict=True))
+        settings_fd = int(options["--settings-fd"])
+        settings = SupervisorSettings.read(settings_fd)
+        if options["--address"] != settings.address:
+            raise ValueError("--address is not the address of the settings")
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        own_log.warning(f"not started by nodeunit run: {error!r}")
+        return _EXIT_USAGE
+    os.set_inheritable(settings_fd, False)
+    set_name("nodeunit-superv")
+    adopt_orphans()
+    return Supervisor(settings, settings_fd, raise_descriptor_limit(), own_log).run()
+
+
+sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,132 @@
+"""Keeps one daemon running: starts it, tells a refusal from a crash, and starts it again, later and later."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from nodeunit.process.environment import base_environment
+from nodeunit.supervisor.own_log import OwnLog
+from nodeunit.supervisor.spawn import fork_and_exec
+
+_FIRST_DELAY_S = 0.1
+_LONGEST_DELAY_S = 5.0
+_HEALTHY_AFTER_S = 30.0
+_REPLACE_TIMEOUT_S = 10.0
+
+
+class Ended(NamedTuple):
+    """How a daemon ended: exit status (negative: the signal), and whether it had said `leave`."""
+
+    status: int
+    had_left: bool
+
+    def __str__(self) -> str:
+        return f"exit code {self.status}" if self.status >= 0 else f"signal {-self.status}"
+
+
+class DaemonKeeper:
+    """State of the daemon. Times are seconds of CLOCK_BOOTTIME, silence is measured without suspend."""
+
+    def __init__(
+        self,
+        argv: list[str],
+        settings_fd: int,
+        silence_s: float,
+        limits: tuple[int, int],
+        own_log: OwnLog,
+        connect: Callable[[int, socket.socket], None],
+    ) -> None:
+        self._argv = argv
+        self._settings_fd = settings_fd
+        self._silence_s = silence_s
+        self._limits = limits
+        self._own_log = own_log
+        self._connect = connect
+        self._start_at: float | None = 0.0
+        self._delay_s = _FIRST_DELAY_S
+        self._started_at = 0.0
+        self._left = False
+        self._replace_by: float | None = None
+        self._heard_at: float | None = None
+        self.pid: int | None = None
+        self.ever_ready = False
+
+    def tick(self, now: float) -> float | None:
+        """Start the daemon when it is time; kill it when it was to be replaced, or is stuck."""
+        if self.pid is None:
+            if self._start_at is None or now < self._start_at:
+                return self._start_at
+            self._start(now)
+            return None
+        if self._replace_by is not None and now >= self._replace_by:
+            self._end("does not make way for its successor", now)
+        elif self._heard_at is not None:
+            silent_s = time.monotonic() - self._heard_at
+            if silent_s < self._silence_s:
+                return min(now + self._silence_s - silent_s, self._replace_by or float("inf"))
+            self._end(f"has said nothing for {silent_s:.1f} s", now)
+        return self._replace_by
+
+    def heard(self, alive: bool) -> None:
+        """The daemon has spoken. `alive`: with the op that promises more of it."""
+        if alive or self._heard_at is not None:
+            self._heard_at = time.monotonic()
+
+    def is_ready(self) -> None:
+        self.ever_ready = True
+
+    def is_leaving(self) -> None:
+        self._left = True
+
+    def to_be_replaced(self, now: float) -> None:
+        """It has been asked to make way, and has a moment to do so."""
+        if self.pid is not None:
+            self._replace_by = now + _REPLACE_TIMEOUT_S
+
+    def no_more(self) -> None:
+        """Do not start another one."""
+        self._start_at = None
+
+    def kill(self) -> None:
+        if self.pid is not None:
+            os.kill(self.pid, signal.SIGKILL)  # not reaped yet, so the number is its own
+
+    def ended(self, status: int, now: float) -> Ended:
+        """It is about to be reaped. The next one starts after the backoff, or at once if it was to be replaced."""
+        ended = Ended(status, self._left)
+        if self._replace_by is not None or now - self._started_at >= _HEALTHY_AFTER_S:
+            self._delay_s = _FIRST_DELAY_S
+        if self._start_at is not None:
+            self._start_at = now if self._replace_by is not None else now + self._delay_s
+            if self._start_at > now:
+                self._delay_s = min(self._delay_s * 2, _LONGEST_DELAY_S)
+        self.pid, self._left, self._replace_by, self._heard_at = None, False, None, None
+        return ended
+
+    def _start(self, now: float) -> None:
+        ours, theirs = socket.socketpair()
+        # Opened anew, not inherited: each daemon reads the settings from the beginning.
+        settings = os.open(f"/proc/self/fd/{self._settings_fd}", os.O_RDONLY | os.O_CLOEXEC)
+        argv = [*self._argv, "--settings-fd", str(settings), "--link-fd", str(theirs.fileno())]
+        try:
+            spawned = fork_and_exec(argv, base_environment(), keep=(settings, theirs.fileno()), limits=self._limits)
+        except OSError as error:
+            ours.close()
+            self._start_at = now + self._delay_s
+            self._delay_s = min(self._delay_s * 2, _LONGEST_DELAY_S)
+            self._own_log.warning(f"the daemon cannot be started: {error.strerror}")
+            return
+        finally:
+            os.close(settings)
+            theirs.close()
+        self.pid, self._started_at = spawned.pid, now
+        self._connect(spawned.outcome, ours)
+
+    def _end(self, why: str, now: float) -> None:
+        self._own_log.warning(f"daemon {self.pid} {why}: it is killed")
+        self._replace_by = now + _REPLACE_TIMEOUT_S
+        self._heard_at = None
+        self.kill()

@@ -1,0 +1,129 @@
+"""The one thread: waits for descriptors, signals and the next due moment, and calls who is concerned."""
+
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable
+
+from nodeunit.clock import boottime
+from nodeunit.supervisor.kernel import BootTimer
+from nodeunit.supervisor.own_log import OwnLog
+from nodeunit.supervisor.spawn import HANDLED_SIGNALS
+
+READ = selectors.EVENT_READ
+WRITE = selectors.EVENT_WRITE
+
+Tick = Callable[[float], float | None]
+"""Does what is due at the given moment and returns the next one; None: nothing is."""
+
+_BREATHER_S = 0.05
+
+
+class Loop:
+    """Runs until `end` is called. An error in one callback is reported and survived, for the sake of the others."""
+
+    def __init__(self, own_log: OwnLog) -> None:
+        self._own_log = own_log
+        self._selector = selectors.DefaultSelector()
+        self._timer = BootTimer()
+        self._resting: dict[int, tuple[str, Callable[[int], None]]] = {}
+        self._ticks: list[tuple[str, Tick]] = []
+        self._on_signal: dict[int, Callable[[], None]] = {}
+        self._pending: list[int] = []
+        self._exit_code: int | None = None
+        woken, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        for signum in HANDLED_SIGNALS:
+            signal.signal(signum, lambda signum, _: self._pending.append(signum))
+        self.watch(woken, "signals", lambda _: self._take_signals(woken))
+        self.watch(self._timer.fileno(), "timer", lambda _: self._timer.acknowledge())
+
+    def watch(self, fd: int, what: str, call: Callable[[int], None], events: int = READ) -> None:
+        """Call with the events (READ, WRITE) whenever `fd` has some; `what` names it in an error."""
+        self._selector.register(fd, events, (what, call))
+
+    def watch_for(self, fd: int, events: int) -> None:
+        """Change the events that `fd` is watched for; 0 is none for now."""
+        if fd in self._resting:
+            if events:
+                self._selector.register(fd, events, self._resting.pop(fd))
+            return
+        key = self._selector.get_key(fd)
+        if not events:
+            self._resting[fd] = key.data
+            self._selector.unregister(fd)
+        elif key.events != events:
+            self._selector.modify(fd, events, key.data)
+
+    def unwatch(self, fd: int) -> None:
+        """Before the descriptor is closed, and its number given to another."""
+        if self._resting.pop(fd, None) is None:
+            self._selector.unregister(fd)
+
+    def on_signal(self, signum: int, call: Callable[[], None]) -> None:
+        """Call from the loop, not from the signal's own context. Signals of one turn may coalesce."""
+        self._on_signal[signum] = call
+
+    def every_turn(self, what: str, tick: Tick) -> None:
+        """Ticks run in the order of their registration, in every turn: cheap when nothing is due."""
+        self._ticks.append((what, tick))
+
+    def end(self, exit_code: int) -> None:
+        """Leave `run` after this turn. The first exit code stands."""
+        if self._exit_code is None:
+            self._exit_code = exit_code
+
+    def run(self) -> int:
+        while self._exit_code is None:
+            try:
+                self._turn()
+            except Exception as error:  # noqa: BLE001 - see the class
+                self._survive("a turn of the loop", error)
+        return self._exit_code
+
+    def _turn(self) -> None:
+        due: list[float] = []
+        for what, tick in self._ticks:
+            try:
+                moment = tick(boottime())
+            except Exception as error:  # noqa: BLE001 - see the class
+                moment = boottime()
+                self._survive(what, error)
+            if moment is not None:
+                due.append(moment)
+        if self._exit_code is not None:
+            return
+        first = min(due, default=None)
+        self._timer.arm(first)
+        # A due moment needs no timer to pass: a busy supervisor only looks at what is ready.
+        busy = self._pending or (first is not None and first <= boottime())
+        for key, events in self._selector.select(0 if busy else None):
+            now_watched = self._selector.get_map().get(key.fd)
+            if now_watched is None or now_watched.data is not key.data:
+                continue  # unwatched by an earlier callback of this turn, and the number perhaps watched anew
+            what, call = key.data
+            try:
+                call(events)
+            except Exception as error:  # noqa: BLE001
+                self._survive(what, error)
+        self._dispatch_signals()
+
+    def _take_signals(self, woken: int) -> None:
+        try:
+            while os.read(woken, 4096):
+                pass
+        except BlockingIOError:
+            pass
+
+    def _dispatch_signals(self) -> None:
+        pending, self._pending = self._pending, []
+        for signum in dict.fromkeys(pending):
+            try:
+                self._on_signal[signum]()
+            except Exception as error:  # noqa: BLE001
+                self._survive(f"signal {signum}", error)
+
+    def _survive(self, what: str, error: Exception) -> None:
+        self._own_log.error(what, error)
+        time.sleep(_BREATHER_S)  # what caused it may still be there in the next turn

@@ -1,0 +1,200 @@
+"""Puts the parts together: what the daemon asks, what the system signals, what the daemon is told."""
+
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from nodeunit.clock import boottime
+from nodeunit.process.leftovers import Leftover, end_leftovers
+from nodeunit.process.process_table import ProcessTable, signal_exactly
+from nodeunit.supervisor import requests
+from nodeunit.supervisor.board import Notice
+from nodeunit.supervisor.daemon_keeper import DaemonKeeper
+from nodeunit.supervisor.ending import Ending
+from nodeunit.supervisor.guard import Guard
+from nodeunit.supervisor.lease import Lease
+from nodeunit.supervisor.link import Link
+from nodeunit.supervisor.logs import Logs
+from nodeunit.supervisor.loop import Loop
+from nodeunit.supervisor.own_log import OwnLog
+from nodeunit.supervisor.programs import Programs
+from nodeunit.supervisor.protocol import Event
+from nodeunit.supervisor.reaper import Reaper
+from nodeunit.supervisor.settings import SupervisorSettings
+
+_LEFTOVERS_WITHIN_S = 5.0
+
+
+class Supervisor:
+    """One unit's supervisor. `run` returns its exit code."""
+
+    def __init__(
+        self, settings: SupervisorSettings, settings_fd: int, limits: tuple[int, int], own_log: OwnLog
+    ) -> None:
+        self._settings = settings
+        self._own_log = own_log
+        with open("/proc/sys/kernel/random/uuid", encoding="ascii") as fresh:
+            self._id = fresh.read().strip()
+        # Whoever started us by exec may have had children; those are none of our business.
+        self._inherited = {child.pid for child in ProcessTable.read().children(os.getpid())}
+        self._leftovers: list[Leftover] = []
+        self._link: Link | None = None
+        self._loop = Loop(own_log)
+        self._reaper = Reaper()
+        self._guard = Guard(settings.address, self._reaper, own_log)
+        self._logs = Logs(
+            os.path.join(settings.log_directory, settings.address[:8]), own_log, max_bytes=settings.log_max_bytes
+        )
+        self._programs = Programs(
+            settings.address, self._loop, self._reaper, self._logs, limits, self._tell, self._announce
+        )
+        self._reaper.on_any = self._programs.look_soon
+        self._keeper = DaemonKeeper(
+            settings.daemon_argv, settings_fd, settings.daemon_silence_s, limits, own_log, self._connect
+        )
+        self._ending = Ending(
+            self._loop,
+            self._programs,
+            self._keeper,
+            own_log,
+            grace_s=settings.stop_grace_s,
+            drain_timeout_s=settings.drain_timeout_s,
+            tell=self._tell,
+            hang_up=self._hang_up,
+            spared=lambda: self._inherited | {self._guard.pid or 0, self._logs.compressor or 0},
+        )
+
+    def run(self) -> int:
+        self._end_leftovers()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            self._loop.on_signal(signum, lambda: self._ending.asked(boottime()))
+        self._loop.on_signal(signal.SIGHUP, self._replace_daemon)
+        self._loop.on_signal(signal.SIGCHLD, self._reaper.child_ended)
+        # The order matters: what the daemon has said, then what is due, and only then what has ended. So a program
+        # that the guard killed while this process was frozen is known to have ended with the lease.
+        self._loop.every_turn("guard", self._guard.tick)
+        self._loop.every_turn("requests", lambda now: self._link.tick(now) if self._link else None)
+        self._loop.every_turn("programs", self._programs.tick)
+        self._loop.every_turn("reaping", self._reaper.tick)
+        self._loop.every_turn("compression", self._compress)
+        self._loop.every_turn("daemon", self._keeper.tick)
+        self._loop.every_turn("ending", self._ending.tick)
+        exit_code = self._loop.run()
+        self._guard.dismiss()
+        return exit_code
+
+    def _end_leftovers(self) -> None:
+        self._leftovers = end_leftovers(self._settings.address, _LEFTOVERS_WITHIN_S)
+        for leftover in self._leftovers:
+            self._own_log.warning(f"process {leftover.entry.pid} is left over from {leftover.key} and cannot be ended")
+
+    def _compress(self, now: float) -> None:
+        pid = self._logs.compress_next()
+        if pid is not None:
+
+            def ended(code: int, status: int) -> bool:
+                self._logs.compressor_ended(succeeded=(code, status) == (os.CLD_EXITED, 0))
+                return True
+
+            self._reaper.expect(pid, ended)
+
+    def _connect(self, outcome: int, end: socket.socket) -> None:
+        """A daemon was started; `outcome` tells how its exec went."""
+        pid = self._keeper.pid
+        assert pid is not None
+
+        def settle(_: int) -> None:
+            if failure := os.read(outcome, 4096):
+                self._own_log.warning(f"daemon: {failure.decode(errors='replace')}")
+            self._loop.unwatch(outcome)
+            os.close(outcome)
+
+        self._loop.watch(outcome, "exec of the daemon", settle)
+        self._reaper.expect(pid, self._daemon_ended)
+        self._link = Link(end, self._loop, self._own_log, self._obey)
+        self._tell(
+            {
+                "event": "hello",
+                "supervisor": self._id,
+                "pid": os.getpid(),
+                "programs": self._programs.describe(),
+                "exits": self._programs.exits.waiting(),
+                "lease_expires": self._programs.lease.expires,
+                "draining": self._ending.draining,
+            }
+        )
+
+    def _daemon_ended(self, code: int, status: int) -> bool:
+        if self._link is not None:
+            self._link.finish()
+            self._link = None
+        ended = self._keeper.ended(status if code == os.CLD_EXITED else -status, boottime())
+        self._ending.daemon_ended(ended, boottime())
+        return True
+
+    def _hang_up(self) -> None:
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+    def _replace_daemon(self) -> None:
+        self._own_log.info("replacing the daemon")
+        self._tell({"event": "replace"})
+        self._keeper.to_be_replaced(boottime())
+
+    def _tell(self, event: Event) -> None:
+        if self._link is not None:
+            self._link.send(event)
+
+    def _announce(self) -> None:
+        self._guard.post(Notice(self._programs.lease.expires, self._programs.bound()))
+
+    def _obey(self, op: Mapping[str, Any]) -> None:
+        """One request of the daemon. What makes no sense is said once, and ignored."""
+        name, now = op.get("op"), boottime()
+        self._keeper.heard(alive=name == "alive")
+        try:
+            match name:
+                case "lease":
+                    self._programs.renew(Lease.until(requests.seconds_of(op, "expires_boottime"), now))
+                case "spawn":
+                    self._spawn(op, now)
+                case "stop":
+                    grace_s = max(requests.seconds_of(op, "grace_s"), 0.0)
+                    self._programs.stop(requests.key_of(op), now + grace_s)
+                case "ack":
+                    self._programs.exits.acknowledge(op.get("id"))
+                case "ready":
+                    self._own_log.info(f"daemon {self._keeper.pid} is ready")
+                    self._keeper.is_ready()
+                case "leave":
+                    self._keeper.is_leaving()
+                case "alive":
+                    pass
+                case _:
+                    self._own_log.seldom("op", f"the daemon asks for what is unknown here: {name!r:.60}")
+        except ValueError as error:
+            self._own_log.seldom("request", f"the daemon's request {name!r:.60} is refused: {error}")
+
+    def _spawn(self, op: Mapping[str, Any], now: float) -> None:
+        """Start a program, or tell why not."""
+        key = requests.key_of(op)
+        try:
+            request = requests.spawn_of(op, self._settings.address)
+            refusal = self._refusal(request, now)
+            if not refusal:
+                self._programs.spawn(request, now)
+        except (ValueError, OSError) as error:
+            refusal = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        if refusal:
+            self._tell({"event": "spawn_failed", "key": key, "detail": refusal, "meta": requests.meta_of(op)})
+
+    def _refusal(self, request: requests.SpawnRequest, now: float) -> str:
+        if self._ending.refuses_programs:
+            return "the supervisor is ending"
+        for leftover in self._leftovers:
+            if leftover.key == request.key and signal_exactly(*leftover.entry.identity, signal.SIGKILL):
+                return f"process {leftover.entry.pid}, left over from it, cannot be ended"
+        return self._programs.refusal(request, now)

@@ -1,0 +1,131 @@
+"""The supervisor ends drained if it can, and never leaves a program behind."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nodeunit.supervisor.ending import EXIT_NOT_DRAINED
+from tests.support.supervisor_daemon import Daemon, SupervisedUnit, boottime, is_alive, key, supervised_unit
+from tests.support.waiting import wait_until
+
+FOR_EVER = "import signal\nsignal.pause()"
+DEAF = "import signal\nsignal.signal(15, signal.SIG_IGN)\nprint('up')\nwhile True: signal.pause()"
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Iterator[SupervisedUnit]:
+    with supervised_unit(tmp_path, drain_timeout_s=1.5, stop_grace_s=0.5) as unit:
+        yield unit
+
+
+@pytest.fixture
+def daemon(unit: SupervisedUnit) -> Daemon:
+    return unit.next_daemon()[0]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_drain_in_good_order(unit: SupervisedUnit, daemon: Daemon, signum: int) -> None:
+    daemon.start_python(FOR_EVER)
+    everyone = unit.descendants()
+    unit.signal(signum)
+    daemon.expect("drain")
+    daemon.say("stop", key=key(), grace_s=5)
+    daemon.say("ack", id=daemon.expect("exited")["id"])
+    daemon.say("leave")
+    daemon.leave_with(0)
+
+    assert unit.wait() == 0
+    assert not any(map(is_alive, everyone))
+
+
+def test_a_unit_that_leaves_unasked_ends_too_and_takes_its_programs_along(unit: SupervisedUnit, daemon: Daemon) -> None:
+    started = daemon.start_python(FOR_EVER)
+    daemon.say("leave")
+    daemon.leave_with(0)
+
+    assert unit.wait() == 0
+    assert not is_alive(started["pid"])
+
+
+def test_without_a_daemon_the_programs_are_ended_by_the_supervisor(unit: SupervisedUnit, daemon: Daemon) -> None:
+    pids = [daemon.start_python(code, number)["pid"] for number, code in enumerate((FOR_EVER, DEAF), 1)]
+    for _ in range(4):  # until the pause before the next start is long enough to be met
+        daemon.leave_with(1)
+        if _ < 3:
+            daemon, _hello = unit.next_daemon()
+    wait_until(lambda: len(unit.descendants()) == 1 + len(pids))
+    unit.signal(signal.SIGTERM)
+
+    assert unit.wait() == EXIT_NOT_DRAINED
+    assert not any(map(is_alive, pids))
+
+
+def test_a_drain_that_takes_too_long_is_finished_by_the_supervisor(unit: SupervisedUnit, daemon: Daemon) -> None:
+    started = daemon.start_python(DEAF)
+    os.kill(daemon.pid, signal.SIGSTOP)
+    began = boottime()
+    unit.signal(signal.SIGTERM)
+
+    assert unit.wait() == EXIT_NOT_DRAINED
+    assert 1.5 < boottime() - began < 6
+    assert not is_alive(started["pid"])
+    assert not is_alive(daemon.pid)
+
+
+def test_a_daemon_that_dies_while_draining_gets_a_successor_that_knows(unit: SupervisedUnit, daemon: Daemon) -> None:
+    daemon.start_python(FOR_EVER)
+    unit.signal(signal.SIGTERM)
+    daemon.expect("drain")
+    daemon.leave_with(1)
+
+    successor, hello = unit.next_daemon()
+    assert hello["draining"]
+    successor.say("leave")
+    successor.leave_with(0)
+    assert unit.wait() == 0
+
+
+def test_asked_twice_it_kills(tmp_path: Path) -> None:
+    with supervised_unit(tmp_path, drain_timeout_s=60, stop_grace_s=60) as unit:
+        daemon, _ = unit.next_daemon()
+        started = daemon.start_python(DEAF)
+        unit.signal(signal.SIGTERM)
+        unit.signal(signal.SIGINT)  # a terminal and a wrapper that pass on the same Ctrl-C
+        began = boottime()
+        wait_until(lambda: boottime() > began + 1.1)
+        assert is_alive(started["pid"])
+        unit.signal(signal.SIGTERM)
+
+        assert unit.wait(5) == EXIT_NOT_DRAINED
+        assert not is_alive(started["pid"])
+
+
+def test_nothing_starts_while_the_supervisor_ends_the_programs(unit: SupervisedUnit, daemon: Daemon) -> None:
+    daemon.start_python(DEAF)
+    wait_until(lambda: unit.log_of().read_text() == "up\n")
+    unit.signal(signal.SIGTERM)
+    began = boottime()
+    wait_until(lambda: boottime() > began + 1.2)
+    unit.signal(signal.SIGTERM)
+    unit.wait()
+
+    assert not unit.log_of(2).exists()
+
+
+def test_a_stray_without_mark_does_not_outlive_the_supervisor(
+    unit: SupervisedUnit, daemon: Daemon, tmp_path: Path
+) -> None:
+    pid_file = tmp_path / "stray"
+    daemon.start(["sh", "-c", f"(env -i setsid sh -c 'echo $$ > {pid_file}; exec sleep 60' &); sleep 60"])
+    wait_until(lambda: pid_file.exists() and pid_file.read_text().strip())
+    stray = int(pid_file.read_text())
+    unit.signal(signal.SIGTERM)
+    daemon.expect("drain")
+    daemon.say("leave")
+    daemon.leave_with(0)
+
+    assert unit.wait() == 0
+    assert not is_alive(stray)
