@@ -80,16 +80,20 @@ def demo(
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     wanted = Wanted(units, deployments, policy.value, bool(database), keep)
-    with _signals_interrupt(), ExitStack() as stack:
-        chosen = stack.enter_context(choose_database(database or None, keep=keep, say=console.print))
-        console.print(f"database: {chosen.description}", markup=False)
-        try:
-            directory = stack.enter_context(_directory(keep=keep))
-            asyncio.run(_run(console, chosen, directory, wanted))
-        except BaseException:
-            if keep and chosen.how_to_stop:
-                console.print(f"the database was kept; remove it with: {chosen.how_to_stop}", markup=False)
-            raise
+    try:
+        with _signals_interrupt(), ExitStack() as stack:
+            chosen = stack.enter_context(choose_database(database or None, keep=keep, say=console.print))
+            console.print(f"database: {chosen.description}", markup=False)
+            try:
+                directory = stack.enter_context(_directory(keep=keep))
+                asyncio.run(_run(console, chosen, directory, wanted))
+            except BaseException:
+                if keep and chosen.how_to_stop:
+                    console.print(f"the database was kept; remove it with: {chosen.how_to_stop}", markup=False)
+                raise
+    except KeyboardInterrupt:
+        console.print("interrupted: what the demo had started has been ended and removed")
+        raise
 
 
 async def _run(console: Console, chosen: ChosenDatabase, directory: Path, wanted: Wanted) -> None:

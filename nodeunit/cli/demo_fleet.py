@@ -76,7 +76,7 @@ class DemoFleet:
         return unit.log_directory / f"{deployment_id}.log"
 
     def stop(self) -> None:
-        """SIGTERM to all; returns when all have left. Raises DemoFailed when one does not, or leaves something behind."""
+        """SIGTERM to all; returns when all have left. Raises DemoFailed when one is late or leaves something behind."""
         self._signal(signal.SIGTERM)
         give_up_at = time.monotonic() + STOP_WITHIN_S
         while any(unit.process.poll() is None for unit in self.units):
