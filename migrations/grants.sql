@@ -20,7 +20,7 @@ begin
 
     grant execute on function
         join_unit, begin_draining, end_drain, leave_unit, declare_lost, heartbeat, round_inputs, claim_deployment,
-        release_deployment, append_decisions, wake
+        release_deployment, append_decisions, stream_version_now, wake
     to nodeunit_unit;
 
     grant execute on function cordon_unit, uncordon_unit, drain_unit to nodeunit_operator;

@@ -1,30 +1,32 @@
 """The stream of one unit's decisions: rounds, claims, processes. One writer, so one append at a time.
 
-An append whose answer was lost may have been committed or not. It is never simply sent again: the row that counts the
-stream's versions is read under its lock, which waits for an append still on its way; the version tells the outcome.
-Should the original arrive after its repetition all the same, the expected version refuses it.
+An append whose answer was lost, or that was cancelled, may have been committed or not. It is never simply sent again:
+the row that counts the stream's versions is read under its lock, which waits for an append still on its way, and then
+the event is looked up by its id. Should the original arrive after all that, the expected version refuses it, or else
+it refuses what is sent next, and the version is read anew.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-from psycopg import AsyncConnection, OperationalError
+from psycopg import OperationalError
 from psycopg.rows import DictRow
 
 from nodeunit.domain.deployment import Deployment
-from nodeunit.domain.events import Event, type_name
+from nodeunit.domain.events import DeploymentClaimed, Event, type_name
 from nodeunit.domain.policy import Candidate, UnitView
 from nodeunit.domain.round import RoundInputs
-from nodeunit.errors import StaleEpoch
+from nodeunit.errors import StaleEpoch, VersionConflict
 from nodeunit.store.connections import Pool, explained
 from nodeunit.store.membership import Membership
 from nodeunit.store.queries import QUERIES
 
 log = logging.getLogger(__name__)
+
+PAUSE_S = 0.2
+"""Between two questions to a database that does not answer."""
 
 
 class DecisionStream:
@@ -33,24 +35,26 @@ class DecisionStream:
     def __init__(self, pool: Pool, unit: Membership) -> None:
         self._pool = pool
         self._unit = unit
-        self._version = 0
+        self._version: int | None = 0  # None: in doubt
         self._one_at_a_time = asyncio.Lock()
 
     async def append(self, *events: Event, event_id: UUID | None = None) -> None:
         """Appends the events, in order, in one transaction. Waits out a lost connection. `event_id` is the first's."""
-        encoded = _encode(events, event_id)
-
-        async def attempt(connection: AsyncConnection[DictRow]) -> None:
-            await connection.execute(QUERIES["append_decisions"], self._parameters(encoded))
-
+        if not events:
+            return
+        first = event_id or uuid4()
+        encoded = _encode(events, first)
         async with self._one_at_a_time:
-            before = self._version
-            while self._version == before:
+            pause_s = 0.0
+            while True:
                 try:
-                    await self._run(attempt)
-                    self._version += len(events)
-                except OperationalError as error:
-                    await self._find_out(error)
+                    await self._send("append_decisions", len(events), events=encoded)
+                    return
+                except (OperationalError, VersionConflict) as error:
+                    if await self._look_up(first, error):
+                        return
+                await asyncio.sleep(pause_s)
+                pause_s = PAUSE_S
 
     async def claim(self, candidate: Candidate, events: tuple[Event, ...]) -> Deployment | None:
         """Appends the round's events and claims the row, all or nothing. None: somebody was faster (and that is
@@ -58,60 +62,61 @@ class DecisionStream:
         unrecorded, and the next round sees the row again.
         """
         event_id = uuid4()
-        parameters = self._parameters(_encode(events)) | {
-            "deployment_id": candidate.id,
-            "version": candidate.version,
-            "holder": candidate.holder,
-            "event_id": event_id,
-        }
-
-        async def attempt(connection: AsyncConnection[DictRow]) -> DictRow | None:
-            return await (await connection.execute(QUERIES["claim_deployment"], parameters)).fetchone()
-
         async with self._one_at_a_time:
-            parameters["stream_version"] = before = self._version
-            try:
-                row = await self._run(attempt)
-                self._version += len(events) + (row is None)
-                return None if row is None else msgspec.convert(row, Deployment)
-            except OperationalError as error:
-                await self._find_out(error)
-            # The round's events are there exactly when the claim or its conflict is.
-            if self._version != before + len(events):
+            while True:
+                try:
+                    row = await self._send(
+                        "claim_deployment", len(events), events=_encode(events), event_id=event_id,
+                        deployment_id=candidate.id, version=candidate.version, holder=candidate.holder,
+                    )  # fmt: skip
+                    return None if row is None else msgspec.convert(row, Deployment)
+                except VersionConflict as error:
+                    log.warning("%s: something sent before has arrived late", error)
+                except OperationalError as error:
+                    outcome = await self._look_up(event_id, error)
+                    break
+            if outcome is None or outcome["type"] != DeploymentClaimed.__name__:
                 return None
             held = await programs_of(self._pool, self._unit.address)
             return next((d for d in held if d.id == candidate.id), None)
 
-    async def _run(self, attempt: Callable[[AsyncConnection[DictRow]], Awaitable[Any]]) -> Any:
+    async def _send(self, query: str, count: int, **parameters: object) -> DictRow | None:
+        """Executes one statement that appends `count` events, and a conflict where it returns no row."""
+        version = await self._settle()
+        self._version = None
         async with explained(but=OperationalError), self._pool.connection() as connection:
-            return await attempt(connection)
+            cursor = await connection.execute(QUERIES[query], parameters | self._stream() | {"stream_version": version})
+            row = await cursor.fetchone()
+        self._version = version + count + (row is None)
+        return row
 
-    async def _find_out(self, error: OperationalError) -> None:
-        """Reads the stream's version after an append whose outcome is unknown. Tries until the database answers."""
+    async def _look_up(self, event_id: UUID, error: Exception) -> DictRow | None:
+        """The event of an append whose outcome is unknown, or None: it was not written."""
         log.warning("the outcome of an append is unknown (%s): looking it up", str(error).strip())
+        await self._settle()
+        return await self._ask("event_by_id", {"event_id": event_id})
+
+    async def _settle(self) -> int:
+        """The stream's version; asks for it when it is in doubt."""
+        if self._version is None:
+            row = await self._ask("stream_version_now", self._stream())
+            if row is None or row["stream_version"] is None:
+                raise StaleEpoch(f"epoch {self._unit.epoch} of unit {self._unit.address} is over")
+            self._version = int(row["stream_version"])
+        return self._version
+
+    async def _ask(self, query: str, parameters: dict[str, object]) -> DictRow | None:
+        """Asks until the database answers."""
         while True:
             try:
-                async with self._pool.connection() as connection:
-                    cursor = await connection.execute(
-                        QUERIES["stream_version_now"],
-                        {"address": self._unit.address, "epoch": self._unit.epoch},
-                    )
-                    row = await cursor.fetchone()
-                break
+                async with explained(but=OperationalError), self._pool.connection() as connection:
+                    return await (await connection.execute(QUERIES[query], parameters)).fetchone()
             except OperationalError as outage:
                 log.warning("the database does not answer yet: %s", str(outage).strip())
-                await asyncio.sleep(0.2)
-        if row is None:
-            raise StaleEpoch(f"epoch {self._unit.epoch} of unit {self._unit.address} is over")
-        self._version = row["stream_version"]
+                await asyncio.sleep(PAUSE_S)
 
-    def _parameters(self, encoded: str) -> dict[str, object]:
-        return {
-            "address": self._unit.address,
-            "epoch": self._unit.epoch,
-            "stream_version": self._version,
-            "events": encoded,
-        }
+    def _stream(self) -> dict[str, object]:
+        return {"address": self._unit.address, "epoch": self._unit.epoch}
 
 
 async def release(pool: Pool, unit: Membership, deployment: Deployment, reason: str) -> bool:

@@ -13,8 +13,7 @@ from claim_deployment(
 select append_decisions(%(address)s, %(epoch)s, %(stream_version)s, %(events)s::jsonb)
 
 -- name: stream_version_now
--- The row lock waits for an append still on its way to its end.
-select l.stream_version from lease l where l.address = %(address)s and l.epoch = %(epoch)s for update
+select stream_version_now(%(address)s, %(epoch)s) as stream_version
 
 -- name: event_by_id
 select e.type, e.stream_id, e.stream_version, e.deployment_id
