@@ -1,0 +1,82 @@
+"""The run of the report: two daemons in an empty environment, its INSERT to the letter, both policies."""
+
+from collections.abc import Callable
+
+import pytest
+
+from nodeunit.domain.events import decode
+from tests.e2e.fleet import REPORT_INSERT, REPORT_UNITS, Fleet
+from tests.support.unit_process import UnitProcess
+
+pytestmark = pytest.mark.e2e
+
+StartUnit = Callable[..., UnitProcess]
+
+FIELDS = {
+    "DeploymentClaimEligibility": {
+        "eligible", "policy", "activeNodeUnits", "eligibleNodeUnits", "metrics", "minMetrics", "notEligibleReasons",
+    },
+    "DeploymentClaimAttempt": {"deployment_id", "claimant", "usage"},
+    "DeploymentClaimed": {"deployment_id", "claimant"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("policy", ["resource_usage", "deployment_count"])
+def test_the_reports_21_rows_are_claimed_and_every_decision_is_an_event(
+    database: str, start_unit: StartUnit, policy: str
+) -> None:
+    fleet = Fleet(database)
+    for name in REPORT_UNITS:
+        start_unit(database, name=name, NODE_UNIT_CLAIM_POLICY=policy, TRUSTED_PACKAGE_REGEXP="^@yuants/")
+    fleet.wait_for_measured_units(2)
+
+    fleet.simple_query(REPORT_INSERT)
+    split = fleet.wait_until_all_claimed()
+
+    hypertables = fleet.query("select hypertable_name as name from timescaledb_information.hypertables order by 1")
+    assert [row["name"] for row in hypertables] == ["event", "usage"]
+    assert set(split) == set(REPORT_UNITS.values())
+    assert sum(split.values()) == 21
+    assert all(8 <= rows <= 13 for rows in split.values()), split
+    fleet.assert_sound()
+
+    claimed = fleet.events("DeploymentClaimed")
+    assert len({row["deployment_id"] for row in claimed}) == len(claimed) == 21
+    for type_name, fields in FIELDS.items():
+        events = fleet.events(type_name)
+        assert events
+        assert all(set(event["data"]) == fields for event in events), type_name
+    reasons = {event["data"]["reason"] for event in fleet.events("DeploymentClaimSkipped")}
+    # Before its first sample a unit is not eligible under resource_usage: unknown usage is not zero usage.
+    assert ("no_candidate" if policy == "deployment_count" else "not_eligible") in reasons
+    assert reasons <= {"no_candidate", "not_eligible", "claim_conflict"}
+    for event in fleet.query("select type, data::text as data from event"):
+        decode(event["type"], event["data"])
+
+
+def test_policy_none_claims_nothing_and_says_so(database: str, start_unit: StartUnit) -> None:
+    fleet = Fleet(database)
+    start_unit(database, name="idle", NODE_UNIT_CLAIM_POLICY="NONE")
+    start_unit(database, name="busy")
+    fleet.wait_for_measured_units(2)
+
+    fleet.simple_query(REPORT_INSERT)
+    split = fleet.wait_until_all_claimed()
+
+    assert list(split.values()) == [21]
+    reasons = {event["data"]["reason"] for event in fleet.events("DeploymentClaimSkipped")}
+    assert "policy_disabled" in reasons
+    fleet.assert_sound()
+
+
+def test_a_second_unit_with_a_living_identity_is_refused(database: str, start_unit: StartUnit) -> None:
+    fleet = Fleet(database)
+    start_unit(database, name="twin")
+    fleet.wait_for_measured_units(1)
+
+    second = start_unit(database, name="twin")
+
+    assert second.wait(within_s=20) == 30
+    assert "is alive" in second.log
+    assert "Traceback" not in second.log
+    assert len(fleet.events("UnitJoined")) == 1
