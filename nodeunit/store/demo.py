@@ -52,7 +52,7 @@ class DemoRows:
         cursor = await self._connection.execute(
             QUERIES["demo_insert"], {"deployments": deployments, "command": command, "args": Jsonb(args)}
         )
-        self._ids = [row["id"] for row in await cursor.fetchall()]
+        self._ids += [row["id"] for row in await cursor.fetchall()]
 
     async def units(self) -> list[UnitNow]:
         """Everybody who is in the fleet, by address."""
