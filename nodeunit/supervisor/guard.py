@@ -15,6 +15,7 @@ import select
 import signal
 
 from nodeunit.clock import boottime
+from nodeunit.process.control_groups import ControlGroups
 from nodeunit.process.leftovers import end_leftovers
 from nodeunit.process.process_table import ProcessTable, read_mark
 from nodeunit.supervisor.board import Board, Notice
@@ -28,6 +29,7 @@ MARGIN_S = 0.3
 """SIGKILL this long before the lease expires: later than the supervisor, so that normally nothing is left to do."""
 
 _LOOK_AGAIN_AFTER_S = 0.02
+_NOTHING_LEFT_S = 1.0  # all are dead, and the supervisor has not said so yet
 _LEFTOVERS_WITHIN_S = 30.0
 _START_AGAIN_AFTER_S = 1.0
 _DISMISSED_WITHIN_S = 1.0
@@ -36,8 +38,9 @@ _DISMISSED_WITHIN_S = 1.0
 class Guard:
     """The supervisor's side: keeps one guard running and tells it what changes."""
 
-    def __init__(self, address: str, reaper: Reaper, own_log: OwnLog) -> None:
+    def __init__(self, address: str, groups: ControlGroups | None, reaper: Reaper, own_log: OwnLog) -> None:
         self._address = address
+        self._groups = groups
         self._reaper = reaper
         self._own_log = own_log
         self._board = Board()
@@ -58,7 +61,8 @@ class Guard:
         watched, self._alarm = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         supervisor = os.getpid()
         try:
-            self.pid = fork_only(lambda: _watch(watched, supervisor, self._board, self._address), keep=(watched,))
+            watch = _Watch(watched, supervisor, self._board, self._address, self._groups)
+            self.pid = fork_only(watch.run, keep=(watched,))
         finally:
             os.close(watched)
         self._reaper.expect(self.pid, self._ended)
@@ -92,42 +96,62 @@ class Guard:
                 pass  # it has not looked since the last one; or it is dead, and the next one reads the board
 
 
-def _watch(watched: int, supervisor: int, board: Board, address: str) -> None:
-    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(signum, signal.SIG_IGN)  # it ends with the supervisor, neither before nor instead
-    set_name("nodeunit-guard")
-    own_log, timer = OwnLog(), BootTimer()  # those of the supervisor were closed with its descriptors
-    while True:
-        notice = board.read()
-        act_at = notice.expires - MARGIN_S if notice.programs else None
-        if act_at is not None and boottime() >= act_at and _end(notice, supervisor, address):
-            own_log.warning("guard: the lease expired and the supervisor did not act; ended what must stop with it")
-            act_at = boottime() + _LOOK_AGAIN_AFTER_S
-        elif act_at is not None and act_at <= boottime():
-            act_at = boottime() + 1.0  # all are dead, and the supervisor has not said so yet
-        timer.arm(act_at)
-        ready, _, _ = select.select([watched, timer.fileno()], [], [])
-        if timer.fileno() in ready:
-            timer.acknowledge()
-        if watched in ready and not os.read(watched, 4096):
-            break
-    for leftover in end_leftovers(address, _LEFTOVERS_WITHIN_S):
-        own_log.warning(f"guard: process {leftover.entry.pid} of {leftover.key} cannot be ended")
+class _Watch:
+    """The guard's own side, in its own process."""
 
+    def __init__(self, watched: int, supervisor: int, board: Board, address: str, groups: ControlGroups | None) -> None:
+        self._watched = watched
+        self._supervisor = supervisor
+        self._board = board
+        self._address = address
+        self._groups = groups
 
-def _end(notice: Notice, supervisor: int, address: str) -> bool:
-    """SIGKILL to the trees of the programs on the board. False: nothing of them is alive."""
-    table = ProcessTable.read()
-    keys = {program.key for program in notice.programs}
-    roots = []
-    for program in notice.programs:
-        main = table.find((program.pid, program.start_time))
-        if main is not None:
-            roots += [main, *table.led_by(main.pid)]
-    for child in table.children(supervisor):
-        mark = read_mark(child.pid)
-        if mark is not None and mark.address == address and mark.key in keys:
-            roots.append(child)
-    living = [entry for entry in table.with_descendants(roots).values() if entry.alive]
-    kill_tree(living)
-    return bool(living)
+    def run(self) -> None:
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(signum, signal.SIG_IGN)  # it ends with the supervisor, neither before nor instead
+        set_name("nodeunit-guard")
+        own_log, timer = OwnLog(), BootTimer()  # those of the supervisor were closed with its descriptors
+        while True:
+            timer.arm(self._act(own_log))
+            ready, _, _ = select.select([self._watched, timer.fileno()], [], [])
+            if timer.fileno() in ready:
+                timer.acknowledge()
+            if self._watched in ready and not os.read(self._watched, 4096):
+                break
+        if self._groups:
+            self._groups.end_all(_LEFTOVERS_WITHIN_S)
+        for leftover in end_leftovers(self._address, _LEFTOVERS_WITHIN_S):
+            own_log.warning(f"guard: process {leftover.entry.pid} of {leftover.key} cannot be ended")
+
+    def _act(self, own_log: OwnLog) -> float | None:
+        """End what must be dead by now; returns when to look again."""
+        notice = self._board.read()
+        if not notice.programs:
+            return None
+        if boottime() < notice.expires - MARGIN_S:
+            return notice.expires - MARGIN_S
+        if not self._end(notice):
+            return boottime() + _NOTHING_LEFT_S
+        own_log.warning("guard: the lease expired and the supervisor did not act; ended what must stop with it")
+        return boottime() + _LOOK_AGAIN_AFTER_S
+
+    def _end(self, notice: Notice) -> bool:
+        """SIGKILL to the trees of the programs on the board. False: nothing of them is alive."""
+        keys = {program.key for program in notice.programs}
+        populated = {key for key in keys if self._groups and self._groups.is_populated(key)}
+        for key in populated:
+            assert self._groups is not None
+            self._groups.kill(key)
+        table = ProcessTable.read()
+        roots = []
+        for program in notice.programs:
+            main = table.find((program.pid, program.start_time))
+            if main is not None:
+                roots += [main, *table.led_by(main.pid)]
+        for child in table.children(self._supervisor):
+            mark = read_mark(child.pid)
+            if mark is not None and mark.address == self._address and mark.key in keys:
+                roots.append(child)
+        living = [entry for entry in table.with_descendants(roots).values() if entry.alive]
+        kill_tree(living)
+        return bool(living or populated)

@@ -3,8 +3,10 @@
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 
 from nodeunit.clock import boottime
+from nodeunit.process.control_groups import ControlGroups
 from nodeunit.process.process_table import ProcessEntry, ProcessTable, read_mark
 from nodeunit.supervisor.board import Bound
 from nodeunit.supervisor.exits import Exits
@@ -35,6 +37,7 @@ class Programs:
         loop: Loop,
         reaper: Reaper,
         logs: Logs,
+        groups: ControlGroups | None,
         limits: tuple[int, int],
         tell: Callable[[Event], None],
         announce: Callable[[], None],
@@ -42,6 +45,7 @@ class Programs:
         self._address = address
         self._loop = loop
         self._logs = logs
+        self._groups = groups
         self._limits = limits
         self._tell = tell
         self._announce = announce
@@ -86,16 +90,11 @@ class Programs:
 
     def spawn(self, request: SpawnRequest, now: float) -> None:
         """Start it, or raise OSError. Whether exec succeeds is told later."""
-        supervisor = os.getpid()
-
-        def before_exec() -> None:
-            if not die_with_parent(signal.SIGKILL, supervisor):
-                os._exit(127)
-
         if request.on_disconnect == "stop":
             self._forking = request.key
             self._announce()
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
+        group = self._groups.enter(request.key) if self._groups else None
         try:
             if write_end > self._limits[1] - _SPARE_DESCRIPTORS:
                 raise OSError(0, "too many open files")
@@ -105,13 +104,15 @@ class Programs:
                 cwd=request.cwd,
                 output=write_end,
                 limits=self._limits,
-                before_exec=before_exec,
+                before_exec=partial(_settle_in, os.getpid(), group),
             )
         except OSError:
             os.close(read_end)
             raise
         finally:
             os.close(write_end)
+            if group is not None:
+                os.close(group)
             self._forking = None
         program = self._programs[request.key] = Program(request, spawned, now)
         output = self._outputs[request.key] = Output(read_end, self._logs.of(request.key))
@@ -145,6 +146,8 @@ class Programs:
         overdue = [program for program in programs if now >= program.kill_at(self.lease)]
         for program in overdue:
             program.kill_group()
+            if self._groups:
+                self._groups.kill(program.key)
         looked_at = [program for program in programs if program.ended_at is not None or program in overdue]
         if looked_at:
             self._bury(looked_at, now)
@@ -158,7 +161,8 @@ class Programs:
             living = program.living(table, orphans)
             if now >= program.kill_at(self.lease):
                 kill_tree(living)
-            if program.ended_at is not None and not living:
+            elsewhere = self._groups is not None and self._groups.is_populated(program.key)
+            if program.ended_at is not None and not living and not elsewhere:
                 self._finish(program, now)
         self._look_after_s = min(self._look_after_s * 1.5, _LOOK_AGAIN_AT_MOST_S)
 
@@ -218,9 +222,22 @@ class Programs:
         output.finish(now)
         del self._programs[program.key]
         self._reaper.release(program.pid)
+        if self._groups:
+            self._groups.remove(program.key)
         if program.on_disconnect == "stop":
             self._announce()
         if program.failure:
             self._tell({"event": "spawn_failed", "key": program.key, "detail": program.failure, "meta": program.meta})
         else:
             self._tell(self.exits.record(program, now))
+
+
+def _settle_in(supervisor: int, group: int | None) -> None:
+    """In the child: die with the supervisor, and be in the group before anything can be forked."""
+    if not die_with_parent(signal.SIGKILL, supervisor):
+        os._exit(127)
+    if group is not None:
+        try:
+            os.write(group, b"0")
+        except OSError:
+            pass  # then its tree is known as it is everywhere else

@@ -27,6 +27,8 @@ class SupervisorSettings(NamedTuple):
     """How long the daemon may take to drain, before the supervisor ends the programs without it."""
     daemon_silence_s: float = 20.0
     """How long a daemon that has promised to be heard may be silent before it is killed and replaced."""
+    control_groups: bool = True
+    """Whether to put each program into a control group of its own, where that is permitted."""
     log_max_bytes: int = MAX_BYTES
     """A program's log is rotated at this size."""
 

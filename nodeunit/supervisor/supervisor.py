@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nodeunit.clock import boottime
+from nodeunit.process.control_groups import ControlGroups
 from nodeunit.process.leftovers import Leftover, end_leftovers
 from nodeunit.process.process_table import ProcessTable, signal_exactly
 from nodeunit.supervisor import requests
@@ -43,12 +44,20 @@ class Supervisor:
         self._link: Link | None = None
         self._loop = Loop(own_log)
         self._reaper = Reaper()
-        self._guard = Guard(settings.address, self._reaper, own_log)
+        self._groups = self._make_groups()
+        self._guard = Guard(settings.address, self._groups, self._reaper, own_log)
         self._logs = Logs(
             os.path.join(settings.log_directory, settings.address[:8]), own_log, max_bytes=settings.log_max_bytes
         )
         self._programs = Programs(
-            settings.address, self._loop, self._reaper, self._logs, limits, self._tell, self._announce
+            settings.address,
+            self._loop,
+            self._reaper,
+            self._logs,
+            self._groups,
+            limits,
+            self._tell,
+            self._announce,
         )
         self._reaper.on_any = self._programs.look_soon
         self._keeper = DaemonKeeper(
@@ -83,7 +92,20 @@ class Supervisor:
         self._loop.every_turn("ending", self._ending.tick)
         exit_code = self._loop.run()
         self._guard.dismiss()
+        if self._groups:
+            self._groups.remove()
         return exit_code
+
+    def _make_groups(self) -> ControlGroups | None:
+        if not self._settings.control_groups:
+            return None
+        try:
+            groups = ControlGroups.create(self._settings.address, _LEFTOVERS_WITHIN_S)
+        except OSError as error:
+            self._own_log.info(f"programs run without control groups: {error.strerror}")
+            return None
+        self._own_log.info(f"programs run in control groups below {groups}")
+        return groups
 
     def _end_leftovers(self) -> None:
         self._leftovers = end_leftovers(self._settings.address, _LEFTOVERS_WITHIN_S)

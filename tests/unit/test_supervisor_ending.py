@@ -113,19 +113,3 @@ def test_nothing_starts_while_the_supervisor_ends_the_programs(unit: SupervisedU
     unit.wait()
 
     assert not unit.log_of(2).exists()
-
-
-def test_a_stray_without_mark_does_not_outlive_the_supervisor(
-    unit: SupervisedUnit, daemon: Daemon, tmp_path: Path
-) -> None:
-    pid_file = tmp_path / "stray"
-    daemon.start(["sh", "-c", f"(env -i setsid sh -c 'echo $$ > {pid_file}; exec sleep 60' &); sleep 60"])
-    wait_until(lambda: pid_file.exists() and pid_file.read_text().strip())
-    stray = int(pid_file.read_text())
-    unit.signal(signal.SIGTERM)
-    daemon.expect("drain")
-    daemon.say("leave")
-    daemon.leave_with(0)
-
-    assert unit.wait() == 0
-    assert not is_alive(stray)

@@ -33,11 +33,11 @@ for part in range(4):
 """
     daemon.start_python(code)
     daemon.expect("exited")
-    wait_until(unit.log_of(generation=".3.gz").exists)
-    wait_until(lambda: not unit.log_of(generation=".3").exists())
 
-    files = sorted(path.name.removeprefix(f"{key()}.log") for path in unit.log_of().parent.iterdir())
-    assert files == ["", ".1", ".2.gz", ".3.gz"]
+    def generations() -> list[str]:
+        return sorted(path.name.removeprefix(f"{key()}.log") for path in unit.log_of().parent.iterdir())
+
+    wait_until(lambda: generations() == ["", ".1", ".2.gz", ".3.gz"])
     texts = [gzip.decompress(unit.log_of(generation=f".{number}.gz").read_bytes()) for number in (3, 2)]
     texts += [unit.log_of(generation=generation).read_bytes() for generation in (".1", "")]
     assert [len(text) for text in texts] == [MAX_BYTES] * 4

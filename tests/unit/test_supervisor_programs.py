@@ -39,9 +39,10 @@ def daemonize(path):
 """
 
 
-@pytest.fixture
-def unit(tmp_path: Path) -> Iterator[SupervisedUnit]:
-    with supervised_unit(tmp_path) as unit:
+@pytest.fixture(params=[True, False], ids=["groups", "no groups"])
+def unit(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[SupervisedUnit]:
+    """With control groups, where the machine permits them, and without."""
+    with supervised_unit(tmp_path, control_groups=request.param) as unit:
         yield unit
 
 
@@ -164,6 +165,25 @@ def test_stop_ends_a_deaf_tree_that_left_its_session(daemon: Daemon, tmp_path: P
     assert 0.4 <= boottime() - asked_at < 3
     assert not is_alive(orphan)
     assert not is_alive(started["pid"])
+
+
+def test_a_process_that_hides_from_everything_but_its_control_group(
+    unit: SupervisedUnit, daemon: Daemon, tmp_path: Path
+) -> None:
+    """No parent, no session, no mark. Without control groups it is found when the supervisor ends, and not before."""
+    pid_file = tmp_path / "stray"
+    daemon.start(["sh", "-c", f"(env -i setsid sh -c 'echo $$ > {pid_file}; exec sleep 60' &); exec sleep 60"])
+    wait_until(lambda: pid_file.exists() and pid_file.read_text().strip())
+    stray = int(pid_file.read_text())
+    grouped = "programs run in control groups" in unit.said()
+    daemon.say("stop", key=key(), grace_s=0.2)
+    daemon.expect("exited")
+    assert is_alive(stray) is not grouped
+
+    daemon.say("leave")
+    daemon.leave_with(0)
+    assert unit.wait() == 0
+    assert not is_alive(stray)
 
 
 def test_what_a_program_leaves_behind_is_ended_before_its_exit_is_told(daemon: Daemon, tmp_path: Path) -> None:

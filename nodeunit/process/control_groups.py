@@ -1,0 +1,104 @@
+"""One control group (cgroup v2) a program, where that is permitted: nothing leaves it, and the kernel ends it whole.
+
+A tree is otherwise known by parents, sessions and the mark in its environment. A process that rids itself of all three
+(`env -i setsid …` in the background) is still in its group, and one that forks faster than anybody looks dies with it.
+
+    <the supervisor's own group>/nodeunit-ADDRESS-PID-START/KEY
+
+PID and START are the supervisor's, so that the groups of a dead one are recognised, ended and removed by the next. No
+controller is switched on: nothing is limited or accounted. Under systemd this wants `Delegate=yes`; where it is not
+permitted, it is simply not there. Light on purpose, like `process_table`.
+"""
+
+import os
+import time
+
+from nodeunit.process.process_table import read_entry
+
+_LOOK_AGAIN_AFTER_S = 0.01
+
+
+class ControlGroups:
+    """The groups of one supervisor. Where one cannot be had (`enter` gives None), the others go on without it."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+
+    @classmethod
+    def create(cls, address: str, within_s: float) -> "ControlGroups":
+        """Make the directory for this process's groups; first end what dead supervisors of the address left in theirs.
+
+        Raises OSError where there is no cgroup v2 with `cgroup.kill` (Linux 5.14), or none may be made.
+        """
+        own, entry = _own_directory(), read_entry(os.getpid())
+        prefix = f"nodeunit-{address}-"
+        for name in os.listdir(own):
+            if name.startswith(prefix) and not _belongs_to_a_living_process(name):
+                cls(os.path.join(own, name)).end_all(within_s)
+        groups = cls(os.path.join(own, f"{prefix}{os.getpid()}-{entry.start_time if entry else 0}"))
+        os.mkdir(groups._directory)
+        if not os.access(os.path.join(groups._directory, "cgroup.kill"), os.W_OK):
+            os.rmdir(groups._directory)
+            raise OSError(0, "no cgroup.kill: the kernel is older than 5.14")
+        return groups
+
+    def __str__(self) -> str:
+        return self._directory
+
+    def enter(self, key: str) -> int | None:
+        """A descriptor for a new process to write `0` into, which moves it into the group of `key`."""
+        try:
+            os.makedirs(os.path.join(self._directory, key), exist_ok=True)
+            return os.open(os.path.join(self._directory, key, "cgroup.procs"), os.O_WRONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+
+    def is_populated(self, key: str = "") -> bool:
+        """Whether anything in the group, or in groups below it, is alive. Zombies are not."""
+        try:
+            with open(os.path.join(self._directory, key, "cgroup.events"), encoding="ascii") as events:
+                return "populated 1" in events.read()
+        except OSError:
+            return False
+
+    def kill(self, key: str = "") -> None:
+        """SIGKILL to everything in the group and below it, also to what is being forked at this moment."""
+        try:
+            with open(os.path.join(self._directory, key, "cgroup.kill"), "w", encoding="ascii") as file:
+                file.write("1")
+        except OSError:
+            pass  # it was never made
+
+    def remove(self, key: str = "") -> None:
+        """Remove an empty group, with those that its processes may have made in it."""
+        for directory, _, _ in os.walk(os.path.join(self._directory, key), topdown=False):
+            try:
+                os.rmdir(directory)
+            except OSError:
+                pass  # not empty after all: the next supervisor will see to it
+
+    def end_all(self, within_s: float) -> None:
+        """Kill whatever is in any of the groups, and remove them; gives up after `within_s` seconds."""
+        give_up_at = time.monotonic() + within_s
+        self.kill()
+        while self.is_populated() and time.monotonic() < give_up_at:
+            time.sleep(_LOOK_AGAIN_AFTER_S)
+        self.remove()
+
+
+def _own_directory() -> str:
+    with open("/proc/self/cgroup", encoding="utf-8") as file:
+        own = next((line[3:].strip() for line in file if line.startswith("0::")), None)
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        for line in file:
+            left, _, right = line.partition(" - ")
+            root, mount_point = left.split()[3:5]
+            if own is not None and right.startswith("cgroup2 ") and os.path.join(own, "").startswith(root):
+                return os.path.normpath(os.path.join(mount_point, os.path.relpath(own, root)))
+    raise OSError(0, "no cgroup v2 is mounted")
+
+
+def _belongs_to_a_living_process(name: str) -> bool:
+    pid, start_time = name.split("-")[-2:]
+    entry = read_entry(int(pid))
+    return entry is not None and entry.alive and entry.start_time == int(start_time)
