@@ -8,6 +8,7 @@ create or replace function join_unit(
 language plpgsql security definer set search_path from current as $$
 declare
     v_now timestamptz := clock_timestamp();
+    v_last timestamptz := (select max(l.renewed_at) from lease l);
     v_lease lease;
     v_epoch integer;
 begin
@@ -27,6 +28,11 @@ begin
             p_address, 'absent', 'UnitLost',
             jsonb_build_object('by', p_address, 'lease_expired_at', v_lease.expires_at), gen_random_uuid()
         );
+    end if;
+
+    -- Whoever speaks first after a silence of all, be it an outage that a restarted daemon joins after, ends it for all.
+    if v_now - v_last > p_lease_ttl / 2 then
+        update fleet set leases_count_from = v_now;
     end if;
 
     v_epoch := append_membership(
