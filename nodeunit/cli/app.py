@@ -6,9 +6,11 @@ import typer
 
 from nodeunit import __version__
 from nodeunit.cli.address import address
+from nodeunit.cli.cordon import cordon, drain, uncordon
 from nodeunit.cli.demo import demo
 from nodeunit.cli.migrate import migrate
 from nodeunit.cli.projections import projections
+from nodeunit.cli.reload import reload
 from nodeunit.cli.report import report
 from nodeunit.cli.run import run
 
@@ -41,6 +43,10 @@ def options(
 app.command(rich_help_panel="Run", help=run.__doc__)(run)
 app.command(rich_help_panel="Run")(address)
 app.command(rich_help_panel="Run")(demo)
+app.command(rich_help_panel="Operate")(cordon)
+app.command(rich_help_panel="Operate")(uncordon)
+app.command(rich_help_panel="Operate")(drain)
+app.command(rich_help_panel="Operate")(reload)
 app.command(rich_help_panel="Look")(report)
 app.command(rich_help_panel="Database")(migrate)
 app.add_typer(projections, rich_help_panel="Database")

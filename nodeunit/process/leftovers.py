@@ -61,11 +61,23 @@ def end_leftovers(address: str, within_s: float) -> list[Leftover]:
 
 def is_supervisor_of(pid: int, address: str) -> bool:
     """Whether the command line of `pid` is that of a supervisor of this address."""
+    return _supervised_address(pid) == address
+
+
+def supervisors() -> dict[tuple[int, int], str]:
+    """The living supervisors on this machine: pid and start time to address."""
+    entries = [entry for entry in ProcessTable.read().entries.values() if entry.alive]
+    addresses = {entry.identity: _supervised_address(entry.pid) for entry in entries}
+    return {identity: address for identity, address in addresses.items() if address is not None}
+
+
+def _supervised_address(pid: int) -> str | None:
+    """The address in the command line of a supervisor; None for any other process."""
     arguments = read_arguments(pid)
     if SUPERVISOR_MODULE.encode() not in arguments or ADDRESS_OPTION.encode() not in arguments:
-        return False
+        return None
     at = arguments.index(ADDRESS_OPTION.encode())
-    return arguments[at + 1 : at + 2] == [os.fsencode(address)]
+    return os.fsdecode(arguments[at + 1]) if at + 1 < len(arguments) else None
 
 
 def _is_supervised(entry: ProcessEntry, address: str, table: ProcessTable) -> bool:
