@@ -12,6 +12,7 @@ return case p_type
     when 'DeploymentClaimed' then p_data ->> 'claimant'
     when 'DeploymentAssigned' then p_data ->> 'holder'
     when 'DeploymentReleased' then ''
+    when 'AssignmentCarried' then p_data ->> 'holder'
     else p_address
 end;
 
@@ -27,9 +28,9 @@ begin atomic
     select e.deployment_id,
            deployment_address_of(e.type, e.data order by e.stream_version),
            max(e.stream_version),
-           max(e.recorded_at)
+           max(case when e.type = 'AssignmentCarried' then (e.data ->> 'since')::timestamptz else e.recorded_at end)
     from event e
-    where e.type in ('DeploymentClaimed', 'DeploymentAssigned', 'DeploymentReleased')
+    where e.type in ('DeploymentClaimed', 'DeploymentAssigned', 'DeploymentReleased', 'AssignmentCarried')
       and not exists (
           select from event d where d.deployment_id = e.deployment_id and d.type = 'DeploymentDeleted'
       )

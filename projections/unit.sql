@@ -48,6 +48,8 @@ begin
             p_unit.trusted := p_event.data ->> 'trusted';
             p_unit.custom_command := p_event.data ->> 'custom_command';
             p_unit.software := p_event.data ->> 'version';
+        -- The whole row, as the archived events gave it, with its own version and since.
+        when 'UnitCarried' then p_unit := jsonb_populate_record(p_unit, p_event.data);
         when 'UnitCordoned' then p_unit.cordoned := true;
         when 'UnitUncordoned' then
             p_unit.cordoned := false;
@@ -76,7 +78,7 @@ begin atomic
         from event e
         where e.type in (
             'UnitJoined', 'UnitCordoned', 'UnitUncordoned', 'UnitDrainRequested', 'UnitDrained',
-            'UnitDraining', 'UnitLeft', 'UnitLost'
+            'UnitDraining', 'UnitLeft', 'UnitLost', 'UnitCarried'
         )
         group by e.unit_address
     ) folded;

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from nodeunit.domain.events import (
+    AssignmentCarried,
     DeploymentAssigned,
     DeploymentClaimed,
     DeploymentReleased,
@@ -58,7 +59,8 @@ def evolve(state: Assignment, version: int, event: Event | Unknown) -> Assignmen
 
     Events that are about something else change nothing, whatever their version. Raises InvariantViolated
     for a gap, a version that was there before, a claim or assignment of what is held, and a release by who
-    does not hold it.
+    does not hold it. A carried assignment begins the history of a deployment; read after the archive, it repeats
+    what is known.
     """
     match event:
         case DeploymentClaimed(claimant=holder) | DeploymentAssigned(holder=holder):
@@ -79,6 +81,13 @@ def evolve(state: Assignment, version: int, event: Event | Unknown) -> Assignmen
                     f" while {state.holder or 'nobody'} has it"
                 )
             return Assignment("", version)
+        case AssignmentCarried(deployment_id=deployment_id, holder=holder):
+            if state not in (initial_state(), Assignment(holder, version)):
+                raise InvariantViolated(
+                    f"deployment {deployment_id}: version {version} was carried as held by {holder or 'nobody'}"
+                    f" while {state.holder or 'nobody'} has it, at version {state.version}"
+                )
+            return Assignment(holder, version)
         case _:
             return state
 

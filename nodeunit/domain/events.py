@@ -261,6 +261,92 @@ class UnitListenerDeaf(Event, frozen=True):
     """How many it missed."""
 
 
+# --- what an archive leaves behind ----------------------------------------------------------------
+
+
+class LogArchived(Event, frozen=True):
+    """What was recorded before a moment went to a file; what goes on is in the `...Carried` events.
+
+    Each of those takes the place of the last archived event of its stream: its version, position and transaction.
+    """
+
+    file: str
+    sha256: str
+    """Of the file's lines, uncompressed, but for the last."""
+    before: str
+    events: int
+    first_position: int
+    last_position: int
+    digest: int
+    """Of the rows as they stood in the database."""
+    carried: int
+    """How many streams go on."""
+    earlier: list[dict[str, Any]]
+    """The archives before this one, oldest first: the first six fields of each."""
+
+
+class DeploymentCarried(Event, frozen=True):
+    """What should run, as of the end of the archived events."""
+
+    package_name: str
+    package_version: str
+    command: str
+    args: list[str]
+    env_names: list[str]
+    type: str
+    enabled: bool
+    on_disconnect: str
+    by: str
+    created_at: str
+
+
+class AssignmentCarried(Event, frozen=True):
+    """Who held a deployment when the archived events ended; nobody if the holder is empty."""
+
+    deployment_id: UUID
+    holder: str
+    since: str
+
+
+class CarriedProgram(msgspec.Struct, frozen=True):
+    """A program that ran when the archived events ended."""
+
+    deployment_id: UUID
+    pid: int
+    start_time: str
+    revision: int
+    claim_version: int
+    since: str
+
+
+class UnitCarried(Event, frozen=True):
+    """What the archived events say of a unit: its row of the table `unit`, and its programs."""
+
+    address: str
+    name: str
+    host: str
+    membership: str
+    epoch: int
+    version: int
+    since: str
+    policy: str
+    cpu_weight: float
+    memory_weight: float
+    reserved_cpu_percent: float
+    reserved_memory_mb: float
+    trusted: str
+    custom_command: bool
+    software: str
+    cordoned: bool
+    drain_until: str | None
+    programs: list[CarriedProgram]
+    parked: list[UUID]
+
+
+class DecisionsCarried(Event, frozen=True):
+    """What a unit decided before is archived; its epoch, and so this stream, goes on."""
+
+
 # --- reading and writing --------------------------------------------------------------------------
 
 
