@@ -174,7 +174,7 @@ def _timings(report: Report) -> Iterator[str]:
         ["insert", "rows", "claimed", "first claim ms", "median ms", "last claim ms"],
         (
             [
-                "all" if line.total else _moment(line.inserted_at),
+                "all" if line.total or line.inserted_at is None else _moment(line.inserted_at),
                 line.deployments,
                 line.claimed,
                 *("" if ms is None else f"{ms:.1f}" for ms in (line.first_ms, line.median_ms, line.last_ms)),

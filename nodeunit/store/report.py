@@ -96,7 +96,8 @@ class SampleRow(msgspec.Struct, frozen=True):
 class TimingRow(msgspec.Struct, frozen=True):
     """From the commit of the insert to the commits of the first claims of its rows."""
 
-    inserted_at: datetime
+    inserted_at: datetime | None
+    """None: there was no insert."""
     deployments: int
     claimed: int
     first_ms: float | None

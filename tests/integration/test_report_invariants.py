@@ -1,0 +1,238 @@
+"""Every invariant of the report holds for what units and people did, and finds what nobody could have done."""
+
+from collections.abc import Callable
+from typing import LiteralString, NamedTuple
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from nodeunit.audit.invariants import SENTENCES, check
+from nodeunit.store import membership
+from nodeunit.store.connections import Pool
+from nodeunit.store.decisions import DecisionStream, programs_of, release
+from nodeunit.store.report import snapshot
+from tests.support.members import candidate, claim, join, lose
+from tests.support.rows import insert_deployments, rows
+
+
+class History(NamedTuple):
+    """What was arranged. Unit `a` was lost, `b` is in the fleet, `c` has left."""
+
+    database: str
+    held: UUID
+    """By b, at version 1."""
+    taken_over: UUID
+    """By b from a, at version 3."""
+    free: UUID
+    """Never claimed."""
+
+
+@pytest.fixture
+async def history(database: str, pool: Pool) -> History:
+    """Claims, a conflict, a release, a takeover, an assignment by hand, a deletion, a unit lost and one that left."""
+    a, b, c = [await join(pool, address) for address in "abc"]
+    of_a, of_b, of_c = [DecisionStream(pool, unit) for unit in (a, b, c)]
+    held, taken_over, drained, deleted, free = insert_deployments(database, 5)
+    seen = candidate(database, held)
+    assert await claim(of_b, "b", seen)
+    assert not await claim(of_c, "c", seen)
+    for one in (taken_over, deleted):
+        assert await claim(of_a, "a", candidate(database, one))
+    assert await claim(of_c, "c", candidate(database, drained))
+    await membership.begin_draining(pool, c)
+    (row,) = await programs_of(pool, "c")
+    assert await release(pool, c, row, "drained")
+    await membership.leave(pool, c)
+    rows(database, "update deployment set address = 'b' where id = %s", [drained])
+    rows(database, "delete from deployment where id = %s", [deleted])
+    await lose(pool, database, b, "a")
+    assert await claim(of_b, "b", candidate(database, taken_over))
+    return History(database, held, taken_over, free)
+
+
+async def violations(database: str) -> dict[str, int]:
+    async with snapshot(database) as log:
+        return {one.name: one.violations for one in await check(log)}
+
+
+async def test_a_history_made_by_units_and_people_breaks_no_rule(history: History) -> None:
+    assert await violations(history.database) == dict.fromkeys(SENTENCES, 0)
+
+
+async def test_without_timescaledb_the_same_queries_run(plain_database: str) -> None:
+    assert await violations(plain_database) == dict.fromkeys(SENTENCES, 0)
+
+
+CLAIM: LiteralString = """
+    insert into event (stream_id, stream_version, type, deployment_id, unit_address, data)
+    select 'assignment-' || %(id)s::uuid, %(version)s, 'DeploymentClaimed', %(id)s, %(unit)s::text,
+           jsonb_build_object('deployment_id', %(id)s::uuid, 'claimant', %(unit)s::text)
+"""
+RELEASE: LiteralString = """
+    insert into event (stream_id, stream_version, type, deployment_id, unit_address, data)
+    select 'assignment-' || %(id)s::uuid, %(version)s, 'DeploymentReleased', %(id)s, %(unit)s::text,
+           jsonb_build_object('deployment_id', %(id)s::uuid, 'holder', %(unit)s::text, 'reason', %(reason)s::text)
+"""
+DECISION: LiteralString = """
+    insert into event (stream_id, stream_version, type, deployment_id, unit_address, data)
+    select 'decision-b-1', (select max(stream_version) + 1 from event where stream_id = 'decision-b-1'),
+           %(type)s, %(id)s, 'b', %(data)s::text::jsonb
+"""
+
+Forge = Callable[["psycopg.Connection[tuple[object, ...]]", History], None]
+FORGERIES: list[tuple[str, str, Forge]] = []
+
+
+def breaks(invariant: str) -> Callable[[Forge], Forge]:
+    """A forgery, written as superuser and without triggers, that this invariant must find."""
+
+    def register(forge: Forge) -> Forge:
+        FORGERIES.append((invariant, forge.__name__, forge))
+        return forge
+
+    return register
+
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+@breaks("claimed_only_what_was_free")
+def claim_of_what_is_held(by: Connection, history: History) -> None:
+    by.execute(CLAIM, {"id": history.held, "version": 2, "unit": "a"})
+
+
+@breaks("claimed_only_what_was_free")
+def claim_that_the_order_does_not_know(by: Connection, history: History) -> None:
+    by.execute(CLAIM, {"id": history.free, "version": 1, "unit": "b"})
+
+
+@breaks("one_claim_a_round")
+def two_claims_in_one_transaction(by: Connection, history: History) -> None:
+    by.execute(CLAIM, {"id": history.free, "version": 1, "unit": "b"})
+    by.execute(CLAIM, {"id": history.held, "version": 2, "unit": "b"})
+
+
+@breaks("nothing_from_online_units")
+def release_of_a_living_unit_as_lost(by: Connection, history: History) -> None:
+    by.execute(RELEASE, {"id": history.held, "version": 2, "unit": "b", "reason": "unit_lost"})
+
+
+@breaks("nothing_from_online_units")
+def takeover_under_another_name(by: Connection, history: History) -> None:
+    by.execute(RELEASE, {"id": history.held, "version": 2, "unit": "b", "reason": "drained"})
+    by.execute(CLAIM, {"id": history.held, "version": 3, "unit": "a"})
+
+
+@breaks("claimed_only_by_members")
+def claim_by_a_unit_that_was_lost(by: Connection, history: History) -> None:
+    by.execute(CLAIM, {"id": history.free, "version": 1, "unit": "a"})
+
+
+@breaks("claimed_only_by_members")
+def claim_by_a_unit_that_left(by: Connection, history: History) -> None:
+    by.execute(CLAIM, {"id": history.free, "version": 1, "unit": "c"})
+
+
+@breaks("claimed_only_by_members")
+def claim_by_a_unit_that_nobody_knows(by: Connection, history: History) -> None:
+    by.execute(CLAIM, {"id": history.free, "version": 1, "unit": "d"})
+
+
+@breaks("versions_without_gap_or_double")
+def gap_in_a_stream(by: Connection, history: History) -> None:
+    by.execute(
+        "insert into event (stream_id, stream_version, type, unit_address) values ('decision-b-1', 99, 'Whatever', 'b')"
+    )
+
+
+@breaks("versions_without_gap_or_double")
+def version_that_is_there_twice(by: Connection, history: History) -> None:
+    by.execute(CLAIM, {"id": history.held, "version": 1, "unit": "a"})
+
+
+@breaks("versions_without_gap_or_double")
+def stream_that_begins_at_two(by: Connection, history: History) -> None:
+    by.execute("insert into event (stream_id, stream_version, type) values ('something', 2, 'Whatever')")
+
+
+@breaks("order_matches_log")
+def order_without_event(by: Connection, history: History) -> None:
+    by.execute("insert into assignment_order values (%s, 1, 'held', 'b', 0, 'free')", [history.free])
+
+
+@breaks("order_matches_log")
+def event_without_order(by: Connection, history: History) -> None:
+    by.execute(RELEASE, {"id": history.held, "version": 2, "unit": "b", "reason": "by_hand"})
+
+
+@breaks("order_matches_log")
+def order_with_another_holder(by: Connection, history: History) -> None:
+    by.execute("update assignment_order set holder = 'c' where deployment_id = %s and version = 1", [history.held])
+
+
+@breaks("order_matches_log")
+def membership_that_the_log_does_not_know(by: Connection, history: History) -> None:
+    by.execute("insert into membership_order values ('d', 1, 'present', null, null)")
+
+
+@breaks("claims_follow_their_round")
+def claim_without_a_round(by: Connection, history: History) -> None:
+    by.execute(CLAIM, {"id": history.free, "version": 1, "unit": "b"})
+
+
+@breaks("claims_follow_their_round")
+def claim_by_a_unit_that_was_not_eligible(by: Connection, history: History) -> None:
+    _decide(by, "DeploymentClaimEligibility", None, '{"eligible": false}')
+    _decide(by, "DeploymentClaimAttempt", history.free, "{}")
+    by.execute(CLAIM, {"id": history.free, "version": 1, "unit": "b"})
+
+
+@breaks("claims_follow_their_round")
+def claim_before_its_attempt(by: Connection, history: History) -> None:
+    by.execute(CLAIM, {"id": history.free, "version": 1, "unit": "b"})
+    _decide(by, "DeploymentClaimEligibility", None, '{"eligible": true}')
+    _decide(by, "DeploymentClaimAttempt", history.free, "{}")
+
+
+@breaks("claims_follow_their_round")
+def claim_after_an_attempt_at_another_row(by: Connection, history: History) -> None:
+    _decide(by, "DeploymentClaimEligibility", None, '{"eligible": true}')
+    _decide(by, "DeploymentClaimAttempt", history.held, "{}")
+    by.execute(CLAIM, {"id": history.free, "version": 1, "unit": "b"})
+
+
+@breaks("deployment_address_is_the_fold")
+def address_that_the_log_does_not_give(by: Connection, history: History) -> None:
+    by.execute("update deployment set address = 'a' where id = %s", [history.held])
+
+
+@breaks("deployment_address_is_the_fold")
+def row_that_is_gone_without_an_event(by: Connection, history: History) -> None:
+    by.execute("delete from deployment where id = %s", [history.held])
+
+
+@breaks("unit_is_the_fold")
+def unit_under_another_name(by: Connection, history: History) -> None:
+    by.execute("update unit set name = 'somebody' where address = 'b'")
+
+
+def _decide(by: Connection, event_type: str, deployment_id: UUID | None, data: str) -> None:
+    by.execute(DECISION, {"type": event_type, "id": deployment_id, "data": data})
+
+
+def test_every_invariant_has_a_forgery() -> None:
+    assert {invariant for invariant, _, _ in FORGERIES} == SENTENCES.keys()
+
+
+@pytest.mark.parametrize(
+    ("invariant", "forge"), [(name, forge) for name, _, forge in FORGERIES], ids=[what for _, what, _ in FORGERIES]
+)
+async def test_the_invariant_finds(history: History, invariant: str, forge: Forge) -> None:
+    with psycopg.connect(history.database) as superuser:
+        superuser.execute("set local session_replication_role = replica")
+        forge(superuser, history)
+    async with snapshot(history.database) as log:
+        (found,) = [one for one in await check(log) if one.name == invariant]
+    assert found.violations >= 1
+    assert found.examples
