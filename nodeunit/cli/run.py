@@ -1,5 +1,6 @@
 """`nodeunit run`: become the supervisor of a unit."""
 
+import asyncio
 import os
 from collections.abc import Iterator
 
@@ -7,6 +8,7 @@ from nodeunit.cli.database import Database
 from nodeunit.errors import DatabaseUnreachable
 from nodeunit.identity import address_of
 from nodeunit.settings import DESCRIPTIONS, Settings
+from nodeunit.store.requirements import require
 from nodeunit.supervisor.launch import exec_supervisor, interpreter_argv
 from nodeunit.unit import configuration
 
@@ -31,6 +33,8 @@ def run(database: Database = "") -> None:
     settings = Settings.from_environment(os.environ)
     if not settings.postgres_uri:
         raise DatabaseUnreachable("POSTGRES_URI is not set; set it to the connection string of the database")
+    # The daemon checks again; a mistake of the person at the keyboard is told before anything is started.
+    asyncio.run(require(settings.postgres_uri))
     address = address_of(settings.name, settings.password)
     exec_supervisor(
         {

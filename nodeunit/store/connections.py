@@ -119,7 +119,7 @@ def explain(error: psycopg.Error, given: str = "") -> NodeunitError:
         case "28", _:
             return AuthenticationFailed(f"the database refuses the login: {sentence}; check POSTGRES_URI")
         case _, "42P01" | "42883" | "42703":
-            return NotMigrated(f"the schema of this database is not complete ({sentence}); run: nodeunit migrate")
+            return NotMigrated(f"the schema of this database is not complete ({text}); run: nodeunit migrate")
         case _, "42501":
             return DatabaseError(
                 f"{sentence}; grant the login one of the roles nodeunit_unit, nodeunit_operator, nodeunit_reader"
