@@ -10,11 +10,10 @@ select (select count(*) from deployment) as deployments,
        (select count(*) from lease l where l.epoch is not null and not lease_is_over(l)) as units
 
 -- name: demo_insert
--- The report's statement, with a command. One statement, one transaction, one notification.
-insert into deployment (package_name, package_version, enabled, command, args)
-select '@yuants/app-portal', '0.2.26', true, %(command)s, %(args)s::jsonb
-from generate_series(1, %(deployments)s)
-returning id
+-- The report's statement, with a command and ids that are known before. One statement, one notification.
+insert into deployment (id, package_name, package_version, enabled, command, args)
+select given.id, '@yuants/app-portal', '0.2.26', true, %(command)s, %(args)s::jsonb
+from unnest(%(ids)s::uuid[]) as given (id)
 
 -- name: demo_units
 -- Who is in the fleet, how much it holds and what it uses now.
