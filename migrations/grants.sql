@@ -23,6 +23,11 @@ begin
         release_deployment, append_decisions, stream_version_now, wake
     to nodeunit_unit;
 
+    -- Looking back, and asking who would claim a row.
+    grant execute on function deployments_at, units_at, moment_of_position, fold_deployment_address
+    to nodeunit_unit, nodeunit_operator, nodeunit_reader;
+    grant execute on function round_inputs to nodeunit_operator, nodeunit_reader;
+
     grant execute on function cordon_unit, uncordon_unit, drain_unit to nodeunit_operator;
 
     grant select on

@@ -3,6 +3,7 @@
     NodeunitError
     ├── DifferenceFound            1   a check found what it looks for
     │   ├── ProjectionDiffers      1   a live table is not the fold of the log
+    │   ├── DecisionsDiffer        1   deciding again from the recorded inputs gives another decision
     │   └── InvariantViolated      1   the log itself breaks a rule
     │       └── EventUndecodable   1   a stored event does not have the shape of its type
     ├── DatabaseError             16   any other refusal of the database
@@ -15,6 +16,8 @@
     │   ├── CandidateGone         16   internal: the row was deleted or disabled before the claim came
     │   ├── LogAppendOnly         16   someone tried to change or delete an event
     │   ├── UnitUnknown           17   no unit in the fleet has this name or address
+    │   ├── DeploymentUnknown     18   no deployment, or more than one, has an id that begins like this
+    │   ├── MomentArchived        19   the live log does not go back that far: an archive file has it
     │   └── VersionConflict       16   internal: a stream is not at the version the writer expected
     ├── SettingInvalid            23
     │   ├── UnknownPolicy         20
@@ -49,6 +52,10 @@ class DifferenceFound(NodeunitError):
 
 class ProjectionDiffers(DifferenceFound):
     """A live projection is not what folding the whole log gives."""
+
+
+class DecisionsDiffer(DifferenceFound):
+    """Recorded decisions are not what their recorded inputs lead to."""
 
 
 class InvariantViolated(DifferenceFound):
@@ -113,6 +120,18 @@ class UnitUnknown(DatabaseError):
     """No unit in the fleet has this name or address."""
 
     exit_code = 17
+
+
+class DeploymentUnknown(DatabaseError):
+    """No deployment has an id that begins like this, or several have."""
+
+    exit_code = 18
+
+
+class MomentArchived(DatabaseError):
+    """The moment asked for lies before the beginning of the live log."""
+
+    exit_code = 19
 
 
 class VersionConflict(DatabaseError):
