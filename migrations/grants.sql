@@ -3,6 +3,7 @@
 do $$
 declare
     v_function regprocedure;
+    v_view regclass;
 begin
     for v_function in
         select p.oid::regprocedure
@@ -24,7 +25,10 @@ begin
     to nodeunit_unit;
 
     -- Looking back, and asking who would claim a row.
-    grant execute on function deployments_at, units_at, moment_of_position, fold_deployment_address
+    grant execute on function
+        deployments_at, units_at, moment_of_position,
+        fold_deployment_address, deployment_address_folded, deployment_address_differences,
+        fold_unit, unit_folded, unit_differences
     to nodeunit_unit, nodeunit_operator, nodeunit_reader;
     grant execute on function round_inputs to nodeunit_operator, nodeunit_reader;
 
@@ -32,7 +36,20 @@ begin
 
     grant select on
         deployment, event, usage, unit, lease, fleet, current_usage, wake_up, assignment_order, membership_order,
-        schema_migration
+        schema_migration, usage_hourly
+    to nodeunit_unit, nodeunit_operator, nodeunit_reader;
+
+    -- What people ask in SQL. Views read with their owner's rights, functions over usage with the asker's.
+    for v_view in
+        select c.oid::regclass
+        from pg_class c
+        where c.relnamespace = current_schema()::regnamespace and c.relkind = 'v'
+          and pg_get_userbyid(c.relowner) = current_user
+          and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')
+    loop
+        execute format('grant select on %s to nodeunit_unit, nodeunit_operator, nodeunit_reader', v_view);
+    end loop;
+    grant execute on function usage_per_unit, usage_per_deployment, usage_at, fold_deployment_address
     to nodeunit_unit, nodeunit_operator, nodeunit_reader;
 
     grant insert (id, package_name, package_version, command, args, env, type, address, enabled, on_disconnect),

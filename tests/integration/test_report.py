@@ -5,7 +5,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
+import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from typer.testing import CliRunner
 
 from nodeunit.audit.markdown import markdown
@@ -179,3 +182,18 @@ def test_a_violation_is_an_error_after_the_whole_report(database: str) -> None:
     assert result.exception.exit_code == 1
     assert "something: 2 after 0" in result.output
     assert "versions_without_gap_or_double" in str(result.exception)
+
+
+def test_a_reader_may_report_and_verify(database: str) -> None:
+    reader = f"reader_{database.split('dbname=')[1].split()[0]}"
+    with psycopg.connect(database, autocommit=True) as superuser:
+        role = sql.Identifier(reader)
+        superuser.execute(sql.SQL("create role {} login password 'reader' in role nodeunit_reader").format(role))
+    try:
+        as_reader = make_conninfo(database, user=reader, password="reader")
+        for verb in (["report"], ["projections", "verify"]):
+            result = CliRunner().invoke(app, [*verb, "--database", as_reader])
+            assert result.exit_code == 0, result.exception
+    finally:
+        with psycopg.connect(database, autocommit=True) as superuser:
+            superuser.execute(sql.SQL("drop role {}").format(role))
