@@ -15,10 +15,10 @@ create or replace function heartbeat(
 language plpgsql security definer set search_path from current as $$
 declare
     v_now timestamptz := clock_timestamp();
+    v_last timestamptz := (select max(l.renewed_at) from lease l);
 begin
     -- A sample or a renewal lost in a crash of the server costs nothing: leases count anew after it.
     perform set_config('synchronous_commit', 'off', true);
-    perform notice_end_of_silence(p_lease_ttl);
 
     update lease l
     set renewed_at = v_now, expires_at = v_now + p_lease_ttl, quiet_at = v_now + p_quiet_after,
@@ -27,6 +27,10 @@ begin
     if not found then
         return query select true, '{}'::text[], false, null::double precision, 0::bigint;
         return;
+    end if;
+
+    if v_now - v_last > p_lease_ttl / 2 then
+        update fleet set leases_count_from = v_now;
     end if;
 
     if p_cpu_percent is not null then

@@ -12,7 +12,6 @@ declare
     v_lease lease;
     v_epoch integer;
 begin
-    perform notice_end_of_silence(p_lease_ttl);
     insert into lease (address, supervisor, renewed_at, expires_at, quiet_at)
     values (p_address, p_supervisor, v_now, v_now + p_lease_ttl, v_now + p_quiet_after)
     on conflict on constraint lease_pkey do nothing;

@@ -7,13 +7,3 @@ return p_lease.epoch is not null and clock_timestamp() > greatest(
     p_lease.expires_at,
     (select f.leases_count_from from fleet f) + (p_lease.expires_at - p_lease.renewed_at)
 );
-
--- Whoever comes first after a silence of all units, with a heartbeat or a join, gives every lease a new start.
-create or replace function notice_end_of_silence(p_lease_ttl interval) returns void
-language plpgsql as $$
-begin
-    if clock_timestamp() - (select max(l.renewed_at) from lease l) > p_lease_ttl / 2 then
-        update fleet set leases_count_from = clock_timestamp();
-    end if;
-end
-$$;
