@@ -1,9 +1,9 @@
 """Brings a database to the schema of this code.
 
-Three kinds of files, in this order: `migrations/NNNN_*.sql` run once; `projections/*.sql` and
-`migrations/functions/*.sql` are repeatable and run again when their text changes; `migrations/grants.sql` runs last,
-when anything did. All in one transaction under an advisory lock: two migrations at once wait for each other, and an
-interrupted one leaves nothing behind.
+Three kinds of files, in this order: `migrations/NNNN_*.sql` run once; `projections/*.sql`,
+`migrations/functions/*.sql` and `migrations/views/*.sql` are repeatable and run again when their text changes;
+`migrations/grants.sql` runs last, when anything did. All in one transaction under an advisory lock: two migrations at
+once wait for each other, and an interrupted one leaves nothing behind.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,9 @@ from nodeunit.store.connections import connect, explain, explained
 from nodeunit.store.queries import QUERIES
 from nodeunit.store.requirements import refuse_old_server
 from nodeunit.store.schema_files import Migration, migrations
+
+REPEATABLE = ("migrations/functions/", "migrations/views/", "projections/")
+"""A file there that a database has and this version lacks is harmless: one that was renamed or given up."""
 
 
 class MigrationResult(NamedTuple):
@@ -67,7 +70,7 @@ async def _apply(connection: AsyncConnection[DictRow]) -> list[str]:
     known = await _ledger(connection)
     ours = migrations()
     unknown = sorted(set(known) - {m.name for m in ours if not m.repeatable} - {m.name for m in ours})
-    if newer := [name for name in unknown if not name.startswith(("migrations/functions/", "projections/"))]:
+    if newer := [name for name in unknown if not name.startswith(REPEATABLE)]:
         raise SchemaTooNew(f"the database has {newer[-1]}, which this version does not know; upgrade nodeunit")
     await connection.execute(QUERIES["create_ledger"])
     pending = [m for m in ours if _state(m, known) != "applied"]

@@ -24,9 +24,10 @@ def migrations() -> list[Migration]:
     """Every file of this code, in the order in which they run."""
     versioned = _read("migrations", repeatable=False)
     functions = _read("migrations/functions", repeatable=True)
+    views = _read("migrations/views", repeatable=True)
     (grants,) = [m for m in versioned if m.name == "migrations/grants.sql"]
     versioned.remove(grants)
-    return [*versioned, *_read("projections", repeatable=True), *functions, grants._replace(repeatable=True)]
+    return [*versioned, *_read("projections", repeatable=True), *functions, *views, grants._replace(repeatable=True)]
 
 
 def _read(folder: str, *, repeatable: bool) -> list[Migration]:
