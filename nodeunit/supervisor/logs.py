@@ -3,6 +3,7 @@
 import os
 import signal
 
+from nodeunit.clock import boottime
 from nodeunit.process.log_generations import LogGenerations
 from nodeunit.process.rotating_log import RotatingLog
 from nodeunit.supervisor.kernel import die_with_parent
@@ -13,6 +14,7 @@ _BLOCK = 256 * 1024
 _GZIP_CONTAINER = 31  # zlib's wbits for a gzip file with the largest window
 _LEVEL = 6
 _NICE = 19
+_AFTER_FAILURE_S = 60.0
 
 
 class Logs:
@@ -26,6 +28,7 @@ class Logs:
         self._logs: dict[str, RotatingLog] = {}
         self._waiting: dict[str, LogGenerations] = {}
         self._compressing: LogGenerations | None = None
+        self._not_before = 0.0
         self.compressor: int | None = None
         """The pid of the process that compresses."""
 
@@ -42,7 +45,7 @@ class Logs:
 
     def compress_next(self) -> int | None:
         """Start on the next generation that is due, unless one is being compressed. Returns the pid of who does it."""
-        while self.compressor is None and self._waiting:
+        while self.compressor is None and self._waiting and boottime() >= self._not_before:
             path, generations = next(iter(self._waiting.items()))
             source = generations.next_to_compress()
             if source is None:
@@ -53,10 +56,15 @@ class Logs:
                 return self.compressor
         return None
 
-    def _start(self, source: str, target: str) -> int | None:
+    def _start(self, path: str, target: str) -> int | None:
         supervisor = os.getpid()
         try:
-            return fork_only(lambda: _compress(source, target, supervisor))
+            # Opened here, for by the time the child runs the path may be that of another generation.
+            source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return fork_only(lambda: _compress(source, target, supervisor), keep=(source,))
+            finally:
+                os.close(source)
         except OSError:
             self.compressor_ended(False)
             return None
@@ -71,10 +79,10 @@ class Logs:
             self._own_log.warning(f"{generations.path}: an older generation stays uncompressed: {error.strerror}")
             succeeded = False
         if not succeeded:
-            self._waiting.pop(generations.path, None)  # until its next rotation
+            self._not_before = boottime() + _AFTER_FAILURE_S  # the disk is full, most likely
 
 
-def _compress(source: str, target: str, supervisor: int) -> None:
+def _compress(source: int, target: str, supervisor: int) -> None:
     if not die_with_parent(signal.SIGKILL, supervisor):
         return
     os.nice(_NICE)
