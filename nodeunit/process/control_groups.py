@@ -13,7 +13,7 @@ permitted, it is simply not there. Light on purpose, like `process_table`.
 import os
 import time
 
-from nodeunit.process.process_table import read_entry
+from nodeunit.process.process_table import read_arguments, read_entry
 
 _LOOK_AGAIN_AFTER_S = 0.01
 
@@ -30,12 +30,10 @@ class ControlGroups:
 
         Raises OSError where there is no cgroup v2 with `cgroup.kill` (Linux 5.14), or none may be made.
         """
-        own, entry = _own_directory(), read_entry(os.getpid())
-        prefix = f"nodeunit-{address}-"
-        for name in os.listdir(own):
-            if name.startswith(prefix) and not _belongs_to_a_living_process(name):
-                cls(os.path.join(own, name)).end_all(within_s)
-        groups = cls(os.path.join(own, f"{prefix}{os.getpid()}-{entry.start_time if entry else 0}"))
+        end_abandoned(address, within_s)
+        entry = read_entry(os.getpid())
+        name = f"{_prefix(address)}{os.getpid()}-{entry.start_time if entry else 0}"
+        groups = cls(os.path.join(_own_directory(), name))
         os.mkdir(groups._directory)
         if not os.access(os.path.join(groups._directory, "cgroup.kill"), os.W_OK):
             os.rmdir(groups._directory)
@@ -86,6 +84,18 @@ class ControlGroups:
         self.remove()
 
 
+def end_abandoned(address: str, within_s: float) -> None:
+    """End what dead supervisors of the address left in groups beside our own. Raises OSError like `create`."""
+    own = _own_directory()
+    for name in os.listdir(own):
+        if name.startswith(_prefix(address)) and not _belongs_to_a_living_process(name):
+            ControlGroups(os.path.join(own, name)).end_all(within_s)
+
+
+def _prefix(address: str) -> str:
+    return f"nodeunit-{address}-"
+
+
 def _own_directory() -> str:
     with open("/proc/self/cgroup", encoding="utf-8") as file:
         own = next((line[3:].strip() for line in file if line.startswith("0::")), None)
@@ -101,4 +111,5 @@ def _own_directory() -> str:
 def _belongs_to_a_living_process(name: str) -> bool:
     pid, start_time = name.split("-")[-2:]
     entry = read_entry(int(pid))
-    return entry is not None and entry.alive and entry.start_time == int(start_time)
+    # Who is ending loses its command line first, then its descriptors, and is a zombie last.
+    return entry is not None and entry.start_time == int(start_time) and any(read_arguments(int(pid)))

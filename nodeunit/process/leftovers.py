@@ -14,9 +14,19 @@ import signal
 import time
 from typing import NamedTuple
 
-from nodeunit.process.process_table import Mark, ProcessEntry, ProcessTable, read_arguments, read_mark, signal_exactly
+from nodeunit.process.control_groups import end_abandoned
+from nodeunit.process.process_table import (
+    Mark,
+    ProcessEntry,
+    ProcessTable,
+    read_arguments,
+    read_mark,
+    read_name,
+    signal_exactly,
+)
 
 SUPERVISOR_MODULE = "nodeunit.supervisor"
+SUPERVISOR_NAME = "nodeunit-superv"  # as much of it as the kernel keeps
 ADDRESS_OPTION = "--address"
 
 _LOOK_AGAIN_AFTER_S = 0.02
@@ -46,10 +56,16 @@ def find_leftovers(address: str, table: ProcessTable | None = None) -> list[Left
 def end_leftovers(address: str, within_s: float) -> list[Leftover]:
     """SIGKILL leftovers until none is found; returns those that are still there after `within_s` seconds.
 
+    What is in the control groups of a dead supervisor is ended first: some of it may carry no mark any more.
+
     Looks again after each kill, because a process may have forked between the look and the signal. SIGKILL at once:
     nobody is there to wait for a grace period, and another unit may already run their successors.
     """
     give_up_at = time.monotonic() + within_s
+    try:
+        end_abandoned(address, within_s)
+    except OSError:
+        pass  # no control groups here
     while leftovers := find_leftovers(address):
         for leftover in leftovers:
             signal_exactly(*leftover.entry.identity, signal.SIGKILL)
@@ -59,29 +75,29 @@ def end_leftovers(address: str, within_s: float) -> list[Leftover]:
     return []
 
 
-def is_supervisor_of(pid: int, address: str) -> bool:
-    """Whether the command line of `pid` is that of a supervisor of this address."""
-    return _supervised_address(pid) == address
-
-
 def supervisors() -> dict[tuple[int, int], str]:
-    """The living supervisors on this machine: pid and start time to address."""
-    entries = [entry for entry in ProcessTable.read().entries.values() if entry.alive]
-    addresses = {entry.identity: _supervised_address(entry.pid) for entry in entries}
-    return {identity: address for identity, address in addresses.items() if address is not None}
+    """The supervisors on this machine, of any unit: pid and start time to address."""
+    entries = ProcessTable.read().entries.values()
+    found = {entry.identity: _supervised_address(entry.pid) for entry in entries}
+    # A supervisor's guard has the same command line, but another name.
+    return {
+        identity: address
+        for identity, address in found.items()
+        if address is not None and read_name(identity[0]) == SUPERVISOR_NAME
+    }
 
 
 def _supervised_address(pid: int) -> str | None:
-    """The address in the command line of a supervisor; None for any other process."""
+    """The address in the command line of a supervisor; None for any other process, and for one that is ending: the
+    command line is the first thing that a process loses, before its descriptors and before its children."""
     arguments = read_arguments(pid)
-    if SUPERVISOR_MODULE.encode() not in arguments or ADDRESS_OPTION.encode() not in arguments:
+    if SUPERVISOR_MODULE.encode() not in arguments or ADDRESS_OPTION.encode() not in arguments[:-1]:
         return None
-    at = arguments.index(ADDRESS_OPTION.encode())
-    return os.fsdecode(arguments[at + 1]) if at + 1 < len(arguments) else None
+    return os.fsdecode(arguments[arguments.index(ADDRESS_OPTION.encode()) + 1])
 
 
 def _is_supervised(entry: ProcessEntry, address: str, table: ProcessTable) -> bool:
-    return any(above.alive and is_supervisor_of(above.pid, address) for above in table.ancestors(entry))
+    return any(_supervised_address(above.pid) == address for above in table.ancestors(entry))
 
 
 def _key_of(entry: ProcessEntry, inherited: Mark) -> str:

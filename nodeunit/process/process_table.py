@@ -79,6 +79,11 @@ def read_arguments(pid: int) -> list[bytes]:
     return _read(f"/proc/{pid}/cmdline").split(b"\0")
 
 
+def read_name(pid: int) -> str:
+    """What the process calls itself, empty when it is gone."""
+    return _read(f"/proc/{pid}/comm").decode(errors="replace").rstrip("\n")
+
+
 def signal_exactly(pid: int, start_time: int, signum: int) -> bool:
     """Signal the process that has this pid *and* this start time. False: it is gone, whoever has the number now.
 

@@ -3,6 +3,7 @@
 import os
 import sys
 
+from nodeunit.process.leftovers import SUPERVISOR_NAME
 from nodeunit.supervisor.kernel import adopt_orphans, set_name
 from nodeunit.supervisor.own_log import OwnLog
 from nodeunit.supervisor.settings import SupervisorSettings
@@ -28,7 +29,7 @@ def main(arguments: list[str]) -> int:
         own_log.warning(f"not started by nodeunit run: {error!r}")
         return _EXIT_USAGE
     os.set_inheritable(settings_fd, False)
-    set_name("nodeunit-superv")
+    set_name(SUPERVISOR_NAME)
     adopt_orphans()
     return Supervisor(settings, settings_fd, raise_descriptor_limit(), own_log).run()
 

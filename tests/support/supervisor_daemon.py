@@ -101,9 +101,11 @@ class Daemon:
         return self.start([sys.executable, "-I", "-S", "-u", "-c", code], number, **fields)
 
     def grant_lease(self, seconds: float) -> float:
-        """Say until when the lease stands; returns that moment."""
+        """Say until when the lease stands, and have the supervisor hear it; returns that moment."""
         expires = boottime() + seconds
         self.say("lease", expires_boottime=expires)
+        self.say("spawn", key="nothing")
+        self.expect("spawn_failed", key="nothing")
         return expires
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from nodeunit.process.leftovers import supervisors
 from nodeunit.supervisor.launch import interpreter_argv
 from tests.support.supervisor_daemon import ADDRESS, PASSWORD, environment_of, key, supervised_unit
 from tests.support.waiting import wait_until
@@ -28,6 +29,13 @@ def test_no_process_shows_the_settings(tmp_path: Path) -> None:
         program_holds = {os.readlink(link) for link in Path(f"/proc/{started['pid']}/fd").iterdir()}
         assert not any("memfd" in target or "socket" in target for target in program_holds)
         assert ADDRESS in Path(f"/proc/{unit.pid}/cmdline").read_text()
+
+
+def test_a_running_supervisor_is_found_and_its_guard_is_not_taken_for_one(tmp_path: Path) -> None:
+    with supervised_unit(tmp_path) as unit:
+        unit.next_daemon()
+
+        assert [pid for (pid, _), address in supervisors().items() if address == ADDRESS] == [unit.pid]
 
 
 def test_the_supervisor_is_small(tmp_path: Path) -> None:
