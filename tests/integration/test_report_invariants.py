@@ -60,6 +60,55 @@ async def test_a_history_made_by_units_and_people_breaks_no_rule(history: Histor
     assert await violations(history.database) == dict.fromkeys(SENTENCES, 0)
 
 
+ARCHIVE: tuple[LiteralString, ...] = (
+    """
+    create temp table last as
+    select distinct on (stream_id) * from event where stream_id not like 'deployment-%'
+    order by stream_id, stream_version desc
+    """,
+    "delete from last where deployment_id in (select deployment_id from event where type = 'DeploymentDeleted')",
+    "create temp table folded as select * from deployment_address_folded()",
+    "create temp table folded_unit as select * from unit_folded()",
+    "delete from event",
+    """
+    insert into event (position, transaction_id, stream_id, stream_version, type, deployment_id, unit_address, data)
+    overriding system value
+    select l.position, l.transaction_id, l.stream_id, l.stream_version,
+           case split_part(l.stream_id, '-', 1)
+               when 'assignment' then 'AssignmentCarried' when 'unit' then 'UnitCarried' else 'DecisionsCarried' end,
+           l.deployment_id, l.unit_address,
+           case split_part(l.stream_id, '-', 1)
+               when 'assignment' then (
+                   select jsonb_build_object(
+                       'deployment_id', f.deployment_id, 'holder', f.address, 'since', f.address_since)
+                   from folded f where f.deployment_id = l.deployment_id)
+               when 'unit' then (select to_jsonb(u) from folded_unit u where u.address = l.unit_address)
+               else '{}' end
+    from last l
+    """,
+    "insert into event (stream_id, stream_version, type) values ('log', 1, 'LogArchived')",
+)
+"""What archiving does to the streams that rules are about, as one cut through the whole log."""
+
+
+async def test_what_remains_of_an_archived_log_breaks_no_rule(history: History, pool: Pool) -> None:
+    with psycopg.connect(history.database) as superuser:
+        superuser.execute("set local session_replication_role = replica")
+        for statement in ARCHIVE:
+            superuser.execute(statement)
+    assert await violations(history.database) == dict.fromkeys(SENTENCES, 0)
+    d = await join(pool, "d")
+    assert await claim(DecisionStream(pool, d), "d", candidate(history.database, history.free))
+    await lose(pool, history.database, d, "b")
+    assert await claim(DecisionStream(pool, await join(pool, "e")), "e", candidate(history.database, history.held))
+    assert await violations(history.database) == dict.fromkeys(SENTENCES, 0)
+    with psycopg.connect(history.database) as superuser:
+        superuser.execute("set local session_replication_role = replica")
+        superuser.execute(CLAIM, {"id": history.taken_over, "version": 4, "unit": "c"})
+    broken = {name for name, found in (await violations(history.database)).items() if found}
+    assert broken >= {"claimed_only_what_was_free", "claimed_only_by_members", "order_matches_log"}
+
+
 async def test_without_timescaledb_the_same_queries_run(plain_database: str) -> None:
     assert await violations(plain_database) == dict.fromkeys(SENTENCES, 0)
 

@@ -1,21 +1,23 @@
 -- What must be true of every log, one statement a rule: how many times it is not, and three places where.
--- They read the whole log in one snapshot: 1,000,000 events take some seconds.
+-- They read the whole log in one snapshot: 1,000,000 events take some seconds. Of an archived log they read what remains:
+-- a ...Carried event has the version and the position of the last event that it stands for, and the state after it.
 
 -- name: invariant_claimed_only_what_was_free
 -- Each claim comes first in its stream or right after a release; the ordering table, with its constraints, agrees.
 with assigned as (
     select e.deployment_id, e.stream_version, e.type, coalesce(e.data ->> 'claimant', e.data ->> 'holder') as holder,
-           lag(e.type) over (partition by e.deployment_id order by e.stream_version, e.position) as before
+           lag(e.type <> 'DeploymentReleased' and e.data ->> 'holder' is distinct from '')
+               over (partition by e.deployment_id order by e.stream_version, e.position) as held_before
     from event e
-    where e.type in ('DeploymentClaimed', 'DeploymentAssigned', 'DeploymentReleased')
+    where e.type in ('DeploymentClaimed', 'DeploymentAssigned', 'DeploymentReleased', 'AssignmentCarried')
 )
 select count(*) as violations,
        (array_agg(format('%s v%s by %s', a.deployment_id, a.stream_version, a.holder)))[:3] as examples
 from assigned a
 left join assignment_order o on o.deployment_id = a.deployment_id and o.version = a.stream_version
-where a.type <> 'DeploymentReleased'
+where a.type in ('DeploymentClaimed', 'DeploymentAssigned')
   and (
-      a.before <> 'DeploymentReleased'
+      a.held_before
       or (o.previous_assignment, o.holder) is distinct from ('free', a.holder)
   )
 
@@ -35,10 +37,12 @@ from (
 -- A row is taken from its holder only while the holder's last membership event is UnitLost or UnitLeft. Taken is what
 -- is released as lost, and also what is claimed in the very transaction of its release, whatever the release says.
 with membership as materialized (
-    select e.unit_address, e.type, e.position as from_position,
+    select e.unit_address, e.position as from_position,
+           e.type in ('UnitLeft', 'UnitLost')
+               or e.type = 'UnitCarried' and e.data ->> 'membership' in ('left', 'lost') as absent,
            lead(e.position) over (partition by e.unit_address order by e.stream_version, e.position) as to_position
     from event e
-    where e.type in ('UnitJoined', 'UnitLeft', 'UnitLost')
+    where e.type in ('UnitJoined', 'UnitLeft', 'UnitLost', 'UnitCarried')
 ), assignment as (
     select e.position, e.deployment_id, e.stream_version, e.type, e.data, e.transaction_id,
            lead(e.type) over following as next_type,
@@ -62,15 +66,17 @@ left join membership m
     on m.unit_address = t.holder
     and t.position > m.from_position
     and (m.to_position is null or t.position < m.to_position)
-where m.type is null or m.type not in ('UnitLost', 'UnitLeft')
+where m.absent is not true
 
 -- name: invariant_claimed_only_by_members
 -- Who was declared lost, or left, claims nothing until it has joined again.
 with membership as materialized (
-    select e.unit_address, e.type, e.position as from_position,
+    select e.unit_address, e.position as from_position,
+           e.type in ('UnitLeft', 'UnitLost')
+               or e.type = 'UnitCarried' and e.data ->> 'membership' in ('left', 'lost') as absent,
            lead(e.position) over (partition by e.unit_address order by e.stream_version, e.position) as to_position
     from event e
-    where e.type in ('UnitJoined', 'UnitLeft', 'UnitLost')
+    where e.type in ('UnitJoined', 'UnitLeft', 'UnitLost', 'UnitCarried')
 )
 select count(*) as violations,
        (array_agg(format('%s v%s by %s', c.deployment_id, c.stream_version, c.data ->> 'claimant')))[:3] as examples
@@ -80,49 +86,62 @@ left join membership m
     and c.position > m.from_position
     and (m.to_position is null or c.position < m.to_position)
 where c.type = 'DeploymentClaimed'
-  and (m.type is null or m.type in ('UnitLost', 'UnitLeft') or c.unit_address <> c.data ->> 'claimant')
+  and (m.absent is not false or c.unit_address <> c.data ->> 'claimant')
 
 -- name: invariant_versions_without_gap_or_double
--- Every stream counts 1, 2, 3, … The count is of events that do not follow the one before.
+-- Every stream counts 1, 2, 3, …, or goes on from a ...Carried event. Counted is what does not follow the one before.
 select count(*) as violations,
        (array_agg(format('%s: %s after %s', v.stream_id, v.stream_version, v.before)))[:3] as examples
 from (
-    select e.stream_id, e.stream_version,
+    select e.stream_id, e.stream_version, e.type,
            lag(e.stream_version, 1, 0) over (partition by e.stream_id order by e.stream_version) as before
     from event e
 ) v
 where v.stream_version <> v.before + 1
+  and not (v.before = 0 and v.type like '%Carried')
 
 -- name: invariant_order_matches_log
--- Every row of the two ordering tables has its event, and every such event its row.
-with ordered as (
-    select 'assignment-' || o.deployment_id as stream_id, o.version, o.assignment as state, o.holder
-    from assignment_order o
-    where o.version > 0
-    union all
-    select 'unit-' || o.address, o.version, o.membership, ''
-    from membership_order o
-), logged as (
+-- Every row of the two ordering tables has its event, and every such event its row. What is older than a stream's
+-- ...Carried event is archived, and so are all events of a row that is deleted, once anything is archived.
+with logged as (
     select e.stream_id, e.stream_version as version,
            case
-               when e.type = 'DeploymentReleased' then 'free'
-               when e.type in ('DeploymentClaimed', 'DeploymentAssigned') then 'held'
+               when e.type like 'Deployment%' then case e.type when 'DeploymentReleased' then 'free' else 'held' end
+               when e.type = 'AssignmentCarried' then case e.data ->> 'holder' when '' then 'free' else 'held' end
                when e.type in ('UnitLeft', 'UnitLost') then 'absent'
+               when e.type = 'UnitCarried' and e.data ->> 'membership' in ('left', 'lost') then 'absent'
                else 'present'
            end as state,
            case
                when e.type = 'DeploymentClaimed' then e.data ->> 'claimant'
-               when e.type = 'DeploymentAssigned' then e.data ->> 'holder'
+               when e.type in ('DeploymentAssigned', 'AssignmentCarried') then e.data ->> 'holder'
                else ''
            end as holder
     from event e
     where e.stream_id like 'assignment-%' or e.stream_id like 'unit-%'
+), carried as (
+    select e.stream_id, e.stream_version as version
+    from event e
+    where e.type in ('AssignmentCarried', 'UnitCarried')
+), ordered as (
+    select 'assignment-' || o.deployment_id as stream_id, o.version, o.assignment as state, o.holder
+    from assignment_order o
+    where o.version > 0
+      and (
+          not exists (select from event e where e.type = 'LogArchived')
+          or o.deployment_id in (select e.deployment_id from event e where e.deployment_id is not null)
+      )
+    union all
+    select 'unit-' || o.address, o.version, o.membership, ''
+    from membership_order o
 )
 select count(*) as violations,
        (array_agg(format('%s v%s', coalesce(o.stream_id, l.stream_id), coalesce(o.version, l.version))))[:3] as examples
 from ordered o
 full join logged l on l.stream_id = o.stream_id and l.version = o.version
+left join carried c on c.stream_id = o.stream_id and c.version > o.version
 where (o.state, o.holder) is distinct from (l.state, l.holder)
+  and c.version is null
 
 -- name: invariant_claims_follow_their_round
 -- In the transaction of each claim its unit appended, right after each other: that it is eligible, and the attempt.

@@ -9,18 +9,19 @@ select current_setting('server_version') as postgresql,
 -- name: report_units
 -- Who was in the fleet at any time between the bounds, as of its last join.
 with membership as (
-    select e.unit_address, e.type, e.recorded_at, e.stream_version, e.data,
+    select e.unit_address, e.recorded_at, e.stream_version, e.data,
+           e.type = 'UnitJoined' or e.type = 'UnitCarried' and e.data ->> 'membership' not in ('left', 'lost') as present,
            lead(e.recorded_at) over (partition by e.unit_address order by e.stream_version) as until
     from event e
-    where e.type in ('UnitJoined', 'UnitLeft', 'UnitLost')
+    where e.type in ('UnitJoined', 'UnitLeft', 'UnitLost', 'UnitCarried')
 )
 select distinct on (m.unit_address)
        m.unit_address as address, m.data ->> 'name' as name, m.data ->> 'host' as host, m.data ->> 'policy' as policy,
        (m.data ->> 'cpu_weight')::float8 as cpu_weight, (m.data ->> 'memory_weight')::float8 as memory_weight,
        m.data ->> 'trusted' as trusted, (m.data ->> 'custom_command')::boolean as custom_command,
-       m.data ->> 'version' as software
+       coalesce(m.data ->> 'software', m.data ->> 'version') as software
 from membership m
-where m.type = 'UnitJoined'
+where m.present
   and (%(until)s::timestamptz is null or m.recorded_at < %(until)s)
   and (%(since)s::timestamptz is null or m.until is null or m.until >= %(since)s)
 order by m.unit_address, m.stream_version desc
@@ -52,7 +53,7 @@ where e.type = 'DeploymentClaimed'
 with existing as (
     select e.deployment_id
     from event e
-    where e.type in ('DeploymentCreated', 'DeploymentDeleted')
+    where e.type in ('DeploymentCreated', 'DeploymentCarried', 'DeploymentDeleted')
       and (%(position)s::bigint is null or e.position <= %(position)s)
       and (%(until)s::timestamptz is null or e.recorded_at < %(until)s)
     group by e.deployment_id
@@ -61,7 +62,7 @@ with existing as (
 ), held as (
     select e.deployment_id, deployment_address_of(e.type, e.data order by e.stream_version) as address
     from event e
-    where e.type in ('DeploymentClaimed', 'DeploymentAssigned', 'DeploymentReleased')
+    where e.type in ('DeploymentClaimed', 'DeploymentAssigned', 'DeploymentReleased', 'AssignmentCarried')
       and (%(position)s::bigint is null or e.position <= %(position)s)
       and (%(until)s::timestamptz is null or e.recorded_at < %(until)s)
     group by e.deployment_id
