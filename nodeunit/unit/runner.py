@@ -16,6 +16,7 @@ from nodeunit.domain.restart import RestartRule, RestartState, after_exit
 from nodeunit.errors import DatabaseError
 from nodeunit.store.connections import Pool
 from nodeunit.store.decisions import programs_of
+from nodeunit.supervisor.lease import MARGIN_S
 from nodeunit.unit.journal import Journal
 from nodeunit.unit.launch import Launcher, NotRunnable
 from nodeunit.unit.link import Link, Message
@@ -68,6 +69,7 @@ class Runner:
         self._adopted: set[str] = set()
         self._going: set[str] = set()
         self._rows_changed = asyncio.Event()
+        self._rows_known = False
         self._lease_until = 0.0
         self._draining = False
 
@@ -81,10 +83,8 @@ class Runner:
 
     def lease_is_good_until(self, deadline: float) -> None:
         """Nothing is started without a lease: another unit may be starting it. `deadline` is on CLOCK_BOOTTIME."""
-        waited = self._lease_until < boottime()
         self._lease_until = deadline
-        if waited:
-            self._reconcile()
+        self._reconcile()
 
     def look(self) -> None:
         """The rows may have changed: read them."""
@@ -99,6 +99,7 @@ class Runner:
 
     async def run(self, pool: Pool) -> None:
         """Follows the rows until cancelled."""
+        self._rows_changed.set()
         while True:
             await self._rows_changed.wait()
             self._rows_changed.clear()
@@ -113,6 +114,7 @@ class Runner:
             # What was claimed while the query ran is newer than its answer.
             rows |= {key: self._desired[key] for key in self._adopted if key in self._desired and key not in rows}
             self._desired = {key: row for key, row in rows.items() if key not in self._going}
+            self._rows_known = True
             self._reconcile()
 
     async def give_back(self, key: str, grace_s: float | None = None) -> Deployment | None:
@@ -221,6 +223,8 @@ class Runner:
         return known
 
     def _reconcile(self) -> None:
+        if not self._rows_known:
+            return  # a new daemon knows from the supervisor what runs, and not yet what should
         for key, program in self._programs.items():
             wanted = self._desired.get(key)
             if wanted is None or _claim_of(wanted) != program.claim:
@@ -228,7 +232,9 @@ class Runner:
         if self._draining or boottime() >= self._lease_until:
             return
         for key, wanted in self._desired.items():
-            if key not in self._programs:
+            # The supervisor ends what must stop a margin before the lease does, and would refuse to start it then.
+            margin_s = MARGIN_S if wanted.on_disconnect == "stop" else 0.0
+            if key not in self._programs and boottime() < self._lease_until - margin_s:
                 self._start(key, wanted)
 
     def _start(self, key: str, wanted: Deployment) -> None:

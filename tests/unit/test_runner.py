@@ -1,0 +1,115 @@
+"""What the runner asks of the supervisor, and above all what it leaves alone."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+import pytest
+
+from nodeunit.clock import boottime
+from nodeunit.domain.deployment import Deployment
+from nodeunit.domain.restart import RestartRule
+from nodeunit.store.connections import Pool
+from nodeunit.supervisor.lease import MARGIN_S
+from nodeunit.unit import runner as module
+from nodeunit.unit.journal import Journal
+from nodeunit.unit.launch import Launcher
+from nodeunit.unit.link import Link
+from nodeunit.unit.runner import Runner
+from tests.support.waiting import eventually
+
+ADDRESS = "unit"
+NO_POOL = cast(Pool, None)
+
+
+class Said(list[dict[str, Any]]):
+    """The link: what the runner says to the supervisor."""
+
+    send = list.append
+
+    def ops(self, op: str) -> list[str]:
+        return [message["key"] for message in self if message["op"] == op]
+
+
+def a_row(on_disconnect: str = "keep") -> Deployment:
+    return Deployment(
+        id=uuid4(), package_name="@yuants/app", package_version="1.0.0", command="/bin/true", args=[], env={},
+        type="deployment", address=ADDRESS, address_version=1, enabled=True, on_disconnect=on_disconnect, revision=1,
+    )  # fmt: skip
+
+
+def a_runner(link: Said) -> Runner:
+    launcher = Launcher(ADDRESS, ".*", custom_command=True, grace_s=1.0)
+    return Runner(ADDRESS, cast(Link, link), Journal(), launcher, RestartRule())
+
+
+def hello(*running: UUID) -> dict[str, Any]:
+    programs = [
+        {"key": str(key), "pid": 1, "start_time": 1, "meta": {"revision": 1, "claim_version": 1}} for key in running
+    ]
+    return {"event": "hello", "supervisor": str(uuid4()), "programs": programs, "exits": []}
+
+
+@contextmanager
+def follows(runner: Runner) -> Iterator[None]:
+    task = asyncio.ensure_future(runner.run(NO_POOL))
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+@pytest.fixture
+def rows(monkeypatch: pytest.MonkeyPatch) -> list[Deployment]:
+    """What the database says should run here."""
+    answer: list[Deployment] = []
+
+    async def programs_of(pool: Pool, address: str) -> list[Deployment]:
+        return answer
+
+    monkeypatch.setattr(module, "programs_of", programs_of)
+    return answer
+
+
+async def test_a_new_daemon_stops_nothing_before_it_has_read_what_should_run(rows: list[Deployment]) -> None:
+    row, link = a_row(), Said()
+    rows.append(row)
+    runner = a_runner(link)
+    runner.receive(hello(row.id))
+    runner.lease_is_good_until(boottime() + 10)
+    assert link == []
+    with follows(runner):
+        await asyncio.sleep(0.05)
+    assert link == []
+
+
+async def test_what_should_not_run_is_stopped_once_the_rows_are_read(rows: list[Deployment]) -> None:
+    stray, link = uuid4(), Said()
+    runner = a_runner(link)
+    runner.receive(hello(stray))
+    runner.lease_is_good_until(boottime() + 10)
+    with follows(runner):
+        await eventually(lambda: link.ops("stop") == [str(stray)], what="the stray program is stopped")
+
+
+async def test_the_rows_are_read_at_the_start_of_every_epoch(rows: list[Deployment]) -> None:
+    first, second, link = a_row(), a_row(), Said()
+    runner = a_runner(link)
+    runner.lease_is_good_until(boottime() + 10)
+    for expected in ([first], [first, second]):
+        rows[:] = expected
+        with follows(runner):
+            await eventually(lambda: len(link.ops("spawn")) == len(rows), what="the new row is started")
+
+
+async def test_what_must_stop_is_not_started_where_the_supervisor_would_refuse_it(rows: list[Deployment]) -> None:
+    stop, keep, link = a_row("stop"), a_row("keep"), Said()
+    rows += [stop, keep]
+    runner = a_runner(link)
+    runner.lease_is_good_until(boottime() + MARGIN_S)
+    with follows(runner):
+        await eventually(lambda: link.ops("spawn") == [str(keep.id)], what="only the one that may go on is started")
+        runner.lease_is_good_until(boottime() + 10)
+        assert link.ops("spawn") == [str(keep.id), str(stop.id)]
