@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nodeunit.process.leftovers import supervisors
 from nodeunit.supervisor.launch import interpreter_argv
-from tests.support.supervisor_daemon import ADDRESS, PASSWORD, environment_of, key, supervised_unit
+from tests.support.supervisor_daemon import ADDRESS, CHECKOUT, PASSWORD, environment_of, key, supervised_unit
 from tests.support.waiting import wait_until
 
 _LIGHT_ENOUGH_KB = 16_000
@@ -51,8 +51,9 @@ def test_the_supervisor_is_small(tmp_path: Path) -> None:
 
 
 def test_nothing_heavy_is_loaded() -> None:
-    code = "import sys, nodeunit.supervisor.supervisor; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    code = f"import sys; sys.path.append({str(CHECKOUT)!r}); import nodeunit.supervisor.supervisor; print(*sys.modules)"
+    command = [sys.executable, "-I", "-S", "-c", code]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     outside = {"asyncio", "logging", "subprocess", "dataclasses", "inspect", "psutil", "msgspec", "threading"}
 
     assert outside.isdisjoint(loaded)
