@@ -91,8 +91,10 @@ class Listener:
         """`number what who,who`; what cannot be read is a wake-up for everybody."""
         number, _, rest = payload.partition(" ")
         what, _, who = rest.partition(" ")
-        if number.isdecimal():
-            self._heard = max(self._heard, int(number))
+        if not number.isdecimal():
+            self._on_wake_up(WakeUp("unknown"))
+            return
+        self._heard = max(self._heard, int(number))
         self._on_wake_up(WakeUp(what or "unknown", frozenset() if who in ("", "*") else frozenset(who.split(","))))
 
     def _disconnect(self) -> None:
