@@ -1,0 +1,173 @@
+"""What a heartbeat stores and answers; and that nobody else notices it."""
+
+import psycopg
+import pytest
+
+from nodeunit.domain.policy import Usage
+from nodeunit.store import decisions, membership
+from nodeunit.store.connections import Pool
+from nodeunit.store.decisions import DecisionStream
+from nodeunit.store.membership import HeartbeatAnswer, ProgramSample
+from tests.support.members import candidate, claim, join, lose, turn_back_leases
+from tests.support.rows import insert_deployments, rows, value
+
+
+async def test_a_heartbeat_with_nothing_to_tell(database: str, pool: Pool) -> None:
+    unit = await join(pool, "unit-1")
+    assert await membership.heartbeat(pool, unit, None, []) == HeartbeatAnswer(
+        fenced=False, expired=[], waiting=False, drain_s=None, wake_up=0
+    )
+
+
+async def test_it_renews_the_lease(database: str, pool: Pool) -> None:
+    unit = await join(pool, "unit-1", lease_ttl_s=30)
+    rows(database, "update lease set expires_at = renewed_at + interval '1 ms', quiet_at = renewed_at")
+    await membership.heartbeat(pool, unit, None, [])
+    lease = await membership.lease_of(pool, "unit-1")
+    assert lease is not None
+    assert 29 < lease.left_s <= 30
+    assert value(database, "select quiet_at - renewed_at = interval '15 s' from lease")
+
+
+async def test_it_stores_the_samples(database: str, pool: Pool) -> None:
+    unit = await join(pool, "unit-1")
+    one, other = insert_deployments(database, 2, address="unit-1")
+    rows(database, "insert into deployment (type) values ('daemon')")
+    (daemon,) = [each.id for each in await decisions.programs_of(pool, "unit-1") if each.type == "daemon"]
+    samples = [
+        ProgramSample(one, 1, 1.5, 100.0),
+        ProgramSample(other, 1, 0.0, 50.0),
+        ProgramSample(daemon, 0, 2.0, 8.0),
+    ]
+    await membership.heartbeat(pool, unit, Usage(4.5, 200.0), samples)
+    stored = rows(
+        database,
+        "select deployment_id, cpu_percent, memory_mb, unit_address from usage order by deployment_id nulls first",
+    )
+    assert [(each["cpu_percent"], each["memory_mb"]) for each in stored if each["deployment_id"] is None] == [
+        (4.5, 200)
+    ]
+    assert {each["deployment_id"] for each in stored} == {None, one, other, daemon}
+    assert {each["unit_address"] for each in stored} == {"unit-1"}
+    assert value(database, "select count(distinct recorded_at) from usage") == 1
+    current = rows(database, "select deployment_id, claim_version, cpu_percent from current_usage order by 1")
+    assert [tuple(each.values()) for each in current] == [(one, 1, 1.5), (other, 1, 0.0)]
+
+
+async def test_without_a_measurement_the_last_one_stands(database: str, pool: Pool) -> None:
+    unit = await join(pool, "unit-1")
+    assert (await decisions.round_inputs(pool, [], 1)).units[0].measured is None
+    await membership.heartbeat(pool, unit, Usage(4.5, 200.0), [])
+    await membership.heartbeat(pool, unit, None, [])
+    assert (await decisions.round_inputs(pool, [], 1)).units[0].measured == Usage(4.5, 200.0)
+    assert value(database, "select count(*) from usage") == 1
+    turn_back_leases(database, "unit-1")
+    await join(pool, "unit-1")
+    assert (await decisions.round_inputs(pool, [], 1)).units[0].measured is None
+
+
+async def test_a_reservation_ends_with_the_first_sample_of_the_claim(database: str, pool: Pool) -> None:
+    unit = await join(pool, "unit-1")
+    stream = DecisionStream(pool, unit)
+    (one,) = insert_deployments(database)
+    assert await claim(stream, "unit-1", candidate(database, one))
+
+    async def reserved() -> Usage:
+        return (await decisions.round_inputs(pool, [], 1)).units[0].reserved
+
+    assert await reserved() == Usage(1.0, 64.0)
+    await membership.heartbeat(pool, unit, Usage(5.0, 100.0), [ProgramSample(one, 1, 3.0, 90.0)])
+    assert await reserved() == Usage(0.0, 0.0)
+    # another one of the package: what the measured ones use
+    (other,) = insert_deployments(database)
+    assert await claim(stream, "unit-1", candidate(database, other))
+    assert await reserved() == Usage(3.0, 90.0)
+    # and claimed anew it is a reservation again, whatever an older sample said
+    (held, *_) = [each for each in await decisions.programs_of(pool, "unit-1") if each.id == one]
+    assert await decisions.release(pool, unit, held, "drained")
+    assert await claim(stream, "unit-1", candidate(database, one))
+    assert await reserved() == Usage(6.0, 180.0)
+    rows(database, "update deployment set enabled = false")
+    assert await reserved() == Usage(0.0, 0.0)
+
+
+async def test_a_late_sample_of_an_earlier_claim_does_not_replace_a_newer_one(database: str, pool: Pool) -> None:
+    early, late = await join(pool, "unit-1"), await join(pool, "unit-2")
+    (one,) = insert_deployments(database, address="unit-1")
+    rows(database, "update deployment set address = 'unit-2'")
+    await membership.heartbeat(pool, late, None, [ProgramSample(one, 3, 7.0, 7.0)])
+    await membership.heartbeat(pool, early, None, [ProgramSample(one, 1, 1.0, 1.0)])
+    assert value(database, "select cpu_percent from current_usage") == 7.0
+    await membership.heartbeat(pool, late, None, [ProgramSample(one, 3, 8.0, 8.0)])
+    assert value(database, "select cpu_percent from current_usage") == 8.0
+
+
+async def test_a_sample_of_a_deleted_row_is_kept_as_history_only(database: str, pool: Pool) -> None:
+    unit = await join(pool, "unit-1")
+    (one,) = insert_deployments(database, address="unit-1")
+    await membership.heartbeat(pool, unit, None, [ProgramSample(one, 1, 1.0, 1.0)])
+    rows(database, "delete from deployment")
+    assert value(database, "select count(*) from current_usage") == 0
+    await membership.heartbeat(pool, unit, None, [ProgramSample(one, 1, 1.0, 1.0)])
+    assert value(database, "select count(*) from current_usage") == 0
+    assert value(database, "select count(*) from usage") == 2
+
+
+async def test_a_fenced_unit_is_told_and_stores_nothing(database: str, pool: Pool) -> None:
+    unit = await join(pool, "unit-1")
+    finder = await join(pool, "unit-2")
+    (one,) = insert_deployments(database, address="unit-1")
+    await lose(pool, database, finder, "unit-1")
+    answer = await membership.heartbeat(pool, unit, Usage(1.0, 1.0), [ProgramSample(one, 1, 1.0, 1.0)])
+    assert answer.fenced
+    assert value(database, "select count(*) from usage") == 0
+    assert await membership.lease_of(pool, "unit-1") is None
+
+
+@pytest.mark.parametrize(
+    ("statement", "waiting"),
+    [
+        ("insert into deployment default values", True),
+        ("insert into deployment (enabled) values (false)", False),
+        ("insert into deployment (type) values ('daemon')", False),
+        ("insert into deployment (address) values ('unit-1')", False),
+        ("insert into deployment (address) values ('lost')", True),
+        ("insert into deployment (address, enabled) values ('lost', false)", False),
+    ],
+)
+async def test_it_tells_whether_work_waits(database: str, pool: Pool, statement: str, waiting: bool) -> None:
+    unit = await join(pool, "unit-1")
+    await join(pool, "lost")
+    await lose(pool, database, unit, "lost")
+    rows(database, statement)
+    assert (await membership.heartbeat(pool, unit, None, [])).waiting is waiting
+
+
+async def test_it_tells_the_number_of_the_newest_notification(database: str, pool: Pool) -> None:
+    unit = await join(pool, "unit-1")
+    insert_deployments(database, 3)
+    assert (await membership.heartbeat(pool, unit, None, [])).wake_up == 1
+    await membership.wake(pool, "eligible", ["unit-1"])
+    assert (await membership.heartbeat(pool, unit, None, [])).wake_up == 2
+
+
+async def test_notifications_are_numbered_for_ever_and_a_thousand_are_kept(database: str, pool: Pool) -> None:
+    rows(database, "select wake('eligible', '*') from generate_series(1, 3000)")
+    assert value(database, "select max(number) from wake_up") == 3000
+    assert value(database, "select count(*) from wake_up") <= 2000
+    unit = await join(pool, "unit-1")
+    assert (await membership.heartbeat(pool, unit, None, [])).wake_up == 3000
+
+
+async def test_it_is_no_event_wakes_nobody_and_waits_for_no_disk(database: str, pool: Pool) -> None:
+    unit = await join(pool, "unit-1")
+    before = value(database, "select count(*) from event")
+    with psycopg.connect(database, autocommit=True) as listening:
+        listening.execute("listen nodeunit")
+        await membership.heartbeat(pool, unit, Usage(1.0, 1.0), [])
+        rows(database, "select pg_notify('nodeunit', 'the end')")
+        assert [each.payload for each in listening.notifies(timeout=5, stop_after=1)] == ["the end"]
+    assert value(database, "select count(*) from event") == before
+    async with pool.connection() as connection:
+        row = await (await connection.execute("show synchronous_commit")).fetchone()
+        assert row == {"synchronous_commit": "on"}, "only the heartbeat itself may be lost in a crash of the server"

@@ -1,0 +1,139 @@
+"""The listener: it hears, it comes back, and it finds out that it is deaf."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from nodeunit.store import membership
+from nodeunit.store.connections import Pool
+from nodeunit.store.listener import Listener, WakeUp
+from tests.support.proxy import Proxy
+from tests.support.rows import insert_deployments, rows, value
+from tests.support.waiting import eventually
+
+CONNECTED = WakeUp("connected")
+
+
+@asynccontextmanager
+async def listening(conninfo: str) -> AsyncIterator[tuple[Listener, list[WakeUp]]]:
+    """A listener that has connected, and what it hears from then on."""
+    heard: list[WakeUp] = []
+    listener = Listener(conninfo, heard.append)
+    running = asyncio.create_task(listener.run())
+    try:
+        await eventually(lambda: heard, what="the listener connects")
+        yield listener, heard
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+    assert running.cancelled()
+
+
+def backends(database: str) -> list[int]:
+    found = rows(database, "select pid from pg_stat_activity where application_name = 'nodeunit listener'")
+    return [row["pid"] for row in found]
+
+
+def until(heard: list[WakeUp], *expected: WakeUp) -> Callable[[], bool]:
+    return lambda: tuple(heard) == expected
+
+
+async def test_hears_what_changes_and_whom_it_concerns(database: str, pool: Pool) -> None:
+    async with listening(database) as (_, heard):
+        insert_deployments(database, 21)
+        await membership.wake(pool, "eligible", ["unit-1", "unit-2"])
+        await membership.wake(pool, "eligible", [f"unit-{n}" for n in range(21)])
+        rows(database, "notify nodeunit, 'what nobody can read'")
+        rows(database, "notify nodeunit")
+        for_two = WakeUp("eligible", frozenset({"unit-1", "unit-2"}))
+        await eventually(lambda: len(heard) == 6)
+        assert heard[:4] == [CONNECTED, WakeUp("deployment"), for_two, WakeUp("eligible")]
+        assert heard[4:] == [WakeUp("unknown"), WakeUp("unknown")]
+        assert for_two.concerns("unit-2")
+        assert not for_two.concerns("unit-3")
+        assert WakeUp("unknown").concerns("unit-3")
+
+
+async def test_comes_back_after_its_backend_was_terminated(database: str) -> None:
+    async with listening(database) as (_, heard):
+        rows(database, "select pg_terminate_backend(%s)", (backends(database)[0],))
+        insert_deployments(database)
+        await eventually(until(heard, CONNECTED, CONNECTED), what="one wake-up makes up for what was missed")
+        insert_deployments(database)
+        await eventually(until(heard, CONNECTED, CONNECTED, WakeUp("deployment")))
+
+
+async def test_comes_back_again_and_again(database: str) -> None:
+    async with listening(database) as (_, heard):
+        for times in range(2, 6):
+            old = await eventually(lambda: backends(database))
+            rows(database, "select pg_terminate_backend(%s)", (old[0],))
+            await eventually(lambda times=times: heard.count(CONNECTED) == times, within_s=5)  # type: ignore[misc]
+
+
+async def test_waits_for_a_server_that_is_away(proxy: Proxy) -> None:
+    async with listening(proxy.conninfo) as (_, heard):
+        await proxy.refuse()
+        await proxy.cut()
+        await eventually(lambda: proxy.open_links == 0)
+        accepted = proxy.accepted
+        await proxy.accept()
+        await eventually(until(heard, CONNECTED, CONNECTED))
+        assert proxy.accepted == accepted + 1
+
+
+async def test_finds_out_that_it_is_deaf(database: str, proxy: Proxy) -> None:
+    """The connection lives, and nothing comes through: only the numbers tell."""
+    async with listening(proxy.conninfo) as (listener, heard):
+        insert_deployments(database)
+        await eventually(until(heard, CONNECTED, WakeUp("deployment")))
+        assert [listener.hear_of(1), listener.hear_of(1)] == [0, 0]
+        proxy.go_deaf()
+        insert_deployments(database)
+        insert_deployments(database)
+        newest = value(database, "select max(number) from wake_up")
+        assert listener.hear_of(newest) == 0, "it may be on its way"
+        assert listener.hear_of(newest) == 2
+        assert listener.hear_of(newest) == 0, "it is being mended"
+        proxy.hear_again()
+        await eventually(until(heard, CONNECTED, WakeUp("deployment"), CONNECTED), within_s=15)
+        assert [listener.hear_of(newest), listener.hear_of(newest)] == [0, 0]
+        insert_deployments(database)
+        await eventually(until(heard, CONNECTED, WakeUp("deployment"), CONNECTED, WakeUp("deployment")))
+
+
+async def test_one_that_lags_for_less_than_a_heartbeat_is_not_deaf(database: str, proxy: Proxy) -> None:
+    async with listening(proxy.conninfo) as (listener, heard):
+        proxy.go_deaf()
+        insert_deployments(database)
+        assert listener.hear_of(1) == 0
+        proxy.hear_again()
+        await eventually(until(heard, CONNECTED, WakeUp("deployment")))
+        insert_deployments(database)
+        assert listener.hear_of(2) == 0
+        await eventually(until(heard, CONNECTED, WakeUp("deployment"), WakeUp("deployment")))
+        assert listener.hear_of(2) == 0
+
+
+async def test_takes_no_standby_for_the_server(database: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A server that says that it is in recovery: nothing is ever notified there."""
+    rows(database, "create schema standby")
+    rows(
+        database,
+        "create function standby.pg_is_in_recovery() returns boolean language sql as $$ select "
+        "not exists (select from information_schema.schemata where schema_name = 'promoted') $$",
+    )
+    conninfo = make_conninfo(database, options="-c search_path=standby,pg_catalog,public")
+    heard: list[WakeUp] = []
+    running = asyncio.create_task(Listener(conninfo, heard.append).run())
+    try:
+        await eventually(lambda: caplog.text.count("the server is a standby") >= 2)
+        assert heard == []
+        rows(database, "create schema promoted")
+        await eventually(until(heard, CONNECTED))
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
