@@ -5,7 +5,7 @@
     | 1     | …    | …        | …          | 0.15% / 140.92MB       | 0.16% / 141.91MB       |
 
 Columns are known by their headers, English or Chinese, in any order, other columns are passed over, and
-there may be any number of units.
+there may be any number of units. Our own reports also have `<unit> reserved`, with cells like `+1.00% / +64.00MB`.
 """
 
 import re
@@ -14,7 +14,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 import msgspec
 
-from nodeunit.domain.policy import Candidate, UnitView, Usage, Weights
+from nodeunit.domain.policy import NOTHING, Candidate, UnitView, Usage, Weights
 from nodeunit.domain.round import RoundInputs
 from nodeunit.errors import InputFileInvalid
 
@@ -28,7 +28,8 @@ _COLUMNS = {
     "deployment": "deployment",
 }
 _UNIT = re.compile(r"(?P<unit>\S.*?)\s+CPU\b.*", re.IGNORECASE)
-_CELL = re.compile(r"(?P<cpu>\d+(?:\.\d+)?)\s*%\s*/\s*(?P<memory>\d+(?:\.\d+)?)\s*Mi?B", re.IGNORECASE)
+_RESERVED = re.compile(r"(?P<unit>\S.*?)\s+reserved", re.IGNORECASE)
+_CELL = re.compile(r"\+?(?P<cpu>\d+(?:\.\d+)?)\s*%\s*/\s*\+?(?P<memory>\d+(?:\.\d+)?)\s*Mi?B", re.IGNORECASE)
 _NO_SAMPLE = ("", "-", "missing")
 
 
@@ -41,6 +42,8 @@ class RoundRow(msgspec.Struct, frozen=True):
     deployment: str
     usage: dict[str, Usage | None]
     """By unit, as the header names it, in the order of the columns; `None` where the unit had no sample."""
+    reserved: dict[str, Usage] = {}
+    """By unit, where the table tells."""
 
 
 def read(markdown: str) -> list[RoundRow]:
@@ -54,8 +57,9 @@ def read(markdown: str) -> list[RoundRow]:
         header = _cells(line)
         columns = {_COLUMNS[name.lower()]: at for at, name in enumerate(header) if name.lower() in _COLUMNS}
         units = {match["unit"]: at for at, name in enumerate(header) if (match := _UNIT.fullmatch(name))}
+        reserved = {match["unit"]: at for at, name in enumerate(header) if (match := _RESERVED.fullmatch(name))}
         if units and {"number", "claimant", "deployment"} <= columns.keys():
-            rows = list(_rows(lines, len(header), columns, units))
+            rows = list(_rows(lines, len(header), columns, units, reserved))
             if rows:
                 return rows
     raise InputFileInvalid(
@@ -68,8 +72,8 @@ def inputs(rows: list[RoundRow], policy: str, weights: Weights | None = None) ->
     """What each round had before it, as inputs to `decide`: the units by the names in the table, one
     candidate.
 
-    A unit's `deployment_count` is what it had claimed in the rows before. The table does not show what was
-    reserved, and it has a row only for rounds that ended with a claim.
+    A unit's `deployment_count` is what it had claimed in the rows before. The table has a row only for rounds that
+    ended with a claim.
     """
     cpu_weight, memory_weight = weights or Weights()
     counts: dict[str, int] = {}
@@ -84,6 +88,7 @@ def inputs(rows: list[RoundRow], policy: str, weights: Weights | None = None) ->
                 trusted="",
                 deployment_count=counts.get(unit, 0),
                 measured=usage,
+                reserved=row.reserved.get(unit, NOTHING),
             )
             for unit, usage in row.usage.items()
         )
@@ -102,7 +107,11 @@ def _cells(line: str) -> list[str]:
 
 
 def _rows(
-    lines: Iterator[tuple[int, str]], width: int, columns: dict[str, int], units: dict[str, int]
+    lines: Iterator[tuple[int, str]],
+    width: int,
+    columns: dict[str, int],
+    units: dict[str, int],
+    reserved: dict[str, int],
 ) -> Iterator[RoundRow]:
     for number, line in lines:
         cells = _cells(line)
@@ -120,6 +129,7 @@ def _rows(
             cells[columns["claimant"]],
             cells[columns["deployment"]],
             {unit: _usage(number, cells[at]) for unit, at in units.items()},
+            {unit: _usage(number, cells[at]) or NOTHING for unit, at in reserved.items()},
         )
 
 

@@ -92,3 +92,17 @@ def test_the_count_of_a_unit_is_what_it_claimed_before() -> None:
 def test_what_is_no_rounds_table_is_refused_with_the_line(text: str, message: str) -> None:
     with pytest.raises(InputFileInvalid, match=message):
         read(text)
+
+
+def test_what_a_report_of_ours_shows_as_reserved_decides_as_well() -> None:
+    (row,) = read(
+        "| round | claimant | deployment | a CPU/memory | b CPU/memory | a reserved | b reserved |\n"
+        "| ----- | -------- | ---------- | ------------ | ------------ | ---------- | ---------- |\n"
+        "| 1 | b | 01234567 | 0.10% / 64.00MB | 0.20% / 64.00MB | +1.00% / +64.00MB |  |\n"
+    )
+
+    (seen,) = inputs([row], "resource_usage")
+
+    assert row.reserved == {"a": Usage(1.0, 64.0), "b": Usage(0.0, 0.0)}
+    assert decide("b", seen).outcome == "claim"
+    assert decide("a", seen).outcome == "skip"
