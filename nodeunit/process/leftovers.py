@@ -10,7 +10,6 @@ that has lost its supervisor, before it gives its rows back.
 
 import os
 import select
-import signal
 import time
 from typing import NamedTuple
 
@@ -19,10 +18,10 @@ from nodeunit.process.process_table import (
     Mark,
     ProcessEntry,
     ProcessTable,
+    kill_all,
     read_arguments,
     read_mark,
     read_name,
-    signal_exactly,
 )
 
 SUPERVISOR_MODULE = "nodeunit.supervisor"
@@ -67,8 +66,7 @@ def end_leftovers(address: str, within_s: float) -> list[Leftover]:
     except OSError:
         pass  # no control groups here
     while leftovers := find_leftovers(address):
-        for leftover in leftovers:
-            signal_exactly(*leftover.entry.identity, signal.SIGKILL)
+        kill_all(leftover.entry for leftover in leftovers)
         if time.monotonic() >= give_up_at:
             return leftovers
         select.select([], [], [], _LOOK_AGAIN_AFTER_S)

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from nodeunit.process.environment import ADDRESS_MARK, DEPLOYMENT_MARK
 
-# What open and read answer when the process is gone, or going.
-_GONE = (FileNotFoundError, ProcessLookupError)
+# What open and read answer when the process is gone, or going, or of another user where /proc hides those.
+_NOT_THERE = (FileNotFoundError, ProcessLookupError, PermissionError)
 
 
 class ProcessEntry(NamedTuple):
@@ -44,7 +44,7 @@ class Mark(NamedTuple):
 
 
 def read_entry(pid: int) -> ProcessEntry | None:
-    """The process with this number, None when there is none. Other errors (no descriptor left) are raised."""
+    """The process with this number, None when there is none to be seen. Raises OSError when no descriptor is left."""
     stat = _read(f"/proc/{pid}/stat", whole=False)
     if not stat:
         return None
@@ -63,10 +63,7 @@ def read_entry(pid: int) -> ProcessEntry | None:
 
 def read_mark(pid: int) -> Mark | None:
     """The mark that a process carries; None without one, when it may not be read, or when the process is gone."""
-    try:
-        environ = _read(f"/proc/{pid}/environ")
-    except PermissionError:
-        return None
+    environ = _read(f"/proc/{pid}/environ")
     values = dict(item.split(b"=", 1) for item in environ.split(b"\0") if b"=" in item)
     address, key = values.get(ADDRESS_MARK.encode()), values.get(DEPLOYMENT_MARK.encode())
     if address is None or key is None:
@@ -104,6 +101,15 @@ def signal_exactly(pid: int, start_time: int, signum: int) -> bool:
     finally:
         os.close(handle)
     return True
+
+
+def kill_all(entries: Iterable[ProcessEntry]) -> None:
+    """SIGKILL to each. One that may not be signalled does not keep the others alive."""
+    for entry in entries:
+        try:
+            signal_exactly(*entry.identity, signal.SIGKILL)
+        except PermissionError:
+            continue
 
 
 class ProcessTable:
@@ -161,7 +167,7 @@ def _read(path: str, whole: bool = True) -> bytes:
     """A small /proc file, empty when the process is gone. `whole=False`: what one read gives, enough for `stat`."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except _GONE:
+    except _NOT_THERE:
         return b""
     try:
         if not whole:
@@ -170,7 +176,7 @@ def _read(path: str, whole: bool = True) -> bytes:
         while part := os.read(fd, 65536):
             parts.append(part)
         return b"".join(parts)
-    except _GONE:
+    except _NOT_THERE:
         return b""
     finally:
         os.close(fd)

@@ -1,6 +1,7 @@
 """`python -m nodeunit.supervisor --address ADDRESS --settings-fd N`; started by `exec_supervisor`, not by hand."""
 
 import os
+import signal
 import sys
 
 from nodeunit.process.leftovers import SUPERVISOR_NAME
@@ -18,6 +19,7 @@ def main(arguments: list[str]) -> int:
     while (lowest := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass  # one of the standard three was closed: a pipe or socket must not get its number
     os.close(lowest)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a mask is inherited, and would make us deaf
     own_log = OwnLog()
     try:
         options = dict(zip(arguments[::2], arguments[1::2], strict=True))

@@ -9,11 +9,10 @@ import os
 import time
 from collections.abc import Callable
 
-from nodeunit.process.process_table import ProcessTable
+from nodeunit.process.process_table import ProcessTable, kill_all
 from nodeunit.supervisor.daemon_keeper import DaemonKeeper, Ended
 from nodeunit.supervisor.loop import Loop
 from nodeunit.supervisor.own_log import OwnLog
-from nodeunit.supervisor.program import kill_tree
 from nodeunit.supervisor.programs import Programs
 from nodeunit.supervisor.protocol import Event
 
@@ -131,5 +130,5 @@ class Ending:
             strays = [entry for entry in table.with_descendants(children).values() if entry.alive]
             if not strays:
                 return
-            kill_tree(strays)
+            kill_all(strays)
             time.sleep(0.01)

@@ -17,11 +17,10 @@ import signal
 from nodeunit.clock import boottime
 from nodeunit.process.control_groups import ControlGroups
 from nodeunit.process.leftovers import end_leftovers
-from nodeunit.process.process_table import ProcessTable, read_mark
+from nodeunit.process.process_table import ProcessTable, kill_all, read_mark
 from nodeunit.supervisor.board import Board, Notice
 from nodeunit.supervisor.kernel import BootTimer, set_name
 from nodeunit.supervisor.own_log import OwnLog
-from nodeunit.supervisor.program import kill_tree
 from nodeunit.supervisor.reaper import Reaper
 from nodeunit.supervisor.spawn import fork_only
 
@@ -153,5 +152,5 @@ class _Watch:
             if mark is not None and mark.address == self._address and mark.key in keys:
                 roots.append(child)
         living = [entry for entry in table.with_descendants(roots).values() if entry.alive]
-        kill_tree(living)
+        kill_all(living)
         return bool(living or populated)

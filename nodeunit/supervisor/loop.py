@@ -57,8 +57,8 @@ class Loop:
             self._selector.modify(fd, events, key.data)
 
     def unwatch(self, fd: int) -> None:
-        """Before the descriptor is closed, and its number given to another."""
-        if self._resting.pop(fd, None) is None:
+        """Before the descriptor is closed, and its number given to another. Nothing happens if it is not watched."""
+        if self._resting.pop(fd, None) is None and fd in self._selector.get_map():
             self._selector.unregister(fd)
 
     def on_signal(self, signum: int, call: Callable[[], None]) -> None:

@@ -11,7 +11,7 @@ import os
 import signal
 from typing import Any
 
-from nodeunit.process.process_table import ProcessEntry, ProcessTable, signal_exactly
+from nodeunit.process.process_table import ProcessEntry, ProcessTable
 from nodeunit.supervisor.lease import Lease
 from nodeunit.supervisor.protocol import Cause, OnDisconnect, RunningProgram
 from nodeunit.supervisor.requests import SpawnRequest
@@ -116,12 +116,3 @@ class Program:
                 continue  # between fork and setsid it has no group of its own yet
             except PermissionError:
                 return  # it has become another user; nothing we may do
-
-
-def kill_tree(tree: list[ProcessEntry]) -> None:
-    """SIGKILL to each. One that may not be signalled does not keep the others alive."""
-    for entry in tree:
-        try:
-            signal_exactly(*entry.identity, signal.SIGKILL)
-        except PermissionError:
-            continue

@@ -7,7 +7,7 @@ from functools import partial
 
 from nodeunit.clock import boottime
 from nodeunit.process.control_groups import ControlGroups
-from nodeunit.process.process_table import ProcessEntry, ProcessTable, read_mark
+from nodeunit.process.process_table import ProcessEntry, ProcessTable, kill_all, read_mark
 from nodeunit.supervisor.board import Bound
 from nodeunit.supervisor.exits import Exits
 from nodeunit.supervisor.kernel import die_with_parent
@@ -15,7 +15,7 @@ from nodeunit.supervisor.lease import Lease
 from nodeunit.supervisor.logs import Logs
 from nodeunit.supervisor.loop import Loop
 from nodeunit.supervisor.output import Output
-from nodeunit.supervisor.program import Program, kill_tree
+from nodeunit.supervisor.program import Program
 from nodeunit.supervisor.protocol import Cause, Event, RunningProgram
 from nodeunit.supervisor.reaper import Reaper
 from nodeunit.supervisor.requests import SpawnRequest
@@ -90,14 +90,14 @@ class Programs:
 
     def spawn(self, request: SpawnRequest, now: float) -> None:
         """Start it, or raise OSError. Whether exec succeeds is told later."""
-        if request.on_disconnect == "stop":
-            self._forking = request.key
-            self._announce()
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         group = self._groups.enter(request.key) if self._groups else None
         try:
             if write_end > self._limits[1] - _SPARE_DESCRIPTORS:
                 raise OSError(0, "too many open files")
+            if request.on_disconnect == "stop":
+                self._forking = request.key
+                self._announce()
             spawned = fork_and_exec(
                 request.argv,
                 request.env,
@@ -106,23 +106,32 @@ class Programs:
                 limits=self._limits,
                 before_exec=partial(_settle_in, os.getpid(), group),
             )
-        except OSError:
+        except BaseException:
             os.close(read_end)
             raise
         finally:
+            self._forking = None
             os.close(write_end)
             if group is not None:
                 os.close(group)
-            self._forking = None
-        program = self._programs[request.key] = Program(request, spawned, now)
-        output = self._outputs[request.key] = Output(read_end, self._logs.of(request.key))
-        output.log.open(now)
-        self._due = 0.0
-        if request.on_disconnect == "stop":
-            self._announce()
+        self._follow(Program(request, spawned, now), read_end, now)
+
+    def _follow(self, program: Program, read_end: int, now: float) -> None:
+        """It is forked, so now it must be known. Raises nothing: what cannot be watched is ended and told as failed."""
+        self._programs[program.key] = program
         self._reaper.expect(program.pid, lambda code, status: self._main_ended(program, code, status))
-        self._loop.watch(spawned.outcome, "exec", lambda _: self._settle(program))
-        self._loop.watch(read_end, "output", lambda _: self._copy(output))
+        output = self._outputs[program.key] = Output(read_end, self._logs.of(program.key))
+        try:
+            self._loop.watch(read_end, "output", lambda _: self._copy(output))
+            if program.outcome is not None:
+                self._loop.watch(program.outcome, "exec", lambda _: self._settle(program))
+        except OSError as error:
+            program.failure = f"cannot be watched: {error.strerror}"
+            program.ask_to_stop("shutdown", now)
+        self._due = 0.0
+        if program.on_disconnect == "stop":
+            self._announce()
+        output.log.open(now)
 
     def stop(self, key: str, kill_at: float) -> None:
         program = self._programs.get(key)
@@ -143,14 +152,17 @@ class Programs:
         for program in programs:
             if now >= program.ask_at(self.lease):
                 program.ask_to_stop("lease", self.lease.end_at)
-        overdue = [program for program in programs if now >= program.kill_at(self.lease)]
-        for program in overdue:
-            program.kill_group()
-            if self._groups:
-                self._groups.kill(program.key)
-        looked_at = [program for program in programs if program.ended_at is not None or program in overdue]
-        if looked_at:
-            self._bury(looked_at, now)
+        ending = []
+        for program in programs:
+            if now >= program.kill_at(self.lease):
+                program.kill_group()
+                if self._groups:
+                    self._groups.kill(program.key)
+                ending.append(program)
+            elif program.ended_at is not None:
+                ending.append(program)
+        if ending:
+            self._bury(ending, now)
         self._due = min((self._next_moment(program, now) for program in programs), default=_NEVER)
         return self._due
 
@@ -160,7 +172,7 @@ class Programs:
         for program in programs:
             living = program.living(table, orphans)
             if now >= program.kill_at(self.lease):
-                kill_tree(living)
+                kill_all(living)
             elsewhere = self._groups is not None and self._groups.is_populated(program.key)
             if program.ended_at is not None and not living and not elsewhere:
                 self._finish(program, now)
@@ -197,7 +209,7 @@ class Programs:
         if program.outcome is None:
             return
         try:
-            program.failure = os.read(program.outcome, 4096).decode(errors="replace")
+            program.failure = program.failure or os.read(program.outcome, 4096).decode(errors="replace")
         except BlockingIOError:
             pass  # killed before exec
         self._loop.unwatch(program.outcome)
@@ -216,10 +228,11 @@ class Programs:
 
     def _finish(self, program: Program, now: float) -> None:
         """Nothing of the tree is alive: close its log, reap it, free its key, and only then say so."""
-        output = self._outputs.pop(program.key)
-        if output.open:
-            self._loop.unwatch(output.fileno())
-        output.finish(now)
+        output = self._outputs.pop(program.key, None)
+        if output is not None:
+            if output.open:
+                self._loop.unwatch(output.fileno())
+            output.finish(now)
         del self._programs[program.key]
         self._reaper.release(program.pid)
         if self._groups:

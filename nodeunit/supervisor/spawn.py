@@ -15,7 +15,8 @@ from nodeunit.process.process_table import read_entry
 HANDLED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 """What the supervisor handles, and a child must not inherit even for a moment."""
 
-_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+# Ignored signals are inherited: those that Python ignores, and those of whoever started us (nohup, some shells).
+_IGNORED = tuple(signum for signum in signal.valid_signals() if signal.getsignal(signum) is signal.SIG_IGN)
 
 
 class Spawned(NamedTuple):
@@ -90,8 +91,15 @@ def fork_and_exec(
     finally:
         os.close(write_end)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    entry = read_entry(pid)  # a child that nobody has waited for cannot be gone, dead or alive
-    return Spawned(pid, entry.start_time if entry else 0, read_end)
+    try:
+        entry = read_entry(pid)
+        if entry is None:
+            raise OSError(0, "/proc does not show it")  # nobody has waited for it, so it must be there, dead or alive
+    except OSError:
+        os.kill(pid, signal.SIGKILL)  # nothing may run that nobody keeps
+        os.close(read_end)
+        raise
+    return Spawned(pid, entry.start_time, read_end)
 
 
 def _become(
@@ -133,6 +141,6 @@ def _become(
 def _forget_signals() -> None:
     """Default dispositions and an empty mask, as a process started by init would have."""
     signal.set_wakeup_fd(-1)
-    for signum in (*HANDLED_SIGNALS, *_IGNORED_BY_PYTHON):
+    for signum in (*HANDLED_SIGNALS, *_IGNORED):
         signal.signal(signum, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

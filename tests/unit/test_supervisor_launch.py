@@ -1,6 +1,7 @@
 """A supervisor is started without a trace of the settings, from wherever the package is, and stays small."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,19 @@ def test_closed_standard_descriptors_are_no_obstacle(tmp_path: Path) -> None:
         daemon.expect("exited")
 
         assert unit.log_of().read_text() == "hello\n"
+
+
+def test_signals_that_whoever_started_it_had_blocked_or_ignored_are_heard(tmp_path: Path) -> None:
+    before = "import signal as s; s.pthread_sigmask(s.SIG_BLOCK, s.valid_signals())\n"
+    before += "for n in (s.SIGTERM, s.SIGHUP, s.SIGCHLD, s.SIGUSR1): s.signal(n, s.SIG_IGN)"
+    with supervised_unit(tmp_path, before=before) as unit:
+        daemon, _ = unit.next_daemon()
+        daemon.start(["sh", "-c", "kill -TERM $$"])
+        assert daemon.expect("exited")["signal"] == signal.SIGTERM
+        daemon.start(["sh", "-c", "kill -USR1 $$"])
+        assert daemon.expect("exited")["signal"] == signal.SIGUSR1
+        unit.signal(signal.SIGTERM)
+        daemon.expect("drain")
 
 
 def test_a_stuck_standard_error_delays_nothing(tmp_path: Path) -> None:
