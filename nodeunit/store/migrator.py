@@ -61,6 +61,7 @@ async def migrate(conninfo: str, *, dry_run: bool = False) -> MigrationResult:
         async with explained(conninfo):
             await refuse_old_server(connection)
             await connection.execute(QUERIES["take_migration_lock"])
+            await connection.execute(QUERIES["search_temporary_tables_last"])
             async with connection.transaction(force_rollback=dry_run):
                 applied = await _apply(connection)
     return MigrationResult(applied, [n for n in notices if "already exists" not in n and "skipping" not in n])

@@ -2,6 +2,11 @@
 -- The number is arbitrary and stands for "migrating nodeunit"; the lock ends with the session.
 select pg_advisory_lock(hashtextextended('nodeunit migrate ' || current_schema(), 0))
 
+-- name: search_temporary_tables_last
+-- The functions keep the search path of this session. Left out, pg_temp would be searched first, and a caller's own
+-- table named lease would stand for the real one, with the rights of the owner.
+select set_config('search_path', current_setting('search_path') || ', pg_temp', false)
+
 -- name: create_ledger
 create table if not exists schema_migration (
     name text not null constraint schema_migration_pkey primary key,
