@@ -17,7 +17,8 @@ begin
     -- A row that somebody else has locked is being claimed or changed: waiting for the outcome would only tell later
     -- what the ordering constraint knows. Row before order, as in the triggers, so that nobody deadlocks.
     perform from deployment
-    where id = p_deployment_id and address_version = p_version and enabled and type = 'deployment'
+    where id = p_deployment_id and address_version = p_version and address = p_holder
+      and enabled and type = 'deployment'
     for no key update skip locked;
     v_won := found;
 
