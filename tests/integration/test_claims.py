@@ -1,10 +1,8 @@
 """One claim after another: what is written, what is told, and what is left alone."""
 
 import psycopg
-import pytest
 
 from nodeunit.domain.policy import Candidate
-from nodeunit.errors import DeploymentRefused
 from nodeunit.store import decisions, membership, projections
 from nodeunit.store.connections import Pool
 from nodeunit.store.decisions import DecisionStream
@@ -123,16 +121,16 @@ async def test_a_lost_unit_is_not_emptied_in_bulk(database: str, pool: Pool) -> 
     assert len(await decisions.programs_of(pool, "unit-2")) == 1
 
 
-async def test_a_claim_of_what_another_holds_breaks_the_order_whatever_the_caller_says(
-    database: str, pool: Pool
-) -> None:
-    """The last word has the constraint: here the caller passes a held row off as a free one."""
+async def test_who_is_wrong_about_the_holder_gets_nothing(database: str, pool: Pool) -> None:
+    """A living unit's row, passed off as free, and as that of a unit that is really lost."""
     await join(pool, "unit-1")
-    stream = DecisionStream(pool, await join(pool, "unit-2"))
+    await join(pool, "unit-2")
+    taker = await join(pool, "unit-3")
     (one,) = insert_deployments(database, address="unit-1")
-    lie = Candidate(id=one, version=1, holder="")
-    with pytest.raises(DeploymentRefused, match="assignment_order_"):
-        await stream.claim(lie, leading_up_to("unit-2", one))
+    await lose(pool, database, taker, "unit-2")
+    stream = DecisionStream(pool, taker)
+    for holder in ("", "unit-1", "unit-2", "nobody"):
+        assert not await claim(stream, "unit-3", Candidate(id=one, version=1, holder=holder))
     assert deployment(database, one)["address"] == "unit-1"
 
 

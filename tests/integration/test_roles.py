@@ -1,0 +1,224 @@
+"""Least privilege: what a unit, an operator and a reader may do with the database, and what nobody may."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from nodeunit.domain.events import DeploymentClaimSkipped
+from nodeunit.domain.policy import Usage
+from nodeunit.errors import DatabaseError
+from nodeunit.store import connections, decisions, log_reader, membership, operators, projections, requirements
+from nodeunit.store.connections import Pool
+from nodeunit.store.decisions import DecisionStream
+from nodeunit.store.listener import Listener, WakeUp
+from nodeunit.store.membership import ProgramSample
+from tests.support.locks import until_waiting
+from tests.support.lossy_proxy import Loss, LossyProxy
+from tests.support.members import claim, join
+from tests.support.rows import deployment, insert_deployments, rows, value
+from tests.support.waiting import eventually
+
+Login = Callable[..., str]
+
+
+@pytest.fixture
+def login(database: str) -> Iterator[Login]:
+    """`login("nodeunit_unit")`: the conninfo of a login that has only these roles."""
+    made: list[sql.Identifier] = []
+
+    def make(*roles: str) -> str:
+        name, password = f"test_{secrets.token_hex(6)}", secrets.token_hex(12)
+        made.append(sql.Identifier(name))
+        with psycopg.connect(database, autocommit=True) as administrator:
+            administrator.execute(sql.SQL("create role {} login password {}").format(made[-1], sql.Literal(password)))
+            for role in roles:
+                administrator.execute(sql.SQL("grant {} to {}").format(sql.Identifier(role), made[-1]))
+        return make_conninfo(database, user=name, password=password)
+
+    yield make
+    with psycopg.connect(database, autocommit=True) as administrator:
+        for role in made:
+            administrator.execute(sql.SQL("drop owned by {} cascade").format(role))
+            administrator.execute(sql.SQL("drop role {}").format(role))
+
+
+async def test_a_unit_can_do_all_that_a_unit_does(database: str, login: Login) -> None:
+    conninfo = login("nodeunit_unit")
+    insert_deployments(database, 3)
+    await requirements.require(conninfo, timescaledb=True)
+    heard: list[WakeUp] = []
+    listening = asyncio.create_task(Listener(conninfo, heard.append).run())
+    async with connections.pool(conninfo, "test") as pool:
+        unit, other = await join(pool, "unit-1"), await join(pool, "unit-2")
+        stream = DecisionStream(pool, unit)
+        await stream.append(DeploymentClaimSkipped("no_candidate"))
+        (first, second, _) = (await decisions.round_inputs(pool, [], 64)).candidates
+        assert await claim(stream, "unit-1", first)
+        assert not await claim(stream, "unit-1", first)
+        assert await claim(stream, "unit-1", second)
+        await membership.heartbeat(pool, unit, Usage(1.0, 1.0), [ProgramSample(first.id, 1, 1.0, 1.0)])
+        (held, _) = await decisions.programs_of(pool, "unit-1")
+        assert await decisions.release(pool, unit, held, "drained")
+        await membership.wake(pool, "eligible", ["unit-2"])
+        assert not await membership.declare_lost(pool, other, "unit-1")
+        assert await membership.lease_of(pool, "unit-1") is not None
+        await membership.begin_draining(pool, unit)
+        await membership.end_drain(pool, unit)
+        await membership.leave(pool, unit)
+        assert len([each async for each in log_reader.read_all(pool)]) > 10
+        await eventually(lambda: len(heard) >= 2, what="it hears")
+    listening.cancel()
+    await asyncio.wait([listening])
+    assert await projections.verify(database) == []
+
+
+@pytest.mark.parametrize("loss", [Loss.ANSWER, Loss.IN_FLIGHT])
+async def test_a_unit_can_find_out_what_became_of_an_append(database: str, login: Login, loss: Loss) -> None:
+    async with LossyProxy(login("nodeunit_unit")) as lossy, connections.pool(lossy.conninfo, "test") as pool:
+        await pool.wait()
+        stream = DecisionStream(pool, await join(pool, "unit-1"))
+        lossy.lose(b"DeploymentClaimSkipped", loss)
+        with psycopg.connect(database) as obstacle:
+            obstacle.execute("select from lease for update")
+            appending = asyncio.create_task(stream.append(DeploymentClaimSkipped("no_candidate")))
+            await until_waiting(database)
+        await appending
+    assert value(database, "select count(*) from event where type = 'DeploymentClaimSkipped'") == 1
+
+
+FORBIDDEN = {
+    "nodeunit_unit": [
+        "insert into event (stream_id, stream_version, type) values ('s', 1, 'T')",
+        "update event set type = 'T'",
+        "delete from event",
+        "truncate event",
+        "insert into assignment_order (deployment_id, version, assignment) values (gen_random_uuid(), 0, 'free')",
+        "insert into membership_order values ('u', 1, 'present', null, null)",
+        "update lease set expires_at = expires_at + interval '1 day'",
+        "select from lease for update",
+        "insert into deployment default values",
+        "update deployment set address = 'unit-1'",
+        "delete from deployment",
+        "insert into usage (unit_address, cpu_percent, memory_mb) values ('u', 0, 0)",
+        "delete from current_usage",
+        "update fleet set leases_count_from = now()",
+        "update unit set cordoned = false",
+        "insert into wake_up default values",
+        "update schema_migration set checksum = ''",
+        "select append_assignment(gen_random_uuid(), 1, 'u', 'T', 'u', '{}', gen_random_uuid())",
+        "select append_membership('u', 'present', 'T', '{}', gen_random_uuid())",
+        "select follow_address_set_by_hand(gen_random_uuid(), 0, '', 'u')",
+        "select append_operators_word('unit-1', 'UnitCordoned', '{}')",
+        "select cordon_unit('unit-1')",
+        "select deployment_address_rebuild()",
+        "select unit_rebuild()",
+        "create table mine ()",
+        "alter table event disable trigger all",
+        "drop trigger event_is_append_only on event",
+        "set session_replication_role = replica",
+    ],
+    "nodeunit_operator": [
+        "insert into event (stream_id, stream_version, type) values ('s', 1, 'T')",
+        "update deployment set address_version = 7",
+        "update deployment set revision = 7",
+        "insert into deployment (address_version) values (7)",
+        "update lease set epoch = null",
+        "select declare_lost('unit-1', 1, 'unit-1', gen_random_uuid())",
+        "select join_unit('u', gen_random_uuid(), interval '1 s', interval '1 s', '{}', gen_random_uuid())",
+        "select append_decisions('unit-1', 1, 0, '[]')",
+        "select release_deployment('unit-1', 1, gen_random_uuid(), 1, 'drained', gen_random_uuid())",
+        "select wake('deployment', '*')",
+        "truncate deployment",
+    ],
+    "nodeunit_reader": [
+        "insert into deployment default values",
+        "update deployment set enabled = false",
+        "delete from deployment",
+        "select cordon_unit('unit-1')",
+        "select heartbeat('unit-1', 1, interval '1 s', interval '1 s', 0, 0, '[]')",
+        "select wake('deployment', '*')",
+        "update event set type = 'T'",
+    ],
+}
+
+
+@pytest.mark.parametrize("role", FORBIDDEN)
+async def test_everything_else_is_forbidden(database: str, pool: Pool, login: Login, role: str) -> None:
+    await join(pool, "unit-1")
+    insert_deployments(database)
+    conninfo = login(role)
+    for statement in FORBIDDEN[role]:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege) as refused:
+            rows(conninfo, statement)
+        assert "nodeunit_unit" in str(connections.explain(refused.value)), statement
+
+
+async def test_an_operator_writes_deployments_and_moves_units(database: str, pool: Pool, login: Login) -> None:
+    await join(pool, "unit-1")
+    conninfo = login("nodeunit_operator")
+    (one,) = insert_deployments(conninfo, address="unit-1")
+    rows(conninfo, "update deployment set enabled = false, address = '' where id = %s", (one,))
+    rows(conninfo, "delete from deployment")
+    await operators.cordon(conninfo, "unit-1")
+    await operators.uncordon(conninfo, "unit-1")
+    rows(conninfo, "select drain_unit('unit-1', interval '1 minute')")
+    by = {row["by"] for row in rows(database, "select data ->> 'by' as by from event where data ? 'by'")}
+    assert by == {psycopg.conninfo.conninfo_to_dict(conninfo)["user"]}, "who did it is the one who logged in"
+    assert await projections.verify(database) == []
+
+
+async def test_a_reader_reads(database: str, pool: Pool, login: Login) -> None:
+    insert_deployments(database)
+    conninfo = login("nodeunit_reader")
+    async with connections.pool(conninfo, "reader") as reading:
+        assert [each.type for each in await log_reader.read(reading)] == ["DeploymentCreated"]
+    for table in ("deployment", "unit", "usage", "lease", "current_usage", "assignment_order", "schema_migration"):
+        rows(conninfo, "select * from " + table)
+
+
+async def test_a_login_without_a_role_is_told_which_there_are(database: str, login: Login) -> None:
+    conninfo = login()
+    with pytest.raises(DatabaseError, match="grant the login one of the roles nodeunit_unit, nodeunit_operator"):
+        await requirements.require(conninfo)
+
+
+async def test_temporary_tables_do_not_deceive_the_functions(database: str, pool: Pool, login: Login) -> None:
+    """Functions run with their owner's rights: a caller's own tables of the same names must mean nothing to them."""
+    taker = await join(pool, "unit-2")
+    await join(pool, "unit-1")
+    (one,) = insert_deployments(database, address="unit-1")
+    with psycopg.connect(login("nodeunit_unit"), autocommit=True) as thief:
+        for table in ("lease", "assignment_order", "event"):
+            thief.execute(
+                "create temp table " + table + " (like public." + table + " including defaults including identity)"
+            )
+        thief.execute(
+            "alter table pg_temp.assignment_order "
+            "add constraint assignment_order_has_one_event_per_version primary key (deployment_id, version)"
+        )
+        thief.execute("insert into pg_temp.lease select * from public.lease where address = 'unit-2'")
+        thief.execute(
+            "insert into pg_temp.lease (address, supervisor, renewed_at, expires_at, quiet_at) "
+            "values ('unit-1', gen_random_uuid(), now(), now(), now())"
+        )
+        thief.execute(
+            "select claim_deployment('unit-2', %s, 0, '[]', %s, 1, 'unit-1', gen_random_uuid())", (taker.epoch, one)
+        )
+    assert deployment(database, one)["address"] == "unit-1", "it took what a living unit holds"
+    assert await projections.verify(database) == []
+
+
+async def test_no_function_is_open_to_everybody(database: str, login: Login) -> None:
+    found = rows(
+        login(),
+        "select p.oid::regprocedure::text as name from pg_proc p where p.pronamespace = 'public'::regnamespace "
+        "and p.prokind = 'f' "
+        "and has_function_privilege(p.oid, 'execute') "
+        "and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')",
+    )
+    assert [row["name"] for row in found] == []
