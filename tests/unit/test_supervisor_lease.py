@@ -1,8 +1,12 @@
-"""The arithmetic of the deadline, and the board that the guard reads it from."""
+"""The arithmetic of the deadline, the timer that keeps it, and the board that the guard reads it from."""
+
+import select
 
 import pytest
 
+from nodeunit.clock import boottime
 from nodeunit.supervisor.board import Board, Bound, Notice
+from nodeunit.supervisor.kernel import BootTimer
 from nodeunit.supervisor.lease import MARGIN_S, Lease
 
 
@@ -55,3 +59,25 @@ def test_more_programs_than_the_board_holds_are_refused_and_leave_it_as_it_was()
         board.post(Notice(2.0, tuple(Bound(number, number, "k" * 100) for number in range(20_000))))
 
     assert board.read() == Notice(1.0, ())
+
+
+def test_the_timer_fires_at_its_moment_at_once_when_that_is_past_and_not_when_disarmed() -> None:
+    timer = BootTimer()
+
+    def fires_within(seconds: float) -> bool:
+        return bool(select.select([timer.fileno()], [], [], seconds)[0])
+
+    timer.arm(boottime() - 1000)
+    assert fires_within(0.2)
+    timer.acknowledge()
+    assert not fires_within(0.0)
+
+    moment = boottime() + 0.05
+    timer.arm(moment)
+    assert fires_within(5.0)
+    assert boottime() >= moment
+
+    timer.arm(float("inf"))
+    assert not fires_within(0.01)
+    timer.arm(None)
+    assert not fires_within(0.01)
