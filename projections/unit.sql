@@ -97,11 +97,13 @@ end;
 create or replace function unit_rebuild() returns bigint
 language plpgsql as $$
 declare
+    v_removed bigint;
     v_mended bigint;
 begin
     -- Membership changes are rare: holding them off for the length of a fold costs nobody anything.
     lock table membership_order in share row exclusive mode;
     delete from unit u where not exists (select from unit_folded() f where f.address = u.address);
+    get diagnostics v_removed = row_count;
     insert into unit as u select f.* from unit_folded() f
     on conflict on constraint unit_pkey do update set
         (name, host, membership, epoch, version, since, policy, cpu_weight, memory_weight,
@@ -112,6 +114,6 @@ begin
          excluded.cordoned, excluded.drain_until)
     where u is distinct from excluded;
     get diagnostics v_mended = row_count;
-    return v_mended;
+    return v_removed + v_mended;
 end
 $$;
