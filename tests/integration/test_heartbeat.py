@@ -7,15 +7,20 @@ from nodeunit.domain.policy import Usage
 from nodeunit.store import decisions, membership
 from nodeunit.store.connections import Pool
 from nodeunit.store.decisions import DecisionStream
-from nodeunit.store.membership import HeartbeatAnswer, ProgramSample
+from nodeunit.store.membership import ProgramSample
 from tests.support.members import candidate, claim, join, lose, turn_back_leases
 from tests.support.rows import insert_deployments, rows, value
 
 
 async def test_a_heartbeat_with_nothing_to_tell(database: str, pool: Pool) -> None:
     unit = await join(pool, "unit-1")
-    assert await membership.heartbeat(pool, unit, None, []) == HeartbeatAnswer(
-        fenced=False, expired=[], waiting=False, drain_s=None, wake_up=0
+    answer = await membership.heartbeat(pool, unit, None, [])
+    assert (answer.fenced, answer.expired, answer.waiting, answer.drain_s, answer.wake_up) == (
+        False,
+        [],
+        False,
+        None,
+        0,
     )
 
 
