@@ -1,26 +1,36 @@
-"""Finding events in the log: what was, streamed with memory that does not grow; then what comes, without gap or repetition.
+"""Finding events in the log: what was, in memory that does not grow; then what comes, without gap or repetition.
 
-History and sequel meet at a horizon: the oldest transaction still under way. All below it has ended and is history; what
-is at or above it is read later, when the horizon has moved on. So nothing is passed over because it was committed late,
-and nothing comes twice. The price is that of every such reader: a write transaction left open holds it back.
+History and sequel meet at a horizon: the oldest transaction still under way. All below it has ended and is history;
+what is at or above it is read later, when the horizon has moved on. So nothing is passed over because it was committed
+late, and nothing comes twice. The price is that of every such reader: a write transaction left open holds it back.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
-from psycopg import AsyncConnection, IsolationLevel
+from psycopg import AsyncConnection
 from psycopg.rows import DictRow, tuple_row
 
 from nodeunit.errors import DeploymentUnknown
-from nodeunit.store.connections import explained
+from nodeunit.store.connections import connect, explained
 from nodeunit.store.log_reader import Checkpoint, RecordedEvent
 from nodeunit.store.queries import QUERIES
 
 BATCH = 1000
 
 Connection = AsyncConnection[DictRow]
+
+NO_COMPILATION = "-c jit=off"
+"""Many chunks make a plan look dear; compiling it would take longer than running it."""
+
+
+async def open_log(conninfo: str, purpose: str) -> Connection:
+    """A connection to look back with. Raises what `connect` raises."""
+    return await connect(conninfo, purpose, options=NO_COMPILATION)
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +47,18 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     deployment_id: UUID | None = None
     unit_address: str | None = None
 
+    def has(self, event: RecordedEvent) -> bool:
+        """The same question, for an event that is not in a database."""
+        return (
+            (self.since is None or event.recorded_at >= self.since)
+            and (self.until is None or event.recorded_at <= self.until)
+            and (self.position is None or event.position <= self.position)
+            and (self.types is None or event.type in self.types)
+            and (self.without is None or event.type not in self.without)
+            and (self.deployment_id is None or event.deployment_id == self.deployment_id)
+            and (self.unit_address is None or event.unit_address == self.unit_address)
+        )
+
 
 async def horizon(connection: Connection) -> int:
     """The transaction up to which the log can be read now: everything below has ended."""
@@ -46,24 +68,41 @@ async def horizon(connection: Connection) -> int:
     return int(row["horizon"])
 
 
-async def history(connection: Connection, wanted: Wanted, below: int) -> AsyncIterator[RecordedEvent]:
+class Seen(NamedTuple):
+    """What a snapshot of the database showed: who reads on from there skips it."""
+
+    below: int
+    """Every transaction below had ended."""
+    beyond: int
+    """No transaction from here on had begun."""
+    under_way: frozenset[int]
+    """Those in between that had not ended."""
+
+    def has(self, event: RecordedEvent) -> bool:
+        """Whether the event was to be seen."""
+        writer = event.transaction_id
+        return writer < self.below or (writer < self.beyond and writer not in self.under_way)
+
+
+@asynccontextmanager
+async def one_snapshot(connection: Connection) -> AsyncIterator[Seen]:
+    """Everything that is read inside is read at one moment; the value is what tells later events from what was seen."""
+    async with explained(), connection.transaction():
+        await connection.execute(QUERIES["one_snapshot"])
+        row = await (await connection.execute(QUERIES["search_snapshot"])).fetchone()
+        assert row is not None
+        below, beyond, under_way = str(row["snapshot"]).split(":")
+        yield Seen(int(below), int(beyond), frozenset(map(int, filter(None, under_way.split(",")))))
+
+
+async def history(connection: Connection, wanted: Wanted, below: int) -> AsyncGenerator[RecordedEvent, None]:
     """What was committed below a horizon, in commit order, from one snapshot, as fast as it is taken."""
     parameters = msgspec.structs.asdict(wanted) | {"horizon": str(below)}
-    await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
-    await connection.set_read_only(True)
-    try:
-        async with (
-            explained(),
-            connection.transaction(),
-            connection.cursor(name="history", row_factory=tuple_row) as cursor,
-        ):
-            cursor.itersize = BATCH
-            await cursor.execute(QUERIES["search_history"], parameters)
-            async for row in cursor:
-                yield RecordedEvent(*row)
-    finally:
-        await connection.set_isolation_level(None)
-        await connection.set_read_only(None)
+    async with one_snapshot(connection), connection.cursor(name="history", row_factory=tuple_row) as cursor:
+        cursor.itersize = BATCH
+        await cursor.execute(QUERIES["search_history"], parameters)
+        async for row in cursor:
+            yield RecordedEvent(*row)
 
 
 async def sequel(
@@ -85,7 +124,9 @@ async def find_deployment(connection: Connection, given: str) -> UUID:
     """The deployment whose id begins like this, be it deleted by now. Raises DeploymentUnknown for none or several."""
     digits = given.strip().lower().replace("-", "")
     if not digits or len(digits) > 32 or digits.strip("0123456789abcdef"):
-        raise DeploymentUnknown(f"{given!r} is no beginning of a deployment id, which is hexadecimal digits and hyphens")
+        raise DeploymentUnknown(
+            f"{given!r} is no beginning of a deployment id, which is hexadecimal digits and hyphens"
+        )
     bounds = {"lowest": UUID(digits.ljust(32, "0")), "highest": UUID(digits.ljust(32, "f"))}
     async with explained():
         rows = await (await connection.execute(QUERIES["deployments_like"], bounds)).fetchall()
@@ -94,7 +135,9 @@ async def find_deployment(connection: Connection, given: str) -> UUID:
         raise DeploymentUnknown(f"no deployment has an id that begins with {given}; see: nodeunit replay")
     if len(found) > 1:
         more = " and more" if len(found) > 10 else ""
-        raise DeploymentUnknown(f"{given} begins several ids: {', '.join(map(str, found[:10]))}{more}; give more of one")
+        raise DeploymentUnknown(
+            f"{given} begins several ids: {', '.join(map(str, found[:10]))}{more}; give more of one"
+        )
     return UUID(str(found[0]))
 
 

@@ -4,6 +4,12 @@
 -- Every transaction below it has ended: what it wrote can be seen, and nothing more will come from it.
 select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as horizon
 
+-- name: one_snapshot
+set transaction isolation level repeatable read, read only
+
+-- name: search_snapshot
+select pg_current_snapshot()::text as snapshot
+
 -- name: search_history
 -- In commit order, up to the horizon, and all of it in one snapshot.
 select e.position, e.recorded_at, e.transaction_id::text::bigint as transaction_id, e.event_id, e.stream_id,
