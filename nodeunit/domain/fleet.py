@@ -1,0 +1,209 @@
+"""The fleet as the fold of the whole log: which deployments there are and who holds them, which units are in it.
+
+The same that the SQL functions `deployments_at` and `units_at` give, for logs that are not in a database, and to hold
+the one against the other. Events come in the order of commits, in which two transactions that overlap may bring a
+stream's versions the wrong way round; so the version counts, not the order of arrival: what a later version said stays.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from nodeunit.domain.events import (
+    AssignmentCarried,
+    DeploymentAssigned,
+    DeploymentCarried,
+    DeploymentChanged,
+    DeploymentClaimed,
+    DeploymentCreated,
+    DeploymentDeleted,
+    DeploymentDisabled,
+    DeploymentEnabled,
+    DeploymentReleased,
+    Event,
+    UnitCarried,
+    UnitCordoned,
+    UnitDrained,
+    UnitDraining,
+    UnitDrainRequested,
+    UnitJoined,
+    UnitLeft,
+    UnitLost,
+    UnitUncordoned,
+    Unknown,
+)
+
+IN_FLEET = ("present", "draining")
+"""The memberships of a unit that is there."""
+
+
+class DeploymentState(msgspec.Struct, kw_only=True):
+    """A deployment at a moment."""
+
+    deployment_id: UUID
+    package_name: str = ""
+    package_version: str = ""
+    type: str = "deployment"
+    enabled: bool = True
+    address: str = ""
+    """The holder, or empty."""
+    address_version: int = 0
+    address_since: datetime | None = None
+    """Since when the address is what it is; None: since the deployment exists."""
+
+    @property
+    def package(self) -> str:
+        """`name@version`."""
+        return f"{self.package_name}@{self.package_version}"
+
+    @property
+    def waits(self) -> bool:
+        """Whether any unit may claim it."""
+        return self.enabled and self.type == "deployment" and not self.address
+
+
+class UnitState(msgspec.Struct, kw_only=True):
+    """A unit at a moment, as its membership events tell it."""
+
+    address: str
+    name: str = ""
+    host: str = ""
+    membership: str = "present"
+    """present, draining, left or lost."""
+    epoch: int = 0
+    version: int = 0
+    """Of its membership stream."""
+    since: datetime | None = None
+    """Of its last membership event."""
+    policy: str = "deployment_count"
+    cpu_weight: float = 0.5
+    memory_weight: float = 0.5
+    trusted: str = ""
+    custom_command: bool = False
+    software: str = ""
+    cordoned: bool = False
+
+    @property
+    def is_there(self) -> bool:
+        return self.membership in IN_FLEET
+
+
+class Fleet:
+    """The fold, event by event. Memory grows with deployments and units, not with events."""
+
+    def __init__(self) -> None:
+        self._deployments: dict[UUID, DeploymentState] = {}
+        self._units: dict[str, UnitState] = {}
+        self._deleted: set[UUID] = set()
+        self._newest: dict[tuple[UUID | str, str], int] = {}
+
+    def apply(
+        self,
+        event: Event | Unknown,
+        *,
+        deployment_id: UUID | None,
+        unit_address: str,
+        stream_version: int,
+        recorded_at: datetime,
+    ) -> None:
+        """Takes one event, known by its version in its stream. What is about neither changes nothing."""
+        kind = type(event)
+        if deployment_id is not None:
+            if (change := _OF_DEPLOYMENT.get(kind)) and deployment_id not in self._deleted:
+                change(self, event, deployment_id, stream_version, recorded_at)
+        elif unit_address and kind in _OF_UNIT:
+            self._member(event, unit_address, stream_version, recorded_at)
+
+    def deployments(self) -> list[DeploymentState]:
+        """Those that exist, by id."""
+        there = (state for key, state in self._deployments.items() if (key, "specification") in self._newest)
+        return sorted(there, key=lambda state: state.deployment_id)
+
+    def units(self) -> list[UnitState]:
+        """Each that ever joined, by address."""
+        return sorted(self._units.values(), key=lambda unit: unit.address)
+
+    def _is_news(self, key: UUID | str, aspect: str, version: int) -> bool:
+        if version <= self._newest.get((key, aspect), 0):
+            return False
+        self._newest[key, aspect] = version
+        return True
+
+    def _deployment(self, deployment_id: UUID) -> DeploymentState:
+        found = self._deployments.get(deployment_id)
+        if found is None:
+            found = self._deployments[deployment_id] = DeploymentState(deployment_id=deployment_id)
+        return found
+
+    def _assign(self, event: Any, deployment_id: UUID, version: int, at: datetime) -> None:
+        state = self._deployment(deployment_id)
+        if version <= state.address_version:
+            return
+        match event:
+            case DeploymentClaimed(claimant=holder) | DeploymentAssigned(holder=holder):
+                state.address = holder
+            case AssignmentCarried(holder=holder, since=since):
+                state.address, at = holder, datetime.fromisoformat(since)
+            case _:
+                state.address = ""
+        state.address_version, state.address_since = version, at
+
+    def _specify(self, event: Any, deployment_id: UUID, version: int, _at: datetime) -> None:
+        state = self._deployment(deployment_id)
+        if self._is_news(deployment_id, "specification", version):
+            state.package_name, state.package_version = event.package_name, event.package_version
+            state.type = event.type
+        if self._is_news(deployment_id, "enabled", version):
+            state.enabled = event.enabled
+
+    def _switch(self, event: Any, deployment_id: UUID, version: int, _at: datetime) -> None:
+        if self._is_news(deployment_id, "enabled", version):
+            self._deployment(deployment_id).enabled = isinstance(event, DeploymentEnabled)
+
+    def _delete(self, _event: Any, deployment_id: UUID, _version: int, _at: datetime) -> None:
+        self._deleted.add(deployment_id)
+        self._deployments.pop(deployment_id, None)
+        for aspect in ("specification", "enabled"):
+            self._newest.pop((deployment_id, aspect), None)
+
+    def _member(self, event: Any, address: str, version: int, at: datetime) -> None:
+        unit = self._units.get(address)
+        if unit is None:
+            unit = self._units[address] = UnitState(address=address)
+        if version > unit.version:
+            unit.version = version
+            unit.since = datetime.fromisoformat(event.since) if isinstance(event, UnitCarried) else at
+        if isinstance(event, UnitJoined | UnitCarried) and self._is_news(address, "settings", version):
+            unit.epoch = version if isinstance(event, UnitJoined) else event.epoch
+            unit.software = event.version if isinstance(event, UnitJoined) else event.software
+            unit.name, unit.host, unit.policy = event.name, event.host, event.policy
+            unit.cpu_weight, unit.memory_weight = event.cpu_weight, event.memory_weight
+            unit.trusted, unit.custom_command = event.trusted, event.custom_command
+        membership = event.membership if isinstance(event, UnitCarried) else _MEMBERSHIP.get(type(event))
+        if membership is not None and self._is_news(address, "membership", version):
+            unit.membership = membership
+        cordoned = event.cordoned if isinstance(event, UnitCarried) else _CORDONED.get(type(event))
+        if cordoned is not None and self._is_news(address, "cordoned", version):
+            unit.cordoned = cordoned
+
+
+_OF_DEPLOYMENT: dict[type, Callable[[Fleet, Any, UUID, int, datetime], None]] = {
+    DeploymentCreated: Fleet._specify,
+    DeploymentChanged: Fleet._specify,
+    DeploymentCarried: Fleet._specify,
+    DeploymentEnabled: Fleet._switch,
+    DeploymentDisabled: Fleet._switch,
+    DeploymentDeleted: Fleet._delete,
+    DeploymentClaimed: Fleet._assign,
+    DeploymentAssigned: Fleet._assign,
+    DeploymentReleased: Fleet._assign,
+    AssignmentCarried: Fleet._assign,
+}
+"""What an event type changes of its deployment; one that is not here changes nothing."""
+
+_MEMBERSHIP: dict[type, str] = {UnitJoined: "present", UnitDraining: "draining", UnitLeft: "left", UnitLost: "lost"}
+_CORDONED: dict[type, bool] = {UnitCordoned: True, UnitDrainRequested: True, UnitUncordoned: False}
+_OF_UNIT: set[type] = {*_MEMBERSHIP, *_CORDONED, UnitDrained, UnitCarried}
