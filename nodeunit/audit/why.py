@@ -1,0 +1,182 @@
+"""Why a deployment runs where it runs, or why nobody has it: the answer of the log, from the inputs that were recorded.
+
+For a row that is held the round of its claim is read again; for one that waits, the newest round since it was free. Who
+was in the fleet comes from the membership events up to that round. Nothing is guessed: where a round was archived, or
+none has looked, the answer says so.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from nodeunit.audit.wording import program_sentence, release_reason
+from nodeunit.domain.events import (
+    DeploymentAssigned,
+    DeploymentClaimed,
+    DeploymentClaimRound,
+    DeploymentDeleted,
+    DeploymentDisabled,
+    DeploymentReleased,
+)
+from nodeunit.domain.fleet import DeploymentState
+from nodeunit.domain.policy import Candidate
+from nodeunit.domain.round import recorded_inputs
+from nodeunit.domain.verdict import Verdict, judge
+from nodeunit.store import fleet, search
+from nodeunit.store import why as store
+from nodeunit.store.fleet import Moment
+from nodeunit.store.log_reader import RecordedEvent
+from nodeunit.store.search import Connection
+
+
+class Explanation(msgspec.Struct, kw_only=True):
+    """Why one deployment is where it is."""
+
+    deployment_id: UUID
+    at: datetime | None
+    """The moment asked for; None: now."""
+    state: str
+    """`held`, `waiting`, `disabled`, `daemon`, `deleted` or `not_yet`."""
+    package: str = ""
+    holder: str = ""
+    holder_name: str = ""
+    since: datetime | None = None
+    version: int = 0
+    """Of the assignment; the fencing token of the program."""
+    because: list[str] = msgspec.field(default_factory=list)
+    """What brought this about, in words, the decisive first."""
+    decided_at: datetime | None = None
+    """When the round looked whose inputs the verdicts come from."""
+    decided_by: str = ""
+    """The unit whose round it was."""
+    verdicts: list[Verdict] = msgspec.field(default_factory=list)
+    program: str = ""
+    """What became of the program since, in words."""
+
+
+async def explain(connection: Connection, given: str, at: datetime | None = None) -> Explanation:
+    """Explains the deployment whose id begins like this. Raises DeploymentUnknown, and MomentArchived."""
+    deployment_id = await search.find_deployment(connection, given)
+    await fleet.moment(connection, at, None)
+    found = await fleet.deployments(connection, Moment(at), deployment_id)
+    specifications = await store.specifications(connection, deployment_id, at)
+    if not found:
+        return _gone(deployment_id, at, specifications)
+    state = found[0]
+    assignments = await store.assignments(connection, deployment_id, at)
+    answer = Explanation(
+        deployment_id=deployment_id,
+        at=at,
+        state=_state(state),
+        package=state.package,
+        holder=state.address,
+        since=state.address_since,
+        version=state.address_version,
+    )
+    if state.address:
+        await _explain_held(connection, answer, assignments)
+        assert state.address_since is not None
+        programs = await store.programs(connection, deployment_id, state.address_since, at)
+        answer.program = program_sentence(programs)
+    else:
+        await _explain_free(connection, answer, state, assignments, specifications)
+    return answer
+
+
+def _state(state: DeploymentState) -> str:
+    if state.type == "daemon":
+        return "daemon"
+    if state.address:
+        return "held"
+    return "waiting" if state.enabled else "disabled"
+
+
+def _gone(deployment_id: UUID, at: datetime | None, specifications: list[RecordedEvent]) -> Explanation:
+    last = specifications[0] if specifications else None
+    event = last.event() if last else None
+    if last is not None and isinstance(event, DeploymentDeleted):
+        because = [f"deleted by {event.by}"]
+        return Explanation(deployment_id=deployment_id, at=at, state="deleted", since=last.recorded_at, because=because)
+    return Explanation(deployment_id=deployment_id, at=at, state="not_yet", because=["it had not been created by then"])
+
+
+async def _explain_held(connection: Connection, answer: Explanation, assignments: list[RecordedEvent]) -> None:
+    last = assignments[0]
+    names = {unit.address: unit.name for unit in await fleet.units(connection, Moment(last.recorded_at))}
+    answer.holder_name = names.get(answer.holder, "")
+    match last.event():
+        case DeploymentAssigned(by=by):
+            answer.because.append(f"assigned by hand, by {by}")
+        case DeploymentClaimed():
+            await _explain_claim(connection, answer, last)
+        case _:
+            answer.because.append("its claim is archived: nodeunit replay --archive FILE --deployment ID shows it")
+    if len(assignments) > 1 and isinstance(before := assignments[1].event(), DeploymentReleased):
+        answer.because.append(release_reason(before, names))
+
+
+async def _explain_claim(connection: Connection, answer: Explanation, claim: RecordedEvent) -> None:
+    recorded = await store.round_of_claim(connection, claim)
+    event = recorded.event() if recorded else None
+    if recorded is None or not isinstance(event, DeploymentClaimRound):
+        answer.because.append("claimed, and the inputs of that round are not recorded")
+        return
+    answer.because.append(f"claimed in a round that ran because of: {event.wake_up}")
+    inputs = recorded_inputs(event)
+    candidate = next((c for c in inputs.candidates if c.id == answer.deployment_id), _as_candidate(answer))
+    roster = await fleet.units(connection, Moment(recorded.recorded_at))
+    answer.decided_at, answer.decided_by = recorded.recorded_at, recorded.unit_address
+    answer.verdicts = judge(candidate, inputs, roster)
+
+
+async def _explain_free(
+    connection: Connection,
+    answer: Explanation,
+    state: DeploymentState,
+    assignments: list[RecordedEvent],
+    specifications: list[RecordedEvent],
+) -> None:
+    roster = await fleet.units(connection, Moment(answer.at))
+    names = {unit.address: unit.name for unit in roster}
+    free_since = max(
+        [event.recorded_at for event in (*assignments[:1], *specifications[:1])], default=state.address_since
+    )
+    answer.since = free_since
+    if answer.state == "daemon":
+        answer.because.append("it is a daemon row: every unit runs it, and nobody claims it")
+        return
+    if answer.state == "disabled":
+        disabled = [e for recorded in specifications if isinstance(e := recorded.event(), DeploymentDisabled)]
+        answer.because.append(f"disabled by {disabled[0].by}" if disabled else "created as disabled")
+        return
+    there = [unit.address for unit in roster if unit.is_there]
+    recorded = await store.rounds(connection, there, free_since, answer.at) if free_since else []
+    newest = next(((r, e) for r in recorded if isinstance(e := r.event(), DeploymentClaimRound)), None)
+    inputs = None
+    if newest is not None:
+        inputs = recorded_inputs(newest[1])
+        answer.decided_at, answer.decided_by = newest[0].recorded_at, newest[0].unit_address
+    answer.verdicts = judge(_as_candidate(answer), inputs, roster)
+    answer.because.append(_why_nobody(answer.verdicts))
+    if assignments and isinstance(released := assignments[0].event(), DeploymentReleased):
+        answer.because.append(release_reason(released, names))
+
+
+def _why_nobody(verdicts: list[Verdict]) -> str:
+    kinds = {one.verdict for one in verdicts}
+    if not verdicts:
+        return "no unit is in the fleet"
+    if "takes_it" in kinds:
+        taker = next(one for one in verdicts if one.verdict == "takes_it")
+        return f"{taker.name or taker.address} would take it, and had not by then"
+    if kinds & {"takes_another", "tie"}:
+        return "other rows come before it"
+    if "no_round" in kinds:
+        return "no unit has looked since it is free"
+    return "no unit may claim it"
+
+
+def _as_candidate(answer: Explanation) -> Candidate:
+    name, _, version = answer.package.rpartition("@")
+    return Candidate(id=answer.deployment_id, version=answer.version, package_name=name, package_version=version)

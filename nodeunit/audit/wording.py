@@ -1,0 +1,141 @@
+"""Events in words: one line each, for timelines and answers."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from nodeunit.domain import events
+from nodeunit.domain.events import (
+    DeploymentReleased,
+    Event,
+    ProcessExited,
+    ProcessParked,
+    ProcessStarted,
+    Unknown,
+)
+from nodeunit.store.log_reader import RecordedEvent
+
+Names = Mapping[str, str]
+"""What to call units, by address."""
+
+_REASONS = {
+    "drained": "gave it back while it drained",
+    "unit_lost": "was lost",
+    "by_hand": "had it taken away by hand",
+    "deleted": "had it when it was deleted",
+    "disabled": "gave it back when it was disabled",
+}
+
+
+def called(address: str, names: Names) -> str:
+    """A unit's name, or the beginning of its address."""
+    return names.get(address) or address[:8] or "nobody"
+
+
+def release_reason(event: DeploymentReleased, names: Names) -> str:
+    """Why a holder has it no longer."""
+    return f"before, {called(event.holder, names)} {_REASONS.get(event.reason, f'released it: {event.reason}')}"
+
+
+def program_sentence(newest_first: list[RecordedEvent]) -> str:
+    """What became of a program, from its newest events."""
+    if not newest_first:
+        return "not started yet"
+    last = newest_first[0]
+    at = moment(last)
+    ends = sum(1 for recorded in newest_first if recorded.type == "ProcessExited")
+    often = f", after {ends} ends" if ends else ""
+    match last.event():
+        case ProcessStarted(pid=pid):
+            return f"runs since {at} as pid {pid}{often}"
+        case ProcessParked(reason=reason, detail=detail):
+            return f"parked since {at} ({reason}): {detail}; change the row to try again"
+        case ProcessExited() as ended:
+            return f"ended at {at}: {_ending(ended)}"
+        case _:
+            return f"{last.type} at {at}"
+
+
+def moment(recorded: RecordedEvent) -> str:
+    """When it was recorded, in local time."""
+    return recorded.recorded_at.astimezone().isoformat(" ", "milliseconds")
+
+
+def describe(event: Event | Unknown, names: Names) -> str:
+    """What an event says, without its time and its subject. Of an unknown type: its data."""
+    if isinstance(event, Unknown):
+        return msgspec.json.encode(event.data).decode()
+    words = _WORDS.get(type(event))
+    return words(event, names) if words else msgspec.json.encode(event).decode()
+
+
+def _ending(event: ProcessExited) -> str:
+    if event.signal is not None:
+        how = f"signal {event.signal}"
+    elif event.exit_code is not None:
+        how = f"exit code {event.exit_code}"
+    else:
+        how = event.detail or "unknown"
+    return f"{event.reason}, {how}, after {event.ran_s:.1f} s"
+
+
+def _specification(event: Any, _: Names) -> str:
+    command = f" running {event.command}" if event.command else ""
+    changed = f"{', '.join(event.changed)} of " if isinstance(event, events.DeploymentChanged) else ""
+    enabled = "" if event.enabled else ", disabled"
+    return f"{changed}{event.package_name}@{event.package_version}{command} ({event.type}{enabled}) by {event.by}"
+
+
+def _by(event: Any, _: Names) -> str:
+    return f"by {event.by}"
+
+
+def _nothing(_event: Any, _: Names) -> str:
+    return ""
+
+
+def _skipped(event: events.DeploymentClaimSkipped, _: Names) -> str:
+    reasons = f": {', '.join(event.notEligibleReasons)}" if event.notEligibleReasons else ""
+    return f"{event.reason}{reasons}"
+
+
+def _eligible(event: events.DeploymentClaimEligibility, _: Names) -> str:
+    if event.eligible:
+        return "eligible"
+    return f"not eligible: {', '.join(event.notEligibleReasons)}"
+
+
+def _joined(event: events.UnitJoined, _: Names) -> str:
+    return f"{event.name} on {event.host}, epoch {event.epoch}, policy {event.policy}, trusts {event.trusted}"
+
+
+_WORDS: dict[type, Callable[[Any, Names], str]] = {
+    events.DeploymentClaimRound: lambda e, _: (
+        f"{e.outcome}, woken by {e.wake_up}: {len(e.units)} units, {len(e.candidates)} candidates"
+    ),
+    events.DeploymentClaimEligibility: _eligible,
+    events.DeploymentClaimSkipped: _skipped,
+    events.DeploymentClaimAttempt: lambda e, names: f"by {called(e.claimant, names)}",
+    events.DeploymentClaimed: lambda e, names: f"by {called(e.claimant, names)}",
+    events.DeploymentReleased: lambda e, names: f"by {called(e.holder, names)}: {e.reason}",
+    events.DeploymentAssigned: lambda e, names: f"to {called(e.holder, names)} by {e.by}",
+    events.DeploymentCreated: _specification,
+    events.DeploymentChanged: _specification,
+    events.DeploymentEnabled: _by,
+    events.DeploymentDisabled: _by,
+    events.DeploymentDeleted: _by,
+    events.ProcessStarted: lambda e, _: f"pid {e.pid}, revision {e.revision}, claim {e.claim_version}",
+    events.ProcessExited: lambda e, _: f"pid {e.pid}: {_ending(e)}",
+    events.ProcessParked: lambda e, _: f"{e.reason}: {e.detail}",
+    events.UnitJoined: _joined,
+    events.UnitLost: lambda e, names: f"said {called(e.by, names)}; the lease had expired at {e.lease_expired_at}",
+    events.UnitLeft: _nothing,
+    events.UnitDraining: _nothing,
+    events.UnitDrained: _nothing,
+    events.UnitCordoned: _by,
+    events.UnitUncordoned: _by,
+    events.UnitDrainRequested: lambda e, _: f"until {e.until} by {e.by}",
+    events.UnitListenerDeaf: lambda e, _: f"missed {e.behind} notifications",
+}
+"""How each type is told; a type that is not here shows its data."""

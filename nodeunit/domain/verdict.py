@@ -1,0 +1,115 @@
+"""Why a unit has a deployment or has it not: for each unit the one predicate or value that decided.
+
+The verdicts come from what a round recorded, by the rules that decided (`domain.placement`), and from who was in the
+fleet; so they tell what was decided on, not what might have been.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from nodeunit.domain.fleet import UnitState
+from nodeunit.domain.placement import NOBODY, Standings
+from nodeunit.domain.policy import Candidate, Policy, UnitView, metric
+from nodeunit.domain.round import RoundInputs
+from nodeunit.domain.trust import may_run
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said of one unit about one deployment."""
+
+    address: str
+    name: str
+    verdict: str
+    """`takes_it`, `tie`, `takes_another`, `higher`, `missing`, `untrusted`, `policy_none`, `cordoned`, `draining`,
+    `not_active`, `not_recorded` or `no_round`."""
+    policy: str
+    value: float | None = None
+    """The unit's metric under its policy."""
+    to_beat: float | None = None
+    """The lowest among the units that may run the package and decide by the same policy and weights."""
+    because: str
+    """The verdict in words."""
+
+
+def judge(candidate: Candidate, inputs: RoundInputs | None, roster: Iterable[UnitState]) -> list[Verdict]:
+    """A verdict for each unit of the roster that is in the fleet, and each that the round saw, by address.
+
+    Without inputs, when no round has looked, only what the roster tells. A candidate that the round did not have before
+    it is judged as if it came after those that it had.
+    """
+    there = {unit.address: unit for unit in roster if unit.is_there}
+    views = {view.address: view for view in inputs.units} if inputs else {}
+    standings = Standings(views.values())
+    candidates = inputs.candidates if inputs else ()
+    if all(known.id != candidate.id for known in candidates):
+        candidates = (*candidates, candidate)
+    placed = standings.place(candidates)
+    verdicts = []
+    for address in sorted(there.keys() | views.keys()):
+        unit = there.get(address)
+        if address in views:
+            verdicts.append(_of_view(candidate, views[address], unit.name if unit else "", standings, placed))
+        elif unit is not None:
+            verdicts.append(_of_absent(candidate, unit, inputs))
+    return verdicts
+
+
+def _of_view(
+    candidate: Candidate, view: UnitView, name: str, standings: Standings, placed: dict[str, Candidate]
+) -> Verdict:
+    policy = Policy.of(view)
+    value = metric(policy, view)
+    to_beat = standings.for_package(candidate.package).get(policy, NOBODY).minimum
+    taker = next((address for address, taken in placed.items() if taken.id == candidate.id), None)
+    if view.policy == "none":
+        verdict, because = "policy_none", "its policy is none: it claims nothing"
+    elif not may_run(view.trusted, candidate.package):
+        verdict, because = "untrusted", f"{candidate.package} does not match what it trusts: {view.trusted}"
+    elif value is None:
+        verdict, because = "missing", f"{view.policy} is missing: no fresh sample"
+    elif to_beat is not None and value > to_beat:
+        verdict, because = "higher", f"{_shown(view.policy, value)} > {_shown(view.policy, to_beat)}"
+    elif taker == view.address:
+        verdict, because = "takes_it", f"lowest: {_shown(view.policy, value)}"
+    elif view.address in placed:
+        other = placed[view.address]
+        verdict, because = "takes_another", f"as low as any, and takes {other.id}, which comes first"
+    else:
+        first = f"and {taker} comes first by address" if taker else "and no round of it has claimed yet"
+        verdict, because = "tie", f"as low as any: {_shown(view.policy, value)}, {first}"
+    return Verdict(
+        address=view.address,
+        name=name,
+        verdict=verdict,
+        policy=view.policy,
+        value=value,
+        to_beat=to_beat if verdict not in ("policy_none", "untrusted") else None,
+        because=because,
+    )
+
+
+def _of_absent(candidate: Candidate, unit: UnitState, inputs: RoundInputs | None) -> Verdict:
+    """A unit in the fleet that the round did not see."""
+    if unit.membership == "draining":
+        verdict, because = "draining", "it is leaving the fleet"
+    elif unit.cordoned:
+        verdict, because = "cordoned", "an operator wants it to claim nothing more"
+    elif unit.policy == "none":
+        verdict, because = "policy_none", "its policy is none: it claims nothing"
+    elif not may_run(unit.trusted, candidate.package):
+        verdict, because = "untrusted", f"{candidate.package} does not match what it trusts: {unit.trusted}"
+    elif inputs is None:
+        verdict, because = "no_round", "no round of it has looked since the row was free"
+    elif inputs.units_left_out:
+        verdict, because = (
+            "not_recorded",
+            "the round wrote down only units that counted; this one did not",
+        )
+    else:
+        verdict, because = "not_active", "no heartbeat of late: it took no part in the round"
+    return Verdict(address=unit.address, name=unit.name, verdict=verdict, policy=unit.policy, because=because)
+
+
+def _shown(policy: str, value: float) -> str:
+    return f"{policy} {value:.0f}" if policy == "deployment_count" else f"{policy} {value:.4f}"
