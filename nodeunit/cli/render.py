@@ -1,0 +1,125 @@
+"""One way to show rows, for every verb: a table on a terminal, aligned lines in a pipe, or a format for programs."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Row = TypeVar("Row")
+
+
+class Output(StrEnum):
+    """The formats; a verb takes those that make sense for it."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    JSONL = "jsonl"
+    YAML = "yaml"
+
+
+class Column(NamedTuple, Generic[Row]):
+    """A column of a table and how a row fills it."""
+
+    header: str
+    cell: Callable[[Row], object]
+    right: bool = False
+    """Numbers stand to the right."""
+    wide: bool = False
+    """Only where wide output is asked for."""
+
+
+def is_terminal() -> bool:
+    """Whether a person looks at standard output."""
+    return sys.stdout.isatty()
+
+
+def write(text: str) -> None:
+    """A line to standard output, at once: a reader at the other end of a pipe need not wait."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def table(columns: Sequence[Column[Row]], rows: Iterable[Row], *, wide: bool = False) -> None:
+    """Rows for a person: with lines and colours on a terminal, aligned and uncut anywhere else."""
+    shown = [column for column in columns if wide or not column.wide]
+    cells = [[_text(column.cell(row)) for column in shown] for row in rows]
+    if is_terminal():
+        rendered = Table(box=None, pad_edge=False, header_style="bold")
+        for column in shown:
+            rendered.add_column(column.header, justify="right" if column.right else "left", overflow="fold")
+        for line in cells:
+            rendered.add_row(*map(Text, line))
+        Console().print(rendered)
+        return
+    widths = [max(len(line[at]) for line in ([c.header for c in shown], *cells)) for at in range(len(shown))]
+    for line in ([column.header.upper() for column in shown], *cells):
+        padded = (
+            text.rjust(width) if column.right else text.ljust(width)
+            for text, width, column in zip(line, widths, shown, strict=True)
+        )
+        sys.stdout.write("  ".join(padded).rstrip() + "\n")
+    sys.stdout.flush()
+
+
+def document(value: Any, output: Output) -> None:
+    """A value for a program: JSON or YAML."""
+    encoded = msgspec.json.encode(value)
+    if output is Output.YAML:
+        write("\n".join(_yaml(msgspec.json.decode(encoded))))
+    else:
+        write(msgspec.json.format(encoded, indent=2).decode())
+
+
+def lines(rows: Iterable[Any]) -> None:
+    """One JSON object a line."""
+    for row in rows:
+        sys.stdout.write(msgspec.json.encode(row).decode() + "\n")
+    sys.stdout.flush()
+
+
+def show(columns: Sequence[Column[Row]], rows: Sequence[Row], output: Output, whole: Any = None) -> None:
+    """Rows in the format that was asked for. `whole` is what JSON and YAML show, in place of the list of rows."""
+    if output in (Output.TABLE, Output.WIDE):
+        table(columns, rows, wide=output is Output.WIDE)
+    elif output is Output.JSONL:
+        lines(rows)
+    else:
+        document(rows if whole is None else whole, output)
+
+
+def _text(value: object) -> str:
+    """Nothing that a name or a command holds may break a line or drive a terminal."""
+    text = "" if value is None else str(value)
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _yaml(value: Any, indent: str = "") -> Iterator[str]:
+    """Block style; scalars as in JSON, which is YAML too."""
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _yaml_entry(f"{indent}{_scalar(key)}:", inner, indent)
+    elif isinstance(value, list) and value:
+        for inner in value:
+            nested = list(_yaml(inner, indent + "  "))
+            yield f"{indent}- {nested[0].lstrip()}"
+            yield from nested[1:]
+    else:
+        yield f"{indent}{_scalar(value)}"
+
+
+def _yaml_entry(name: str, value: Any, indent: str) -> Iterator[str]:
+    if isinstance(value, Mapping | list) and value:
+        yield name
+        yield from _yaml(value, indent + "  ")
+    else:
+        yield f"{name} {_scalar(value)}"
+
+
+def _scalar(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
