@@ -1,0 +1,18 @@
+"""The fault kit: a fleet of real units with real programs, faults by seed, and a checker that reads what came of it.
+
+    program    the program under test: a journal with a beat every 20 ms, and nothing else
+    journals   what the journals say: who ran when, who ran twice, who paused
+    build      a copy of the package to run units from; deliberately broken ones are made here too
+    server     database servers in containers: restart, freeze, failover to a standby
+    proxy      the network between one unit and the database: cut, refused, delayed, deaf
+    unit       one unit as a process: supervisor, daemon, guard and programs by pid
+    fleet      several of those, each behind its own proxy, and whether all is as it should be
+    observer   what the database says, over a connection that no fault touches
+    kinds      the faults
+    trial      one fault from a settled fleet to a settled fleet, and what it cost
+    summary    the table
+
+`python -m tools.faults --help` says how to run it. It must run as a user who may signal the processes it starts, on a
+machine with a Docker engine and the TimescaleDB image (`make database`), or against a given database without the
+kinds that harm the server.
+"""

@@ -1,0 +1,137 @@
+"""One trial: from a settled fleet through one fault to a settled fleet, and what the fault cost."""
+
+from dataclasses import dataclass, field
+from random import Random
+from uuid import UUID
+
+from nodeunit.clock import boottime
+from tools.faults.fleet import Fleet, NotSettled
+from tools.faults.journals import Copy, overlaps
+from tools.faults.kinds import Fault, Kind
+from tools.faults.observer import Row
+
+SETTLE_WITHIN_S = 45.0
+STARTED_BEFORE_S = 60.0
+"""Copies from before the fault are looked at so far back."""
+
+
+@dataclass
+class Outcome:
+    """Figures of one trial, in seconds unless they count. The empty ones were not a question in this kind."""
+
+    kind: str
+    seed: int
+    moved: int = 0
+    """Rows that run on another unit now."""
+    first_takeover_s: float | None = None
+    """From the fault to the first beat of the first new copy elsewhere."""
+    last_takeover_s: float | None = None
+    """The same for the last of the victim's rows."""
+    unowned_s: list[float] = field(default_factory=list)
+    """For each moved row: from the last beat of the old copy to the first of the new one, if there was a gap."""
+    stop_overlap_s: float = 0.0
+    keep_overlap_s: float = 0.0
+    keep_overlap_after_heal_s: float = 0.0
+    """The longest that a `keep` program went on beside its successor after its unit was back."""
+    restarted: int = 0
+    """Programs that must not notice and were started anew all the same."""
+    longest_pause_s: float = 0.0
+    """Between two beats of a program that must not notice."""
+    decides_again_s: float | None = None
+    released_to_claimed_s: list[float] = field(default_factory=list)
+    inserted_to_claimed_s: list[float] = field(default_factory=list)
+    settled_s: float = 0.0
+    """From the end of the fault until everything was in order."""
+    false_takeovers: int = 0
+    claims_lost: int = 0
+    events_lost: int = 0
+    complaint: str = ""
+    """Why the fleet did not settle."""
+
+    @property
+    def faults(self) -> list[str]:
+        """What a trial of a sound build never has."""
+        found = {
+            "two copies of a stop program": self.stop_overlap_s,
+            "claims lost": self.claims_lost,
+            "events lost": self.events_lost,
+            "false takeovers": self.false_takeovers,
+            "programs restarted that must not notice": self.restarted,
+        }
+        return [f"{name}: {value:g}" for name, value in found.items() if value] + (
+            [self.complaint] * bool(self.complaint)
+        )
+
+
+async def run_trial(fleet: Fleet, name: str, kind: Kind, seed: int) -> Outcome:
+    """Runs one. The fleet is settled when it begins."""
+    random = Random(f"{name} {seed}")
+    outcome = Outcome(name, seed)
+    before = await fleet.observer.rows()
+    position = await fleet.observer.position()
+    held = {unit.address: [row.id for row in before if row.holder == unit.address] for unit in fleet.units}
+    victim = random.choice([unit for unit in fleet.units if held[unit.address]] or fleet.units)
+    fault = Fault(victim, held[victim.address])
+    known = await fleet.observer.event_ids(max(0, position - 2000))
+    since = boottime()
+    await kind(fleet, fault, random)
+    try:
+        await fleet.settle(SETTLE_WITHIN_S)
+    except NotSettled as unsettled:
+        outcome.complaint = str(unsettled)
+        outcome.claims_lost = str(unsettled).count("not held by anybody")
+    outcome.settled_s = boottime() - fault.healed_at
+    fleet.journals.read()
+    _read_journals(fleet, fault, before, since, outcome)
+    await _read_log(fleet, fault, position, known, outcome)
+    if fault.inserted:
+        await fleet.delete(fault.inserted)
+    fleet.journals.forget(since - STARTED_BEFORE_S)
+    return outcome
+
+
+def _read_journals(fleet: Fleet, fault: Fault, before: list[Row], since: float, outcome: Outcome) -> None:
+    copies = fleet.journals.copies(since - STARTED_BEFORE_S)
+    stops = {row.id for row in before if row.on_disconnect == "stop"} | set(fault.inserted)
+    for deployment, seconds in overlaps(copies, since).items():
+        if deployment in stops:
+            outcome.stop_overlap_s += seconds
+        else:
+            outcome.keep_overlap_s += seconds
+    after_heal = {d: s for d, s in overlaps(copies, fault.healed_at).items() if d not in stops}
+    outcome.keep_overlap_after_heal_s = max(after_heal.values(), default=0.0)
+    takeovers = []
+    for row in before:
+        own = [copy for copy in copies if copy.deployment == row.id]
+        old = [copy for copy in own if copy.first <= since]
+        new = [copy for copy in own if copy.first > since]
+        if fault.rows_must_stay and row.on_disconnect == "keep":
+            outcome.restarted += len(new)
+        if old and not new:
+            outcome.longest_pause_s = max(outcome.longest_pause_s, _pause(old[-1], since))
+        if row.id in fault.held and (moved := [copy for copy in new if copy.address != row.holder]):
+            takeovers.append(moved[0].first - fault.at)
+            if old:
+                outcome.unowned_s.append(max(moved[0].first - old[-1].last, 0.0))
+    outcome.moved = len(takeovers)
+    if takeovers:
+        outcome.first_takeover_s, outcome.last_takeover_s = min(takeovers), max(takeovers)
+
+
+def _pause(copy: Copy, since: float) -> float:
+    return copy.longest_pause_s if copy.last > since else 0.0
+
+
+async def _read_log(fleet: Fleet, fault: Fault, position: int, known: list[UUID], outcome: Outcome) -> None:
+    lost = [one.address for one in await fleet.observer.lost(position)]
+    expected = {fault.victim.address} if fault.may_be_lost else set()
+    outcome.false_takeovers = len([address for address in lost if address not in expected])
+    outcome.events_lost = await fleet.observer.missing(known)
+    if fault.inserted:
+        outcome.inserted_to_claimed_s = await fleet.observer.created_to_claimed(fault.inserted)
+        outcome.claims_lost += len(fault.inserted) - len(outcome.inserted_to_claimed_s)
+    if fault.watches == "decides":
+        decided = await fleet.observer.first_round(fault.victim.address, position)
+        outcome.decides_again_s = None if decided is None else decided - fault.wall
+    if fault.watches == "drain":
+        outcome.released_to_claimed_s = await fleet.observer.released_to_claimed(position, "drained")
