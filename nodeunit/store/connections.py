@@ -4,6 +4,9 @@ The conninfo is libpq's and stays libpq's: several hosts, `target_session_attrs`
 work as psql's do. Only what the person did not set is added.
 """
 
+import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -29,6 +32,32 @@ from nodeunit.errors import (
 
 set_json_dumps(orjson.dumps)
 set_json_loads(orjson.loads)
+
+ANSWER_WITHIN_S = 6.0
+"""Longer than SHORT_STATEMENTS allow the server: whoever has not answered by then does not hear us any more."""
+
+
+class DaemonConnection(AsyncConnection[DictRow]):
+    """A connection that is given up when an answer does not come.
+
+    TCP alone notices a peer that is gone, but not one that is there and deaf: a frozen server that was replaced, a
+    middlebox that forgot the connection. To cancel the waiting would not do, for psycopg then asks that same peer to
+    cancel the statement and waits on; so the socket is shut down, and the waiting ends with an OperationalError.
+    """
+
+    async def wait(self, *args: Any, **kwargs: Any) -> Any:
+        """As psycopg's, with the limit."""
+        timer = asyncio.get_running_loop().call_later(ANSWER_WITHIN_S, self._give_up)
+        try:
+            return await super().wait(*args, **kwargs)
+        finally:
+            timer.cancel()
+
+    def _give_up(self) -> None:
+        if not self.closed:
+            with socket.socket(fileno=os.dup(self.fileno())) as ours:
+                ours.shutdown(socket.SHUT_RDWR)
+
 
 Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
 
@@ -87,7 +116,7 @@ def pool(given: str, purpose: str, *, max_size: int = 3) -> Pool:
         reconnect_timeout=2.0,
         open=False,
         name=f"nodeunit {purpose}",
-        connection_class=AsyncConnection[DictRow],
+        connection_class=DaemonConnection,
         kwargs={"autocommit": True, "row_factory": dict_row, "prepare_threshold": 0},
     )
 
