@@ -53,6 +53,11 @@ begin
     if not found or not lease_is_over(v_lost) then
         return false;
     end if;
+    -- The whole server may have stood still just now, between the heartbeat that saw the lease run out and here: then
+    -- nobody has been heard for long, and that silence is shared though no heartbeat has said so yet.
+    if clock_timestamp() - (select max(l.renewed_at) from lease l) > (v_lost.expires_at - v_lost.renewed_at) / 2 then
+        return false;
+    end if;
     update lease set epoch = null where address = p_address;
     perform append_membership(
         p_address, 'absent', 'UnitLost',

@@ -7,11 +7,17 @@
 -- waiting   rows that somebody could claim
 -- drain_s   seconds that an operator leaves for moving the rows away; null: nobody wants that
 -- wake_up   the number of the newest notification; a listener behind it for a whole heartbeat is deaf
+-- expires_s seconds until the next lease of another unit runs out, should that unit stay silent; null: there is none
+
+-- The answer has grown by a column, which only a new function can have.
+drop function if exists heartbeat(text, integer, interval, interval, double precision, double precision, jsonb);
 
 create or replace function heartbeat(
     p_address text, p_epoch integer, p_lease_ttl interval, p_quiet_after interval,
     p_cpu_percent double precision, p_memory_mb double precision, p_samples jsonb
-) returns table (fenced boolean, expired text[], waiting boolean, drain_s double precision, wake_up bigint)
+) returns table (
+    fenced boolean, expired text[], waiting boolean, drain_s double precision, wake_up bigint, expires_s double precision
+)
 language plpgsql security definer set search_path from current as $$
 declare
     v_now timestamptz := clock_timestamp();
@@ -25,7 +31,7 @@ begin
         cpu_percent = coalesce(p_cpu_percent, l.cpu_percent), memory_mb = coalesce(p_memory_mb, l.memory_mb)
     where l.address = p_address and l.epoch = p_epoch;
     if not found then
-        return query select true, '{}'::text[], false, null::double precision, 0::bigint;
+        return query select true, '{}'::text[], false, null::double precision, 0::bigint, null::double precision;
         return;
     end if;
 
@@ -57,7 +63,7 @@ begin
 
     return query select
         false,
-        array(select l.address from lease l where lease_is_over(l) order by l.address),
+        array(select l.address from lease l where l.expires_at < v_now and lease_is_over(l) order by l.address),
         exists (
             select from deployment d where d.enabled and d.type = 'deployment' and d.address = ''
         ) or exists (
@@ -68,6 +74,15 @@ begin
             select greatest(extract(epoch from u.drain_until - v_now), 0)::double precision
             from unit u where u.address = p_address and u.drain_until is not null
         ),
-        (select coalesce(max(w.number), 0) from wake_up w);
+        (select coalesce(max(w.number), 0) from wake_up w),
+        (
+            select extract(epoch from min(due.at) - v_now)::double precision
+            from (
+                select greatest(l.expires_at, f.leases_count_from + (l.expires_at - l.renewed_at)) as at
+                from lease l, fleet f
+                where l.epoch is not null and l.address <> p_address
+            ) due
+            where due.at > v_now
+        );
 end
 $$;

@@ -20,6 +20,13 @@ from nodeunit.unit.runner import Runner
 
 log = logging.getLogger(__name__)
 
+AGAIN_AFTER_S = 0.5
+"""A heartbeat that failed is repeated after so long: the lease goes on running out."""
+
+SOON_AFTER_S = 0.03
+"""A lease that will have run out before our next turn is looked at so long after its end, and a little staggered:
+whoever is lost is found at once, and in a healthy fleet, where no lease comes near its end, nothing is asked for it."""
+
 SETTLES_AFTER_S = 1.0
 """What just started is sampled so soon again, out of turn: then its claim is no reservation any more."""
 
@@ -45,6 +52,7 @@ class Heartbeat:
         self._runner = runner
         self._on_answer = on_answer
         self._measured = False
+        self._pause_s = interval_s
 
     async def run(self) -> None:
         """Beats: at once, again as soon as the unit can be measured, then after a random part of the interval, so that
@@ -53,11 +61,10 @@ class Heartbeat:
         await self._beat()
         await asyncio.sleep(min(SETTLES_AFTER_S, self._interval_s))
         await self._beat()
-        pause_s = self._interval_s * random.random()
+        self._pause_s = min(self._interval_s * random.random(), self._pause_s)
         while True:
-            await self._pause(pause_s)
+            await self._pause(self._pause_s)
             await self._beat()
-            pause_s = self._interval_s
 
     async def _pause(self, pause_s: float) -> None:
         """Waits for the next beat: its turn, a program that has started and settled, or a call for it."""
@@ -88,5 +95,9 @@ class Heartbeat:
             answer = await membership.heartbeat(self._pool, self._unit, measured, samples)
         except DatabaseError as error:
             log.warning("no heartbeat: %s", error)
+            self._pause_s = min(AGAIN_AFTER_S, self._interval_s)
             return
+        self._pause_s = self._interval_s
+        if answer.expires_s is not None:
+            self._pause_s = min(self._interval_s, answer.expires_s + SOON_AFTER_S * random.uniform(1, 2))
         await self._on_answer(answer, sent_at)
