@@ -21,7 +21,7 @@ begin
 
     grant execute on function
         join_unit, begin_draining, end_drain, leave_unit, declare_lost, heartbeat, round_inputs, claim_deployment,
-        release_deployment, append_decisions, stream_version_now, wake
+        release_deployment, append_decisions, ask_units, doubt_units, stream_version_now, wake
     to nodeunit_unit;
 
     -- Looking back, and asking who would claim a row.

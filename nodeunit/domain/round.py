@@ -117,6 +117,11 @@ def recorded_inputs(event: DeploymentClaimRound) -> RoundInputs:
     return RoundInputs(tuple(event.units), tuple(event.candidates), event.units_left_out, event.candidates_left_out)
 
 
+def claims(inputs: RoundInputs) -> dict[str, Candidate]:
+    """What each unit would claim, by address; those that would claim nothing are not in it."""
+    return Standings(inputs.units).place(inputs.candidates)
+
+
 def wake_ups(me: str, before: RoundInputs | None, after: RoundInputs) -> list[str]:
     """The units that `me` must wake, sorted, without itself: those that would claim now and would not
     before.

@@ -1,6 +1,7 @@
 """Joining the fleet, staying in it and leaving it: leases and epochs, as one unit sees them."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -48,6 +49,8 @@ class HeartbeatAnswer(msgspec.Struct, frozen=True):
     """Seconds that an operator leaves for moving the rows away; None: nobody wants that."""
     wake_up: int
     """The number of the newest notification."""
+    expires_s: float | None = None
+    """Seconds until the next lease of another unit runs out, should that unit stay silent; None: there is none."""
 
 
 async def join(
@@ -142,6 +145,28 @@ async def leave(pool: Pool, unit: Membership) -> None:
     """Ends the epoch. What the unit still held can be taken over at once."""
     async with explained(), pool.connection() as connection:
         await _value(connection, "leave_unit", address=unit.address, epoch=unit.epoch, event_id=uuid4())
+
+
+async def ask(pool: Pool, addresses: list[str]) -> datetime:
+    """Asks units for a heartbeat, now. Returns the moment, by the database's clock, from which an answer counts."""
+    async with explained(), pool.connection() as connection:
+        asked_at: datetime = await _value(connection, "ask_units", addresses=addresses)
+        return asked_at
+
+
+async def doubt(pool: Pool, unit: Membership, addresses: list[str], asked_at: datetime) -> bool:
+    """Leaves those out of rounds that have sent no heartbeat since they were asked, until they do. False: all have."""
+    async with explained(), pool.connection() as connection:
+        return bool(
+            await _value(
+                connection,
+                "doubt_units",
+                address=unit.address,
+                epoch=unit.epoch,
+                addresses=addresses,
+                asked_at=asked_at,
+            )
+        )
 
 
 async def wake(pool: Pool, what: str, who: list[str]) -> None:

@@ -21,6 +21,7 @@ from nodeunit.store.connections import Pool
 from nodeunit.store.decisions import DecisionStream
 from nodeunit.store.listener import WakeUp
 from nodeunit.store.membership import Membership
+from nodeunit.unit.patience import Patience
 from nodeunit.unit.runner import Runner
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ FIRST_CANDIDATES = 64
 SPARE_CANDIDATES = 4
 """Beyond one row for each unit a round looks at a few more: for rows that only some units may run."""
 
-HEARD_BY_FEW = ("eligible", "unit", "unit_lost")
+HEARD_BY_FEW = ("eligible", "unit", "unit_lost", "overdue")
 """Wake-ups that not every unit gets by itself: who is not eligible after one passes it on to who is."""
 
 
@@ -50,6 +51,7 @@ class Scheduler:
         self._woken = asyncio.Event()
         self._seen: RoundInputs | None = None
         self._told_of: frozenset[UUID] = frozenset()
+        self._patience = Patience(pool, unit, lambda: self._inputs(set()), lambda: self.wake("overdue"))
 
     def wake(self, why: str) -> None:
         """Asks for a wave. A heartbeat is the weakest reason: it counts only when there is no other."""
@@ -63,15 +65,18 @@ class Scheduler:
 
     async def run(self) -> None:
         """Waits and claims. A database that is away ends a wave; the next wake-up comes with its return."""
-        while True:
-            await self._woken.wait()
-            self._woken.clear()
-            reasons = list(dict.fromkeys(self._why))
-            self._why.clear()
-            try:
-                await self._wave(next((r for r in reasons if r != "heartbeat"), "heartbeat"))
-            except DatabaseError as error:
-                log.warning("claiming is interrupted: %s", error)
+        try:
+            while True:
+                await self._woken.wait()
+                self._woken.clear()
+                reasons = list(dict.fromkeys(self._why))
+                self._why.clear()
+                try:
+                    await self._wave(next((r for r in reasons if r != "heartbeat"), "heartbeat"))
+                except DatabaseError as error:
+                    log.warning("claiming is interrupted: %s", error)
+        finally:
+            self._patience.end()
 
     async def _wave(self, why: str) -> None:
         claimed = False
@@ -82,8 +87,10 @@ class Scheduler:
             if claimed or (decision.outcome == "skip" and (why in HEARD_BY_FEW or self._was_expected(inputs))):
                 await self._wake_others(inputs)
             self._seen = inputs
-            if decision.outcome == "skip" and claimed:
-                return  # the look after a claim is not a round
+            if decision.outcome == "skip":
+                self._patience.wait_for_others(inputs)
+                if claimed:
+                    return  # the look after a claim is not a round
             if decision.candidate is None:
                 await self._skip(why, inputs, decision)
                 return

@@ -10,7 +10,7 @@ from lease l
 where l.address = %(address)s and l.epoch is not null
 
 -- name: heartbeat
-select h.fenced, h.expired, h.waiting, h.drain_s, h.wake_up
+select h.fenced, h.expired, h.waiting, h.drain_s, h.wake_up, h.expires_s
 from heartbeat(
     %(address)s, %(epoch)s, make_interval(secs => %(lease_ttl_s)s), make_interval(secs => %(quiet_after_s)s),
     %(cpu_percent)s, %(memory_mb)s, %(samples)s::jsonb
@@ -30,3 +30,9 @@ select leave_unit(%(address)s, %(epoch)s, %(event_id)s)
 
 -- name: wake
 select wake(%(what)s, %(who)s)
+
+-- name: ask_units
+select ask_units(%(addresses)s)
+
+-- name: doubt_units
+select doubt_units(%(address)s, %(epoch)s, %(addresses)s, %(asked_at)s)

@@ -1,0 +1,111 @@
+"""Whom a unit waits for, whom it asks, and when it goes on without them."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import cast
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from nodeunit.domain.policy import NOTHING, Candidate, UnitView
+from nodeunit.domain.round import RoundInputs
+from nodeunit.store import membership
+from nodeunit.store.connections import Pool
+from nodeunit.store.membership import Membership
+from nodeunit.unit import patience as module
+from nodeunit.unit.patience import Patience
+from tests.support.waiting import eventually
+
+ME = Membership("b", 1, 10.0, 4.0)
+
+
+def a_unit(address: str, count: int = 0) -> UnitView:
+    return UnitView(
+        address=address, policy="deployment_count", cpu_weight=0.5, memory_weight=0.5, trusted=".*",
+        custom_command=True, deployment_count=count, measured=None, reserved=NOTHING,
+    )  # fmt: skip
+
+
+def a_row(number: int, version: int = 0) -> Candidate:
+    return Candidate(id=UUID(int=number), version=version, holder="", package_name="app", package_version="1")
+
+
+class Fleet:
+    """What the unit sees, whom it asks, whom it leaves out; a unit that answers is never left out."""
+
+    def __init__(self) -> None:
+        self.inputs = RoundInputs((a_unit("a"), a_unit("b"), a_unit("c")), (a_row(1),))
+        self.asked: list[list[str]] = []
+        self.left_out: list[list[str]] = []
+        self.answers = False
+        self.went_on = 0
+        self.looks = 0
+        self.patience = Patience(cast(Pool, None), ME, self.look, self.go_on)
+
+    async def look(self) -> RoundInputs:
+        self.looks += 1
+        return self.inputs
+
+    def go_on(self) -> None:
+        self.went_on += 1
+
+    async def ask(self, pool: Pool, addresses: list[str]) -> datetime:
+        self.asked.append(addresses)
+        return datetime.now(UTC)
+
+    async def doubt(self, pool: Pool, unit: Membership, addresses: list[str], asked_at: datetime) -> bool:
+        if not self.answers:
+            self.left_out.append(addresses)
+        return not self.answers
+
+
+@pytest.fixture
+def fleet(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+    fleet = Fleet()
+    monkeypatch.setattr(module, "ASK_AFTER_S", 0.01)
+    monkeypatch.setattr(module, "ANSWER_WITHIN_S", 0.01)
+    monkeypatch.setattr(membership, "ask", fleet.ask)
+    monkeypatch.setattr(membership, "doubt", fleet.doubt)
+    yield fleet
+    fleet.patience.end()
+
+
+async def test_who_should_claim_and_does_not_answer_is_left_out(fleet: Fleet) -> None:
+    fleet.patience.wait_for_others(fleet.inputs)
+    await eventually(lambda: fleet.went_on == 1, what="the unit goes on")
+    assert (fleet.asked, fleet.left_out) == ([["a"]], [["a"]])
+
+
+async def test_who_answers_is_waited_for(fleet: Fleet) -> None:
+    fleet.answers = True
+    fleet.patience.wait_for_others(fleet.inputs)
+    await eventually(lambda: len(fleet.asked) > 2, what="it is asked again and again")
+    assert fleet.went_on == 0
+    fleet.inputs = msgspec.structs.replace(fleet.inputs, candidates=())
+    looks = fleet.looks
+    await eventually(lambda: fleet.looks > looks, what="the row is gone")
+    await asyncio.sleep(0.05)
+    assert fleet.looks <= looks + 2, "nothing is left to watch"
+
+
+async def test_what_changes_in_time_is_nobodys_fault(fleet: Fleet) -> None:
+    fleet.patience.wait_for_others(fleet.inputs)
+    fleet.inputs = RoundInputs((a_unit("a", 1), a_unit("b"), a_unit("c")), ())
+    await eventually(lambda: fleet.looks == 1, what="it has looked")
+    await asyncio.sleep(0.05)
+    assert (fleet.asked, fleet.went_on) == ([], 0)
+
+
+async def test_only_who_would_be_next_watches(fleet: Fleet) -> None:
+    fleet.inputs = RoundInputs((a_unit("a"), a_unit("b", 2), a_unit("c", 1)), (a_row(1),))
+    fleet.patience.wait_for_others(fleet.inputs)
+    await asyncio.sleep(0.05)
+    assert fleet.looks == 0
+
+
+async def test_with_nobody_to_wait_for_nothing_is_asked(fleet: Fleet) -> None:
+    fleet.patience.wait_for_others(RoundInputs(fleet.inputs.units, ()))
+    await asyncio.sleep(0.05)
+    assert fleet.looks == 0
