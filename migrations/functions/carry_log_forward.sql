@@ -141,13 +141,20 @@ begin atomic
         select distinct on (t.unit_address, t.deployment_id) t.*
         from told t
         order by t.unit_address, t.deployment_id, t.position desc
+    ), holding as (
+        -- Who was lost says nothing of its programs; the next holder's claim does. Daemons are assigned to nobody.
+        select p.*
+        from program p
+        left join assignments_archived(p_before) a on a.stream_id = 'assignment-' || p.deployment_id
+        where coalesce(a.data ->> 'holder', p.unit_address) = p.unit_address
+          and exists (select from deployments_archived(p_before) d where d.stream_id = 'deployment-' || p.deployment_id)
     ), programs as (
         select p.unit_address,
                coalesce(jsonb_agg(jsonb_build_object('since', p.recorded_at) || p.data order by p.deployment_id)
                    filter (where p.type = 'ProcessStarted'), '[]') as running,
                coalesce(jsonb_agg(p.deployment_id order by p.deployment_id)
                    filter (where p.type = 'ProcessParked'), '[]') as parked
-        from program p
+        from holding p
         group by p.unit_address
     ), folded as (
         select e.stream_id, e.unit_address, to_jsonb(unit_of(e order by e.stream_version)) as data

@@ -6,13 +6,19 @@ import typer
 
 from nodeunit import __version__
 from nodeunit.cli.address import address
+from nodeunit.cli.archive import archive
+from nodeunit.cli.backtest import backtest
 from nodeunit.cli.cordon import cordon, drain, uncordon
 from nodeunit.cli.demo import demo
+from nodeunit.cli.events import events
 from nodeunit.cli.migrate import migrate
+from nodeunit.cli.plan import plan
 from nodeunit.cli.projections import projections
 from nodeunit.cli.reload import reload
+from nodeunit.cli.replay import replay
 from nodeunit.cli.report import report
 from nodeunit.cli.run import run
+from nodeunit.cli.why import why
 
 app = typer.Typer(
     name="nodeunit",
@@ -48,5 +54,11 @@ app.command(rich_help_panel="Operate")(uncordon)
 app.command(rich_help_panel="Operate")(drain)
 app.command(rich_help_panel="Operate")(reload)
 app.command(rich_help_panel="Look")(report)
+app.command(rich_help_panel="Look")(replay)
+app.command(rich_help_panel="Look")(why)
+app.command(rich_help_panel="Look")(plan)
+app.command(rich_help_panel="Look")(backtest)
+app.add_typer(events, rich_help_panel="Look")
 app.command(rich_help_panel="Database")(migrate)
+app.command(rich_help_panel="Database")(archive)
 app.add_typer(projections, rich_help_panel="Database")

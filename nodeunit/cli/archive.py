@@ -1,0 +1,91 @@
+"""`nodeunit archive`: what is older goes to a file, and the log goes on without it."""
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nodeunit.audit import archive as audit
+from nodeunit.cli.database import Database, given
+from nodeunit.cli.moments import When, when
+from nodeunit.store.archive import RolledUp, archiving
+
+
+def archive(
+    database: Database = "",
+    before: Annotated[
+        When | None,
+        typer.Option("--before", parser=when, metavar="TIME", help="Archive the events recorded before this time."),
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="The file to write, such as 2026-01.jsonl.gz.")
+    ] = None,
+    usage_before: Annotated[
+        When | None,
+        typer.Option(
+            "--usage-before", parser=when, metavar="TIME", help="Replace older usage samples by one row an hour."
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be taken.")] = False,
+) -> None:
+    """Move old events to a compressed file, and roll old usage samples up.
+
+    The file is checked before anything is dropped, and events that carry the state forward stay in the log, so that
+    replay, reports and projections work from what remains. Interrupted, it can be run again. On hypertables whole
+    chunks go: the cut is the end of the last chunk before TIME. TIME is ISO 8601, local if it has no offset, or so long
+    ago, such as 30d.
+
+    [bold]Example[/bold]: nodeunit archive --before 2026-02-01 --to 2026-01.jsonl.gz --usage-before 2026-02-20
+    """
+    if (before is None) != (to is None):
+        raise typer.BadParameter("--before and --to belong together", param_hint="--before/--to")
+    if before is None and usage_before is None:
+        raise typer.BadParameter("give --before TIME --to FILE, or --usage-before TIME, or all of them")
+    if before is not None and to is not None:
+        _archive(given(database), before, to, dry_run=dry_run)
+    if usage_before is not None:
+        rolled_up = asyncio.run(_roll_up(given(database), usage_before, dry_run=dry_run))
+        typer.echo(_told_of_usage(rolled_up, dry_run=dry_run))
+
+
+def _archive(conninfo: str, before: When, to: Path, *, dry_run: bool) -> None:
+    moment = before.at or before.ago
+    done = asyncio.run(audit.plan(conninfo, moment) if dry_run else audit.archive(conninfo, moment, to))
+    if (extent := done.extent) is None:
+        nothing = "no whole chunk of events" if done.whole_chunks else "no event but what was carried there"
+        typer.echo(f"nothing to archive: {nothing} lies before {_local(done.requested)}")
+        return
+    if extent.before < done.requested and not done.already:
+        why = "chunks go as a whole" if done.whole_chunks else "transactions go as a whole"
+        typer.echo(f"the cut is at {_local(extent.before)}, for {why}")
+    events = f"{extent.events} events, positions {extent.first_position} to {extent.last_position}"
+    if dry_run:
+        typer.echo(f"would archive {events}")
+    elif done.already:
+        typer.echo(f"{to} has them already: {events}, all before {_local(extent.before)}")
+    else:
+        typer.echo(f"archived {events}: {to}, {done.bytes / 1024**2:.1f} MiB, SHA-256 {done.sha256}")
+        typer.echo(f"{done.carried} streams go on from what was carried forward")
+
+
+async def _roll_up(conninfo: str, before: When, *, dry_run: bool) -> RolledUp:
+    async with archiving(conninfo) as archiver:
+        moment = archiver.moment(before.at or before.ago)
+        return await archiver.usage_extent(moment) if dry_run else await archiver.roll_up(moment)
+
+
+def _told_of_usage(rolled_up: RolledUp, *, dry_run: bool) -> str:
+    if rolled_up.cut is None:
+        return "no usage samples to roll up"
+    if dry_run:
+        return f"would roll up {rolled_up.samples} usage samples, all before {_local(rolled_up.cut)}"
+    return (
+        f"rolled up {rolled_up.samples} usage samples, all before {_local(rolled_up.cut)}, "
+        f"into {rolled_up.hours} rows of usage_hourly"
+    )
+
+
+def _local(moment: datetime) -> str:
+    return moment.astimezone().isoformat(" ", "seconds")

@@ -1,0 +1,44 @@
+-- name: take_archive_lock
+-- One archive at a time; the lock ends with the session.
+select pg_try_advisory_lock(hashtextextended('nodeunit archive ' || current_schema(), 0)) as taken,
+       clock_timestamp() as now, is_hypertable('event') as hypertable, current_database() as database
+
+-- name: archivable_before
+select archivable_before(%(before)s) as before
+
+-- name: events_before
+select e.events, e.first_position, e.last_position, e.first_recorded_at, e.last_recorded_at, e.digest
+from events_before(%(before)s) as e
+
+-- name: copy_events_before
+-- JSON has no control characters in it, so as CSV with two of them for quote and delimiter each line is the plain JSON.
+copy (
+    select row_to_json(r)
+    from (
+        select e.position, e.recorded_at, e.transaction_id::text::bigint as transaction_id, e.event_id, e.stream_id,
+               e.stream_version, e.type, e.deployment_id, e.unit_address, e.schema_version, e.data
+        from event e
+        where e.recorded_at < %(before)s
+        order by e.transaction_id, e.position
+    ) r
+) to stdout (format csv, quote E'\x01', delimiter E'\x02')
+
+-- name: last_archive
+select e.data::text as data
+from event e
+where e.stream_id = 'log' and e.type = 'LogArchived'
+order by e.stream_version desc
+limit 1
+
+-- name: carry_log_forward
+select carry_log_forward(%(before)s, %(file)s, %(sha256)s, %(events)s, %(digest)s) as carried
+
+-- name: drop_archived_events
+select drop_archived_events(%(sha256)s) as dropped
+
+-- name: usage_archivable_before
+select c.cut, (select count(*) from usage u where u.recorded_at < c.cut) as samples
+from usage_archivable_before(%(before)s) as c (cut)
+
+-- name: roll_up_usage
+select r.cut, coalesce(r.samples, 0) as samples, coalesce(r.hours, 0) as hours from roll_up_usage(%(before)s) as r

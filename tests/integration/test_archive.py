@@ -1,0 +1,305 @@
+"""Archiving: what was in the log is in the file or in the log, at every moment and wherever it is killed."""
+
+import gzip
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from nodeunit.audit import invariants
+from nodeunit.audit.archive import Archived, archive, plan, read_archive
+from nodeunit.audit.archive_file import Reader
+from nodeunit.cli.app import app
+from nodeunit.domain.deployment import Assignment, evolve, initial_state
+from nodeunit.errors import DatabaseError, InputFileInvalid, LogAppendOnly
+from nodeunit.store import connections, log_reader, projections
+from nodeunit.store.connections import connect, explained
+from nodeunit.store.log_reader import RecordedEvent
+from nodeunit.store.report import snapshot
+from tests.support.databases import Databases
+from tests.support.histories import Histories
+from tests.support.locks import started
+from tests.support.rows import rows, value
+
+ROOT = Path(__file__).parents[2]
+TWO_DAYS = timedelta(days=2)
+DIGEST = "select digest from events_before('infinity')"
+
+KILLED = """
+import asyncio, os, signal, sys
+from datetime import datetime
+from pathlib import Path
+from nodeunit.audit.archive import archive
+
+def at_step(step):
+    if step == sys.argv[4]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(archive(sys.argv[1], datetime.fromisoformat(sys.argv[2]), Path(sys.argv[3]), at_step=at_step))
+"""
+
+
+@pytest.fixture(scope="session")
+def timescale_histories(timescale_databases: Databases) -> Histories:
+    return Histories(timescale_databases)
+
+
+@pytest.fixture(scope="session")
+def plain_histories(plain_databases: Databases) -> Histories:
+    return Histories(plain_databases)
+
+
+@pytest.fixture(params=["hypertable", "plain"])
+def history(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A log of four days."""
+    histories = {"hypertable": "timescale_histories", "plain": "plain_histories"}[request.param]
+    with request.getfixturevalue(histories).fresh() as conninfo:
+        yield conninfo
+
+
+async def everything(conninfo: str) -> list[RecordedEvent]:
+    async with connections.pool(conninfo, "test", max_size=2) as pool:
+        return [event async for event in log_reader.read_all(pool)]
+
+
+def without_archiving(events: list[RecordedEvent]) -> list[RecordedEvent]:
+    return [event for event in events if not event.type.endswith("Carried") and event.type != "LogArchived"]
+
+
+def holders(events: list[RecordedEvent]) -> dict[Any, Assignment]:
+    """Who has what after these events, by the pure fold, which refuses every gap. Of rows that still exist."""
+    states: dict[Any, Assignment] = {}
+    for event in events:
+        if event.stream_id.startswith("assignment-"):
+            known = states.get(event.deployment_id, initial_state())
+            states[event.deployment_id] = evolve(known, event.stream_version, event.event())
+        elif event.type == "DeploymentDeleted":
+            states.pop(event.deployment_id, None)
+    return states
+
+
+async def check(conninfo: str) -> None:
+    """The log that remains is sound, and the live tables are its fold."""
+    assert await projections.verify(conninfo) == []
+    assert await projections.rebuild(conninfo) == {"deployment_address": 0, "unit": 0}
+    async with snapshot(conninfo) as log:
+        assert [one for one in await invariants.check(log) if one.violations] == []
+
+
+async def archived(conninfo: str, before: datetime | timedelta, path: Path) -> Archived:
+    done = await archive(conninfo, before, path)
+    assert done.extent is not None
+    return done
+
+
+async def test_archive_and_live_log_are_what_the_log_was(history: str, tmp_path: Path) -> None:
+    before = await everything(history)
+    moment = datetime.now(UTC) - TWO_DAYS
+    planned = await plan(history, moment)
+    done = await archived(history, moment, tmp_path / "a.gz")
+    assert done.extent is not None
+    assert planned.extent == done.extent
+
+    filed, live = list(read_archive(tmp_path / "a.gz")), await everything(history)
+    assert 0 < len(filed) == done.extent.events < len(before)
+    assert filed + without_archiving(live) == before
+    # Carried events take the place of what they stand for, so all three ways of reading end in the same state.
+    assert holders(filed + live) == holders(live) == holders(before)
+    assert all(event.recorded_at >= done.extent.before for event in live)
+    assert sum(event.type.endswith("Carried") for event in live) == done.carried > 0
+    await check(history)
+
+    (told,) = rows(history, "select data from event where type = 'LogArchived'")
+    assert told["data"]["file"] == "a.gz"
+    assert told["data"]["sha256"] == done.sha256
+    assert done.sha256 in gzip.decompress((tmp_path / "a.gz").read_bytes()).splitlines()[-1].decode()
+
+
+async def test_the_cut_is_a_chunk_boundary_or_the_very_moment(history: str, tmp_path: Path) -> None:
+    moment = datetime.now(UTC) - TWO_DAYS
+    done = await archived(history, moment, tmp_path / "a.gz")
+    assert done.extent is not None
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    assert done.extent.before == (midnight if done.whole_chunks else moment)
+    chunks = rows(history, "select * from chunks_before('event', %s)", (done.extent.before,))
+    assert chunks == []
+
+
+async def test_killed_at_each_step_nothing_is_lost_and_it_can_be_run_again(history: str, tmp_path: Path) -> None:
+    log, moment, path = await everything(history), datetime.now(UTC) - TWO_DAYS, tmp_path / "a.gz"
+    digest = value(history, DIGEST)
+    for step in (
+        "planned", "begun", "block written", "written", "synced", "verified", "renamed", "folder synced",
+        "carried", "dropped",
+    ):  # fmt: skip
+        killed(history, moment, path, step)
+        assert value(history, DIGEST) == digest, step
+        assert path.exists() == (step in ("renamed", "folder synced", "carried", "dropped"))
+    killed(history, moment, path, "committed")
+    again = await archived(history, moment, path)
+    assert again.already
+    assert list(read_archive(path)) + without_archiving(await everything(history)) == log
+    assert not path.with_name("a.gz.partial").exists()
+    await check(history)
+
+
+def killed(conninfo: str, before: datetime, path: Path, step: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED, conninfo, before.isoformat(), str(path), step],
+        cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+
+
+async def test_three_archives_in_a_row(history: str, tmp_path: Path) -> None:
+    log = await everything(history)
+    paths = [tmp_path / f"{days}.gz" for days in (3, 2, 1)]
+    for days, path in zip((3, 2, 1), paths, strict=True):
+        await archived(history, timedelta(days=days), path)
+        await check(history)
+    # As if the archives themselves were old: their own events are archived too, and the last one lists them all.
+    headers = [Reader(path).header for path in paths]
+    checksums = [
+        value(history, "select data ->> 'sha256' from event where type = 'LogArchived' order by position limit 1")
+    ]
+    assert headers[1].earlier == checksums
+    last = value(history, "select data from event where type = 'LogArchived' order by stream_version desc limit 1")
+    assert [earlier["file"] for earlier in last["earlier"]] == ["3.gz", "2.gz"]
+    read = [event for path in paths for event in read_archive(path)]
+    assert without_archiving(read + await everything(history)) == log
+    assert holders(read + await everything(history)) == holders(log)
+
+
+async def test_an_archive_of_everything_archives_the_earlier_archive_too(
+    plain_histories: Histories, tmp_path: Path
+) -> None:
+    with plain_histories.fresh() as history:
+        await archived(history, TWO_DAYS, tmp_path / "a.gz")
+        await archived(history, datetime.now(UTC) + timedelta(days=1), tmp_path / "b.gz")
+        remaining = {event.type for event in await everything(history)}
+        assert remaining == {
+            "LogArchived", "DeploymentCarried", "AssignmentCarried", "UnitCarried", "DecisionsCarried"
+        }  # fmt: skip
+        await check(history)
+        assert (await plan(history, timedelta(0))).extent is not None  # the LogArchived itself
+        programs = value(
+            history, "select sum(jsonb_array_length(data -> 'programs')) from event where type = 'UnitCarried'"
+        )
+        assert programs == value(history, "select count(*) from deployment where address <> ''")
+
+
+async def test_a_cut_goes_around_transactions(plain_histories: Histories, tmp_path: Path) -> None:
+    with plain_histories.fresh() as history:
+        (found,) = rows(
+            history,
+            "select min(recorded_at) as first, max(recorded_at) as last from event "
+            "where type like 'DeploymentClaim%' group by transaction_id having count(*) > 2 "
+            "order by min(recorded_at) offset 50 limit 1",
+        )
+        done = await archived(history, found["last"], tmp_path / "a.gz")
+        assert done.extent is not None
+        assert done.extent.before == found["first"]
+        await check(history)
+
+
+async def test_a_transaction_left_open_is_not_archived_past(plain_histories: Histories, tmp_path: Path) -> None:
+    with plain_histories.fresh() as history, psycopg.connect(history) as writer:
+        log = await everything(history)
+        writer.execute("insert into deployment (package_name) values ('@yuants/late')")
+        done = await archived(history, timedelta(0), tmp_path / "a.gz")
+        assert done.extent is not None
+        assert done.extent.events == len(log)
+        writer.commit()
+        assert [event.type for event in without_archiving(await everything(history))] == ["DeploymentCreated"]
+        await check(history)
+
+
+async def test_who_writes_into_an_old_chunk_meanwhile_stops_the_switch(
+    timescale_histories: Histories, tmp_path: Path
+) -> None:
+    with timescale_histories.fresh() as history, psycopg.connect(history) as writer:
+        log = await everything(history)
+        writer.execute(
+            "insert into event (recorded_at, stream_id, stream_version, type) "
+            "values (now() - interval '3 days', 'decision-late-1', 1, 'UnitListenerDeaf')"
+        )
+        task = await started(history, archive(history, TWO_DAYS, tmp_path / "a.gz"))
+        writer.commit()
+        with pytest.raises(DatabaseError, match=r"NU008.*has \d+ events and not the \d+ that were written"):
+            await task
+        assert len(await everything(history)) == len(log) + 1
+        with pytest.raises(InputFileInvalid, match="other events; give another name"):
+            await archive(history, TWO_DAYS, tmp_path / "a.gz")
+        done = await archived(history, TWO_DAYS, tmp_path / "b.gz")
+        assert "decision-late-1" in {event.stream_id for event in read_archive(tmp_path / "b.gz")}
+        assert done.carried > 0
+
+
+async def test_only_one_archives_at_a_time(history: str, tmp_path: Path) -> None:
+    with psycopg.connect(history) as other:
+        other.execute("select pg_advisory_lock(hashtextextended('nodeunit archive ' || current_schema(), 0))")
+        with pytest.raises(DatabaseError, match="another nodeunit archive is at work"):
+            await archive(history, TWO_DAYS, tmp_path / "a.gz")
+
+
+async def test_nothing_else_gets_events_out_of_the_log(history: str) -> None:
+    log = await everything(history)
+    for statement in (
+        "delete from event",
+        "delete from only event",
+        "update event set data = '{}'",
+        "truncate event",
+        "select set_config('nodeunit.archived_before', 'infinity', true); delete from event",
+        "select drop_archived_events('no such file')",
+    ):
+        async with await connect(history, "test") as connection:
+            with pytest.raises(LogAppendOnly):
+                async with explained(), connection.transaction():
+                    await connection.execute(statement.encode())
+    assert await everything(history) == log
+
+
+async def test_a_file_of_another_log_is_left_alone(history: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.gz"
+    path.write_bytes(b"somebody's only copy")
+    with pytest.raises(InputFileInvalid):
+        await archive(history, TWO_DAYS, path)
+    assert path.read_bytes() == b"somebody's only copy"
+    with pytest.raises(InputFileInvalid, match="cannot be written"):
+        await archive(history, TWO_DAYS, tmp_path / "missing" / "a.gz")
+
+
+async def test_the_same_file_for_a_later_moment_is_refused(history: str, tmp_path: Path) -> None:
+    await archived(history, timedelta(days=3), tmp_path / "a.gz")
+    with pytest.raises(InputFileInvalid, match="is an earlier archive"):
+        await archive(history, timedelta(days=1), tmp_path / "a.gz")
+
+
+async def test_nothing_old_is_nothing_to_archive(history: str, tmp_path: Path) -> None:
+    assert (await archive(history, timedelta(days=30), tmp_path / "a.gz")).extent is None
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_command_line(history: str, tmp_path: Path) -> None:
+    path = str(tmp_path / "a.gz")
+
+    def said(*arguments: str) -> str:
+        result = CliRunner().invoke(app, ["archive", "--database", history, *arguments])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    assert "would archive " in said("--before", "2d", "--to", path, "--dry-run")
+    done = said("--before", "2d", "--to", path)
+    told = r"^archived \d+ events, positions 1 to \d+: .*a\.gz, 0\.1 MiB, SHA-256 [0-9a-f]{64}$"
+    assert re.search(told, done, re.MULTILINE)
+    assert ("the cut is at" in done) == value(history, "select is_hypertable('event')")
+    assert "nothing to archive" in said("--before", "30d", "--to", str(tmp_path / "b.gz"))
