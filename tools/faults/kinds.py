@@ -12,6 +12,7 @@ from uuid import UUID
 from nodeunit.clock import boottime
 from nodeunit.store.connections import ANSWER_WITHIN_S
 from tools.faults.fleet import Fleet
+from tools.faults.proxy import Fuse
 from tools.faults.unit import Unit
 
 BACK_WITHIN_S = 20.0
@@ -238,6 +239,22 @@ async def contend(fleet: Fleet, fault: Fault, random: Random) -> None:
     fault.heals()
 
 
+async def cut_at_claim(fleet: Fleet, fault: Fault, random: Random) -> None:
+    """Each unit's connection reset at some byte of a claim or of its answer; several times over."""
+    fault.rows_must_stay = True
+    fault.strikes()
+    for _ in range(4):
+        for proxy in fleet.proxies.values():
+            at = random.randrange(3000) if random.random() < 0.5 else None
+            fuse = Fuse(sent=at, received=None if at is not None else random.randrange(1200))
+            proxy.set_fuse(fuse)
+        fault.inserted += await fleet.insert(3, "stop", "plain")
+        await asyncio.sleep(random.uniform(0.05, 0.4))
+    for proxy in fleet.proxies.values():
+        proxy.set_fuse(None)
+    fault.heals()
+
+
 async def freeze_one_and_claim(fleet: Fleet, fault: Fault, random: Random) -> None:
     """Supervisor and daemon of one unit frozen for six leases, while rows come in one by one: nobody waits for it."""
     fault.may_be_lost = True
@@ -282,6 +299,7 @@ KINDS: dict[str, Kind] = {
     "fail-over": fail_over,
     "drain": drain,
     "contend": contend,
+    "cut-at-claim": cut_at_claim,
     "freeze-one-and-claim": freeze_one_and_claim,
     "burn-cpu": burn_cpu,
     "burn-cpu-300s": burn_cpu_300_s,

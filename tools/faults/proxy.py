@@ -1,10 +1,28 @@
-"""A TCP proxy in front of the database that tests cut, close, slow down or make deaf."""
+"""A TCP proxy in front of the database: tests cut it, slow it down, make it deaf, or blow it at a byte of their choice."""
 
 import asyncio
+import re
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+CLAIM = b"claim_deployment"
+_PREPARES_CLAIM = re.compile(rb"P.{4}(\w+)\0[^\0]*" + CLAIM, re.DOTALL)
+
+
+@dataclass
+class Fuse:
+    """Blows once, that many bytes after the beginning of the next claim: of what the client sends, or of the answer."""
+
+    sent: int | None = None
+    received: int | None = None
+    strands: bool = False
+    """Whether the connection is stranded then; else it is reset."""
+    passed: dict[bool, int] = field(default_factory=lambda: {True: 0, False: 0})
+    """Bytes since the claim began, by whether the client sent them."""
+    blown: bool = False
 
 
 class Proxy:
@@ -24,6 +42,8 @@ class Proxy:
         self._hears.set()
         self._delay_s = 0.0
         self._stranded: set[asyncio.Task[None]] = set()
+        self._fuse: Fuse | None = None
+        self._claiming: asyncio.Task[None] | None = None
         self.port = 0
         self.accepted = 0
         """How many connections were ever accepted."""
@@ -82,6 +102,10 @@ class Proxy:
         """The open connections pass nothing ever again, unless cut; new ones work, as after a middlebox restarted."""
         self._stranded |= self._links
 
+    def set_fuse(self, fuse: Fuse | None) -> None:
+        """Watch for the next claim."""
+        self._fuse, self._claiming = fuse, None
+
     async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -92,9 +116,10 @@ class Proxy:
             await self._hears.wait()
             there, back = await asyncio.open_connection(self._host, self._port)
             writers.append(back)
+            names: set[bytes] = {CLAIM}
             async with asyncio.TaskGroup() as pumps:
-                pumps.create_task(self._pump(task, reader, back))
-                pumps.create_task(self._pump(task, there, writer))
+                pumps.create_task(self._pump(task, reader, back, names))
+                pumps.create_task(self._pump(task, there, writer, None))
         except* OSError:
             pass  # one side has gone; the other is told in the finally
         except* asyncio.CancelledError:
@@ -106,15 +131,49 @@ class Proxy:
             self._stranded.discard(task)
 
     async def _pump(
-        self, link: "asyncio.Task[None]", reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        link: "asyncio.Task[None]",
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        claims: set[bytes] | None,
     ) -> None:
+        """One direction. `claims`, of the client's: the names by which claims go on this connection."""
         while data := await reader.read(65536):
             await self._hears.wait()
             if self._delay_s:
                 await asyncio.sleep(self._delay_s)
+            if claims is not None:
+                self._look_for_claim(link, data, claims)
             if link in self._stranded:
+                continue
+            if self._claiming is link and (left := self._burn(len(data), sent=claims is not None)) is not None:
+                writer.write(data[:left])
+                await writer.drain()
+                assert self._fuse is not None
+                if not self._fuse.strands:
+                    raise ConnectionResetError
+                self._stranded.add(link)
                 continue
             writer.write(data)
             await writer.drain()
         await self._hears.wait()
         raise ConnectionResetError  # an orderly end on one side ends both
+
+    def _look_for_claim(self, link: "asyncio.Task[None]", data: bytes, claims: set[bytes]) -> None:
+        """A claim is prepared once on each connection, and only named from then on."""
+        claims |= {b"\0" + name + b"\0" for name in _PREPARES_CLAIM.findall(data)}
+        if self._fuse is not None and self._claiming is None and any(name in data for name in claims):
+            self._claiming = link
+
+    def _burn(self, passing: int, *, sent: bool) -> int | None:
+        """How many of the bytes may still pass; None: all, the fuse burns on."""
+        fuse = self._fuse
+        if fuse is None or fuse.blown:
+            return None
+        before = fuse.passed[sent]
+        fuse.passed[sent] += passing
+        limit = fuse.sent if sent else fuse.received
+        if limit is None or before + passing < limit:
+            return None
+        fuse.blown = True
+        return limit - before
