@@ -10,17 +10,18 @@ create or replace function claim_deployment(
 language plpgsql security definer set search_path from current as $$
 declare
     v_version integer := p_version;
+    v_address text;
     v_won boolean;
 begin
     perform append_decisions(p_address, p_epoch, p_stream_version, p_events);
 
     -- A row that somebody else has locked is being claimed or changed: waiting for the outcome would only tell later
-    -- what the ordering constraint knows. Row before order, as in the triggers, so that nobody deadlocks.
-    perform from deployment
-    where id = p_deployment_id and address_version = p_version and address = p_holder
-      and enabled and type = 'deployment'
+    -- what the ordering constraint knows. Row before order, as in the triggers, so that nobody deadlocks. The address is
+    -- compared afterwards: as a condition it would tempt the planner to walk the index of all unassigned rows.
+    select address into v_address from deployment
+    where id = p_deployment_id and address_version = p_version and enabled and type = 'deployment'
     for no key update skip locked;
-    v_won := found;
+    v_won := found and v_address = p_holder;
 
     if v_won and p_holder <> '' then
         -- Whoever was lost may be coming back at this moment: its lease row says who was first.
