@@ -67,8 +67,13 @@ begin
         exists (
             select from deployment d where d.enabled and d.type = 'deployment' and d.address = ''
         ) or exists (
-            select from lease l join deployment d on d.address = l.address
-            where l.epoch is null and d.enabled and d.type = 'deployment'
+            -- A count, for it is done by the index. To find one row the planner would read the table from its beginning,
+            -- expecting to meet one soon; in an idle fleet there is none.
+            select from lease l
+            where l.epoch is null and (
+                select count(*) from deployment d
+                where d.address = l.address and d.address <> '' and d.enabled and d.type = 'deployment'
+            ) > 0
         ),
         (
             select greatest(extract(epoch from u.drain_until - v_now), 0)::double precision

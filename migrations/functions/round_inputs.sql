@@ -50,9 +50,12 @@ begin
     ),
     candidate as (
         (
+            -- By the index for each unit that is gone (`offset 0`): most of them left nothing behind.
             select d.*, 0 as rank
             from lease l
-            join deployment d on d.address = l.address
+            cross join lateral (
+                select h.* from deployment h where h.address = l.address and h.address <> '' offset 0
+            ) d
             where l.epoch is null and d.enabled and d.type = 'deployment'
               and d.package_name || '@' || d.package_version <> all (p_refused)
             order by d.updated_at, d.created_at, d.id
