@@ -29,5 +29,6 @@ select d.id, d.package_name, d.package_version, d.command, d.args, d.env, d.type
        d.enabled, d.on_disconnect, d.revision
 from deployment d
 where d.enabled
-  and (d.address = %(address)s and d.type = 'deployment' or d.type = 'daemon')
+  -- `<> ''` is what the index is limited to, which a prepared statement cannot know of its parameter.
+  and (d.address = %(address)s and d.address <> '' and d.type = 'deployment' or d.type = 'daemon')
 order by d.id
