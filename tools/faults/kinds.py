@@ -34,6 +34,8 @@ class Fault:
     """Whether the victim may be declared lost for this."""
     rows_must_stay: bool = False
     """Whether every program must go on untouched, under the same claim."""
+    freezes_programs: bool = False
+    """Whether the programs stand still too: what is frozen does not run, and counts again once it is thawed."""
     watches: str = ""
     """What else is measured: `decides` or `drain`."""
     inserted: list[UUID] = field(default_factory=list)
@@ -104,6 +106,7 @@ async def freeze_both(fleet: Fleet, fault: Fault, random: Random) -> None:
 
 async def freeze_machine(fleet: Fleet, fault: Fault, random: Random) -> None:
     """SIGSTOP to everything of the unit, guard and programs too, as a paused machine: beyond what `stop` promises."""
+    fault.freezes_programs = True
     await _freeze(fleet, fault, random.uniform(1.2, 2.0), *fault.victim.everything())
 
 

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of the database: tests cut it, slow it down, make it deaf, or blow it at a byte of their choice."""
+"""A TCP proxy in front of the database: it cuts, slows down, goes deaf, or blows at a byte of one's choice."""
 
 import asyncio
 import re

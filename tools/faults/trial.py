@@ -93,7 +93,8 @@ async def run_trial(fleet: Fleet, name: str, kind: Kind, seed: int) -> Outcome:
 def _read_journals(fleet: Fleet, fault: Fault, before: list[Row], since: float, outcome: Outcome) -> None:
     copies = fleet.journals.copies(since - STARTED_BEFORE_S)
     stops = {row.id for row in before if row.on_disconnect == "stop"} | set(fault.inserted)
-    for deployment, seconds in overlaps(copies, since).items():
+    counted_from = fault.healed_at if fault.freezes_programs else since
+    for deployment, seconds in overlaps(copies, counted_from).items():
         if deployment in stops:
             outcome.stop_overlap_s += seconds
         else:

@@ -1,0 +1,99 @@
+"""Deliberately broken builds: is the checker able to see what it is there for?
+
+Each takes away one thing that a promise rests on, from outside: by a patch of the copy that the units run from, or of
+the schema in that one database. Nothing in the product can switch anything of it off.
+"""
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.faults.build import Patch, make_build
+from tools.faults.run import Run, Shape, execute
+
+
+@dataclass(frozen=True)
+class Breakage:
+    """What is broken, and the kinds of faults that must bring it to light."""
+
+    says: str
+    kinds: tuple[str, ...]
+    patches: Mapping[str, Patch]
+    prepare: Callable[[str], None] = lambda conninfo: None
+
+
+def replacing(old: str, new: str = "") -> Patch:
+    """The file with one text in place of another, which must be there; white space counts as any other."""
+    pattern = r"\s+".join(map(re.escape, old.split()))
+
+    def patch(text: str) -> str:
+        changed, times = re.subn(pattern, lambda _: new, text)
+        if not times:
+            raise ValueError(f"there is no {old!r} any more: take away what does its work now")
+        return changed
+
+    return patch
+
+
+def without(*texts: str) -> Patch:
+    """The file without these texts."""
+    patches = [replacing(text) for text in texts]
+    return lambda text: functools.reduce(lambda changed, patch: patch(changed), patches, text)
+
+
+def drop_the_order(conninfo: str) -> None:
+    """The ordering table keeps its rows and forgets its rules."""
+    execute(
+        conninfo,
+        "alter table assignment_order drop constraint assignment_order_has_one_event_per_version, "
+        "drop constraint assignment_order_invents_no_past, drop constraint assignment_order_state_is_unique",
+    )
+
+
+BREAKAGES = {
+    # The constraints alone are not enough to break anything: the functions lock the row and look at its version first,
+    # which keeps order as long as everybody uses them. So that goes as well, as in a version that relied on the
+    # constraints, and between the look and the claim there is time for another one.
+    "order": Breakage(
+        "the ordering constraints are dropped",
+        ("contend",),
+        {
+            "migrations/functions/append_assignment.sql": without(
+                "on conflict on constraint assignment_order_has_one_event_per_version do nothing",
+                "and d.address_version = p_version - 1",
+            ),
+            "migrations/functions/claim_deployment.sql": replacing(
+                "v_won := found and v_address = p_holder;", "perform pg_sleep(0.1); v_won := true;"
+            ),
+        },
+        drop_the_order,
+    ),
+    "deadline": Breakage(
+        "supervisor and guard take every lease for an hour longer",
+        ("freeze-daemon",),
+        {"nodeunit/supervisor/lease.py": replacing("return cls(expires, now)", "return cls(expires + 3600.0, now)")},
+    ),
+    "epoch": Breakage(
+        "a stale epoch may renew the lease and write",
+        ("freeze-daemon",),
+        {
+            "migrations/functions/heartbeat.sql": without("and l.epoch = p_epoch"),
+            "migrations/functions/append_decisions.sql": without("and epoch = p_epoch"),
+            "migrations/functions/release_deployment.sql": without("and epoch = p_epoch"),
+        },
+    ),
+}
+
+
+def is_caught(breakage: Breakage, directory: Path, *, trials: int, seed: int, shape: Shape | None = None) -> list[str]:
+    """Runs trials of a broken build until something is found; what was found, empty when nothing was."""
+    build = make_build(directory / "build", breakage.patches)
+    for number in range(trials):
+        run = Run(build, directory, shape or Shape(), prepare=breakage.prepare)
+        run.trials([(breakage.kinds[number % len(breakage.kinds)], seed + number)])
+        found = [fault for outcome in run.outcomes for fault in outcome.faults] + run.violations
+        if found:
+            return found
+    return []
