@@ -100,9 +100,7 @@ def _wait_until_ready(name: str) -> None:
         running = _docker("inspect", "--format", "{{.State.Running}}", name).stdout.strip()
         if running != "true" or time.monotonic() > deadline:
             logs = _docker("logs", "--tail", "5", name)
-            raise NoDatabase(
-                f"The database container does not become ready: {_last_line(logs.stderr or logs.stdout)}"
-            )
+            raise NoDatabase(f"The database container does not become ready: {_last_line(logs.stderr or logs.stdout)}")
         time.sleep(0.1)
 
 
@@ -133,9 +131,7 @@ def _docker(*arguments: str, stdin: str = "", timeout_s: float = 20) -> subproce
     """Run one docker command; a missing command and one that hangs are failures like any other."""
     command = ["docker", *arguments]
     try:
-        return subprocess.run(
-            command, input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False
-        )
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False)
     except FileNotFoundError:
         return subprocess.CompletedProcess(command, 127, "", "there is no docker command")
     except subprocess.TimeoutExpired:
