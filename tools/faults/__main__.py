@@ -16,6 +16,7 @@ from nodeunit.clock import boottime
 from tools.faults.build import make_build
 from tools.faults.kinds import KINDS, NOT_AT_RANDOM
 from tools.faults.run import Run, Shape
+from tools.faults.skew import make_skewed_build
 from tools.faults.summary import notes, table
 from tools.faults.trial import Outcome
 
@@ -40,7 +41,8 @@ def main() -> int:
             faults = "; ".join(outcome.faults) or "ok"
             print(f"{len(run.outcomes)} {outcome.kind} {outcome.seed}: {faults}", file=sys.stderr, flush=True)
 
-        run = Run(make_build(directory / "build"), directory, shape, tell)
+        odd_one = make_skewed_build(directory / "skewed", options.skew) if options.skew else None
+        run = Run(make_build(directory / "build"), directory, shape, tell, odd_one=odd_one)
         for plan in _plans(names, options.seed, options.trials if until is None else AT_ONCE):
             run.trials(plan, until)
             if until is None or boottime() >= until:
@@ -71,6 +73,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--units", type=int, default=3)
     parser.add_argument("--rows", type=int, default=12, help="programs of the whole fleet [12]")
     parser.add_argument("--stops", type=float, default=0.5, help="share of the rows that are on_disconnect=stop [0.5]")
+    parser.add_argument("--skew", type=int, default=0, help="seconds by which the wall clock of one unit is off [0]")
     parser.add_argument("--directory", help="keep journals, logs and trials.jsonl there")
     return parser.parse_args()
 

@@ -103,11 +103,12 @@ async def fleet(
     stops: float = 0.5,
     ttl_s: float = 2.0,
     heartbeat_s: float = 0.5,
+    odd_one: Build | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Fleet]:
     """A fleet on a migrated database, settled, with as many rows of `on_disconnect = stop` as the share `stops` says.
 
-    Everything is killed when the block ends.
+    The first unit runs from `odd_one` if that is given. Everything is killed when the block ends.
     """
     async with AsyncExitStack() as stack:
         observer = Observer(conninfo)
@@ -126,7 +127,8 @@ async def fleet(
                 "ENABLE_CUSTOM_COMMAND": "true",
                 **(settings or {}),
             }
-            unit = Unit(f"unit-{number}", build, directory, environment)
+            its_build = odd_one if odd_one is not None and number == 1 else build
+            unit = Unit(f"unit-{number}", its_build, directory, environment)
             made.units.append(unit)
             if proxy is not None:
                 made.proxies[unit.name] = proxy

@@ -39,6 +39,8 @@ class Run:
     on_outcome: Callable[[Outcome], None] = lambda outcome: None
     outcomes: list[Outcome] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
+    odd_one: Build | None = None
+    """What the first unit of each fleet runs from, if it is to differ."""
     prepare: Callable[[str], None] = lambda conninfo: None
     """Called with each migrated database, before its fleet starts: where broken builds break it."""
 
@@ -86,7 +88,7 @@ class Run:
         shape = self.shape
         async with fleet(
             self.build, directory, conninfo, server=shared, through_proxies=through_proxies, units=shape.units,
-            rows=shape.rows, stops=shape.stops, ttl_s=shape.ttl_s, heartbeat_s=shape.heartbeat_s,
+            rows=shape.rows, stops=shape.stops, ttl_s=shape.ttl_s, heartbeat_s=shape.heartbeat_s, odd_one=self.odd_one,
         ) as running:  # fmt: skip
             yield running
 
