@@ -1,0 +1,74 @@
+"""The fleet at a moment of the past: from a database by its SQL fold, from archive files by the same fold in Python."""
+
+from contextlib import aclosing
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from nodeunit.audit.source import EventSource
+from nodeunit.domain.fleet import DeploymentState, Fleet, UnitState
+from nodeunit.store import fleet
+from nodeunit.store.search import Connection
+
+HISTORY_WITHOUT = [
+    "DeploymentClaimRound",
+    "DeploymentClaimEligibility",
+    "DeploymentClaimAttempt",
+    "DeploymentClaimSkipped",
+    "DecisionsCarried",
+]
+"""What a history leaves out: how it came to a claim is what `why` tells."""
+
+
+class FleetAt(msgspec.Struct, kw_only=True):
+    """Who held what."""
+
+    at: datetime | None
+    """The moment asked for; None: the end of what was read."""
+    position: int | None
+    units: list[UnitState]
+    """Each that had ever joined, by address."""
+    deployments: list[DeploymentState]
+    """Each that existed, by id."""
+
+    def names(self) -> dict[str, str]:
+        """What each unit was called, by address."""
+        return {unit.address: unit.name for unit in self.units}
+
+    def of_deployment(self, deployment_id: UUID) -> "FleetAt":
+        """The same moment, with one deployment alone."""
+        kept = [d for d in self.deployments if d.deployment_id == deployment_id]
+        return msgspec.structs.replace(self, deployments=kept)
+
+    def of_unit(self, address: str) -> "FleetAt":
+        """The same moment, with what one unit held."""
+        kept = [d for d in self.deployments if d.address == address]
+        units = [unit for unit in self.units if unit.address == address]
+        return msgspec.structs.replace(self, units=units, deployments=kept)
+
+
+async def at_moment(connection: Connection, at: datetime | None = None, position: int | None = None) -> FleetAt:
+    """The fleet of a database at a time, a position or now. Raises MomentArchived."""
+    moment = await fleet.moment(connection, at, position)
+    return FleetAt(
+        at=at,
+        position=position,
+        units=await fleet.units(connection, moment),
+        deployments=await fleet.deployments(connection, moment),
+    )
+
+
+async def fold(source: EventSource, at: datetime | None = None, position: int | None = None) -> FleetAt:
+    """The fleet at the end of a source. Every event is decoded. `at` and `position` say what the source ends with."""
+    state = Fleet()
+    async with aclosing(aiter(source)) as events:
+        async for recorded in events:
+            state.apply(
+                recorded.event(),
+                deployment_id=recorded.deployment_id,
+                unit_address=recorded.unit_address,
+                stream_version=recorded.stream_version,
+                recorded_at=recorded.recorded_at,
+            )
+    return FleetAt(at=at, position=position, units=state.units(), deployments=state.deployments())
