@@ -1,0 +1,234 @@
+"""Deciding the recorded rounds again. As they were recorded they must come out the same: that proves the log complete.
+
+A round is one transaction: its inputs (DeploymentClaimRound), what it said about itself (eligibility, attempt, skip)
+and the claim. Decided again, each of these events must come out as it stands there; a claim without recorded inputs is
+a difference too. Under another policy only the decision is compared, and who would have had which row is carried on.
+"""
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from nodeunit.audit.source import EventSource
+from nodeunit.domain.events import (
+    DeploymentClaimAttempt,
+    DeploymentClaimed,
+    DeploymentClaimEligibility,
+    DeploymentClaimRound,
+    DeploymentClaimSkipped,
+    DeploymentReleased,
+    Event,
+    Unknown,
+)
+from nodeunit.domain.round import Decision, decide, recorded_inputs
+from nodeunit.domain.what_if import Alternative, Spread, imbalance
+from nodeunit.store.log_reader import RecordedEvent
+
+TYPES = [
+    kind.__name__
+    for kind in (
+        DeploymentClaimRound,
+        DeploymentClaimEligibility,
+        DeploymentClaimAttempt,
+        DeploymentClaimSkipped,
+        DeploymentClaimed,
+        DeploymentReleased,
+    )
+]
+"""What a backtest reads."""
+
+LONGEST_ROUND = timedelta(minutes=1)
+"""Events of one transaction are recorded within it: a statement of a unit may take five seconds."""
+
+DIFFERENCES_KEPT = 1000
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """A round that comes out another way."""
+
+    at: datetime | None
+    position: int
+    """Of the event with the inputs; in a rounds table, the number of the round."""
+    unit: str
+    """Whose round it was."""
+    recorded: str
+    instead: str
+
+
+class UnitSpread(msgspec.Struct, frozen=True, kw_only=True):
+    """What one unit got, and what it would have got."""
+
+    unit: str
+    claims: int
+    claims_instead: int
+    held: int
+    """At the end, of the rows that were claimed."""
+    held_instead: int
+
+
+class Backtest(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of deciding again."""
+
+    decisions: int
+    differing: int
+    differences: list[Difference]
+    """The first of them, up to a limit."""
+    outcomes: dict[str, dict[str, int]]
+    """Recorded outcome to outcome now, how many."""
+    another_policy: bool
+    """Whether any unit decided otherwise than recorded."""
+    units: list[UnitSpread]
+    imbalance: float | None
+    """Maximum over mean of the rows that each unit claimed; 1 is even."""
+    imbalance_instead: float | None
+
+    @property
+    def reproduced(self) -> int:
+        return self.decisions - self.differing
+
+
+class Tally:
+    """Counts what came out, as it comes."""
+
+    def __init__(self) -> None:
+        self.spread = Spread()
+        self.another_policy = False
+        self._decisions = 0
+        self._differing = 0
+        self._differences: list[Difference] = []
+        self._outcomes: dict[str, Counter[str]] = {}
+
+    def count(self, recorded: str, instead: str, difference: Difference | None) -> None:
+        """One decision."""
+        self._decisions += 1
+        self._outcomes.setdefault(recorded, Counter())[instead] += 1
+        if difference is not None:
+            self._differing += 1
+            if len(self._differences) < DIFFERENCES_KEPT:
+                self._differences.append(difference)
+
+    def result(self) -> Backtest:
+        """What was counted until now."""
+        spread = self.spread
+        held, held_instead = spread.held(), spread.held_instead()
+        units = sorted((spread.units | spread.claims.keys() | spread.claims_instead.keys()) - {""})
+        return Backtest(
+            decisions=self._decisions,
+            differing=self._differing,
+            differences=self._differences,
+            outcomes={outcome: dict(found) for outcome, found in sorted(self._outcomes.items())},
+            another_policy=self.another_policy,
+            units=[
+                UnitSpread(
+                    unit=unit,
+                    claims=spread.claims[unit],
+                    claims_instead=spread.claims_instead[unit],
+                    held=held[unit],
+                    held_instead=held_instead[unit],
+                )
+                for unit in units
+            ],
+            imbalance=imbalance(spread.claims[unit] for unit in units),
+            imbalance_instead=imbalance(spread.claims_instead[unit] for unit in units),
+        )
+
+
+async def backtest(
+    source: EventSource,
+    alternative: Alternative,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Backtest:
+    """Decides each round again that looked in the given time. The source has events of `TYPES`, from and to
+    `LONGEST_ROUND` beyond that time, so that no round is cut in two.
+    """
+    tally = Tally()
+    async with aclosing(_transactions(source)) as transactions:
+        async for transaction in transactions:
+            first = next((e for e in transaction if e.type == "DeploymentClaimRound"), transaction[0])
+            if (since is None or first.recorded_at >= since) and (until is None or first.recorded_at < until):
+                _judge(tally, transaction, alternative)
+    return tally.result()
+
+
+async def _transactions(source: EventSource) -> AsyncGenerator[list[RecordedEvent], None]:
+    """In the order of commits the events of a transaction stand together."""
+    together: list[RecordedEvent] = []
+    async with aclosing(aiter(source)) as events:
+        async for event in events:
+            if together and event.transaction_id != together[0].transaction_id:
+                yield together
+                together = []
+            together.append(event)
+    if together:
+        yield together
+
+
+def _judge(tally: Tally, transaction: list[RecordedEvent], alternative: Alternative) -> None:
+    decoded = [recorded.event() for recorded in transaction]
+    for event in decoded:
+        if isinstance(event, DeploymentReleased):
+            tally.spread.release(event.deployment_id)
+    claims = [event for event in decoded if isinstance(event, DeploymentClaimed)]
+    at = next((n for n, event in enumerate(decoded) if isinstance(event, DeploymentClaimRound)), None)
+    if at is None:
+        for recorded in transaction:
+            if recorded.type == "DeploymentClaimed":
+                tally.count("claim", "", _difference(recorded, f"claim {recorded.deployment_id}", "no inputs recorded"))
+        return
+    recorded, inputs_event = transaction[at], decoded[at]
+    assert isinstance(inputs_event, DeploymentClaimRound)
+    inputs = recorded_inputs(inputs_event)
+    me = recorded.unit_address
+    again = decide(me, alternative.of(inputs))
+    as_recorded = not alternative.changes(inputs)
+    tally.another_policy |= not as_recorded
+    tally.spread.units.update(unit.address for unit in inputs.units if unit.policy != "none")
+
+    then = _outcome(inputs_event.outcome, inputs_event.deployment_id)
+    now = _outcome(again.reason or again.outcome, again.candidate.id if again.candidate else UNSET)
+    difference = _difference(recorded, then, now) if then != now else None
+    if difference is None and as_recorded:
+        fault = next(_faults(me, again, decoded[at + 1 :], claims), None)
+        difference = _difference(recorded, then, fault) if fault else None
+    tally.count(inputs_event.outcome, again.reason or again.outcome, difference)
+
+    for claim in claims:
+        candidate = next((c for c in inputs.candidates if c.id == claim.deployment_id), None)
+        if candidate is not None:
+            instead = tally.spread.taker(candidate, alternative.of(inputs)) or ""
+            tally.spread.claim(claim.deployment_id, claim.claimant, instead)
+
+
+def _faults(me: str, again: Decision, events: list[Event | Unknown], claims: list[DeploymentClaimed]) -> Iterator[str]:
+    """What the round said about itself, or did, that its inputs do not lead to."""
+    expected: list[Event | None] = [again.eligibility, again.attempt]
+    conflict = None
+    if again.candidate is not None:
+        conflict = DeploymentClaimSkipped("claim_conflict", again.candidate.id, me)
+        claimed = DeploymentClaimed(again.candidate.id, me)
+        expected.append(claimed if claims else conflict)
+    else:
+        expected.append(again.skipped)
+    found = [event for event in events if not isinstance(event, DeploymentReleased)]
+    wanted = [event for event in expected if event is not None]
+    for event, right in zip(found, wanted, strict=False):
+        if event != right:
+            yield f"{type(right).__name__} {msgspec.json.encode(right).decode()}"
+    if len(found) != len(wanted):
+        yield f"{len(wanted)} events of the round, not {len(found)}"
+
+
+def _outcome(outcome: str, deployment_id: UUID | UnsetType) -> str:
+    return f"{outcome} {deployment_id}" if isinstance(deployment_id, UUID) else outcome
+
+
+def _difference(recorded: RecordedEvent, then: str, now: str) -> Difference:
+    return Difference(
+        at=recorded.recorded_at, position=recorded.position, unit=recorded.unit_address, recorded=then, instead=now
+    )

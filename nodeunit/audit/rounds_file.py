@@ -1,0 +1,46 @@
+"""Deciding again the rounds of a report, from its table alone: `domain.rounds_table` reads it."""
+
+from nodeunit.audit.backtest import Backtest, Difference, Tally
+from nodeunit.domain import rounds_table
+from nodeunit.domain.placement import Standings
+from nodeunit.domain.policy import Weights
+from nodeunit.domain.what_if import Alternative
+
+POLICY = "resource_usage"
+"""The policy whose metrics such a table shows."""
+
+
+def backtest(markdown: str, alternative: Alternative) -> Backtest:
+    """Decides each round of the first rounds table in the text again. Raises InputFileInvalid.
+
+    The table has one candidate a round and does not tell who decided at the same time; so a decision is reproduced when
+    the claimant is among the eligible.
+    """
+    rows = rounds_table.read(markdown)
+    policy = alternative.policy or POLICY
+    weights = Weights(
+        Weights().cpu if alternative.cpu_weight is None else alternative.cpu_weight,
+        Weights().memory if alternative.memory_weight is None else alternative.memory_weight,
+    )
+    tally = Tally()
+    tally.another_policy = policy != POLICY or weights.normalised() != Weights()
+    for row, inputs in zip(rows, rounds_table.inputs(rows, policy, weights), strict=True):
+        (candidate,) = inputs.candidates
+        standings = Standings(inputs.units)
+        eligible = [
+            unit for compared in standings.for_package(candidate.package).values() for unit in compared.eligible
+        ]
+        difference = None
+        if row.claimant not in eligible:
+            difference = Difference(
+                at=None,
+                position=row.number,
+                unit=row.claimant,
+                recorded=f"{row.claimant} claims {row.deployment}",
+                instead=f"{' or '.join(eligible) or 'nobody'} claims it",
+            )
+        tally.count("claim", "claim" if difference is None else "not_eligible", difference)
+        tally.spread.units.update(row.usage)
+        instead = row.claimant if row.claimant in eligible else tally.spread.taker(candidate, inputs) or ""
+        tally.spread.claim(candidate.id, row.claimant, instead)
+    return tally.result()

@@ -1,0 +1,149 @@
+"""`nodeunit backtest`: decide recorded rounds again, as they were or under another policy."""
+
+import asyncio
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nodeunit.audit import backtest as audit
+from nodeunit.audit import rounds_file
+from nodeunit.audit.backtest import LONGEST_ROUND, TYPES, Backtest
+from nodeunit.audit.source import ArchiveFiles, EventSource, LiveLog
+from nodeunit.audit.wording import called
+from nodeunit.cli.database import Database, given
+from nodeunit.cli.moments import FORMS, When, resolve, when
+from nodeunit.cli.render import Column, Output, document, lines, table, write
+from nodeunit.domain.policy import POLICIES
+from nodeunit.domain.what_if import Alternative
+from nodeunit.errors import DecisionsDiffer, InputFileInvalid, UnknownPolicy, WeightInvalid
+from nodeunit.store import search
+from nodeunit.store.search import Wanted
+
+SHOWN = 20
+"""So many differences are listed for people; JSON has up to a thousand."""
+
+Weight = Annotated[float | None, typer.Option(metavar="NUMBER", help="Instead of the recorded one.")]
+
+
+def backtest(
+    database: Database = "",
+    policy: Annotated[str, typer.Option("--policy", metavar="NAME", help=f"One of {', '.join(POLICIES)}.")] = "",
+    cpu_weight: Weight = None,
+    memory_weight: Weight = None,
+    since: Annotated[When | None, typer.Option("--from", metavar="TIME", parser=when, help=f"{FORMS}.")] = None,
+    until: Annotated[When | None, typer.Option("--to", metavar="TIME", parser=when, help="Before this time.")] = None,
+    rounds: Annotated[
+        Path | None, typer.Option("--rounds", metavar="FILE", help="A report with a rounds table.")
+    ] = None,
+    archive: Annotated[
+        list[Path] | None, typer.Option("--archive", metavar="FILE", help="Read this file instead of the live log.")
+    ] = None,
+    output: Annotated[Output, typer.Option("--output", "-o", help="The format.")] = Output.TABLE,
+) -> None:
+    """Decide the recorded rounds again: as recorded, they must come out the same, or the exit code is 1.
+
+    Under another policy or other weights it shows which decisions would have been others, and how the rows would have
+    been spread. The rounds table of a report is read with --rounds.
+
+    [bold]Example[/bold]: nodeunit backtest --policy resource_usage --cpu-weight 0.9 --from 1d
+
+    [bold]Example[/bold]: nodeunit backtest --rounds report.md
+    """
+    alternative = Alternative(_policy(policy), _weight("cpu", cpu_weight), _weight("memory", memory_weight))
+    names: dict[str, str] = {}
+    if rounds is not None:
+        found = rounds_file.backtest(_text(rounds), alternative)
+    else:
+        found, names = asyncio.run(_run(alternative, database, archive or [], since, until))
+    if output is Output.TABLE or output is Output.WIDE:
+        _show(found, names, wide=output is Output.WIDE)
+    elif output is Output.JSONL:
+        lines(found.differences)
+    else:
+        document(found, output)
+    if found.differing and (rounds is not None or not found.another_policy):
+        raise DecisionsDiffer(f"{found.differing} of {found.decisions} decisions come out differently")
+
+
+async def _run(
+    alternative: Alternative, database: str, archive: list[Path], since: When | None, until: When | None
+) -> tuple[Backtest, dict[str, str]]:
+    if archive:
+        if (since and since.at is None) or (until and until.at is None):
+            raise typer.BadParameter("an archive has no present to count from; give a time")
+        files = ArchiveFiles(archive, Wanted(types=TYPES))
+        found = await audit.backtest(files, alternative, since and since.at, until and until.at)
+        return found, files.names
+    conninfo = given(database)
+    async with await search.open_log(conninfo, "backtest") as connection:
+        first, last = await resolve(since, connection), await resolve(until, connection)
+        names = await search.unit_names(connection)
+    source: EventSource = LiveLog(
+        conninfo,
+        Wanted(since=first and first - LONGEST_ROUND, until=last and last + LONGEST_ROUND, types=TYPES),
+    )
+    return await audit.backtest(source, alternative, first, last), names
+
+
+def _show(found: Backtest, names: dict[str, str], *, wide: bool) -> None:
+    if found.differences:
+        table(
+            [
+                Column("time", lambda d: d.at.astimezone().isoformat(" ", "milliseconds") if d.at else ""),
+                Column("round", lambda d: d.position, right=True),
+                Column("unit", lambda d: names.get(d.unit) or d.unit),
+                Column("recorded", lambda d: d.recorded),
+                Column("instead", lambda d: d.instead),
+            ],
+            found.differences[:SHOWN],
+        )
+        if found.differing > SHOWN:
+            write(f"the first {SHOWN} of {found.differing}")
+        write("")
+    if found.units:
+        table(
+            [
+                Column("unit", lambda u: called(u.unit, names) if u.unit in names else u.unit),
+                Column("claimed", lambda u: u.claims, right=True),
+                Column("would have claimed", lambda u: u.claims_instead, right=True),
+                Column("holds at the end", lambda u: u.held, right=True, wide=True),
+                Column("would hold", lambda u: u.held_instead, right=True, wide=True),
+            ],
+            found.units,
+            wide=wide,
+        )
+        split, instead = [u.claims for u in found.units], [u.claims_instead for u in found.units]
+        write(f"split {_split(split)}, maximum over mean {_ratio(found.imbalance)}")
+        if found.another_policy:
+            write(f"instead {_split(instead)}, maximum over mean {_ratio(found.imbalance_instead)}")
+    write(f"{found.reproduced} of {found.decisions} decisions reproduced")
+
+
+def _split(counts: list[int]) -> str:
+    shown = [str(count) for count in sorted(counts, reverse=True)[:10]]
+    return " to ".join(shown) + (f" and {len(counts) - 10} more" if len(counts) > 10 else "")
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _policy(name: str) -> str | None:
+    if name and name.lower() not in POLICIES:
+        raise UnknownPolicy(f"--policy is {name!r}; it is one of {', '.join(POLICIES)}")
+    return name.lower() or None
+
+
+def _weight(which: str, value: float | None) -> float | None:
+    if value is not None and not (math.isfinite(value) and value >= 0):
+        raise WeightInvalid(f"--{which}-weight is {value}; it is a number of 0 or more")
+    return value
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputFileInvalid(f"{path} cannot be read: {error}") from None
