@@ -18,6 +18,7 @@ from nodeunit.cli.reload import reload
 from nodeunit.cli.replay import replay
 from nodeunit.cli.report import report
 from nodeunit.cli.run import run
+from nodeunit.cli.usage import usage
 from nodeunit.cli.why import why
 
 app = typer.Typer(
@@ -59,6 +60,7 @@ app.command(rich_help_panel="Look")(why)
 app.command(rich_help_panel="Look")(plan)
 app.command(rich_help_panel="Look")(backtest)
 app.add_typer(events, rich_help_panel="Look")
+app.command(rich_help_panel="Look")(usage)
 app.command(rich_help_panel="Database")(migrate)
 app.command(rich_help_panel="Database")(archive)
 app.add_typer(projections, rich_help_panel="Database")

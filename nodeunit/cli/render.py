@@ -1,5 +1,6 @@
 """One way to show rows, for every verb: a table on a terminal, aligned lines in a pipe, or a format for programs."""
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -11,6 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 Row = TypeVar("Row")
+
+_PLAIN_KEY = re.compile(r"(?!(?i:y|n|yes|no|on|off|true|false|null)$)[A-Za-z_][\w.-]*")
+"""A key that YAML takes for nothing but text."""
 
 
 class Output(StrEnum):
@@ -103,7 +107,8 @@ def _yaml(value: Any, indent: str = "") -> Iterator[str]:
     """Block style; scalars as in JSON, which is YAML too."""
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
-            yield from _yaml_entry(f"{indent}{_scalar(key)}:", inner, indent)
+            name = key if _PLAIN_KEY.fullmatch(key) else _scalar(key)
+            yield from _yaml_entry(f"{indent}{name}:", inner, indent)
     elif isinstance(value, list) and value:
         for inner in value:
             nested = list(_yaml(inner, indent + "  "))

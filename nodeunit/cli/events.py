@@ -1,0 +1,90 @@
+"""`nodeunit events`: the log, event by event; `nodeunit events schema`: what each type has in it."""
+
+import asyncio
+from contextlib import aclosing
+from typing import Annotated
+
+import typer
+
+from nodeunit.audit.schema import event_schema
+from nodeunit.audit.source import LiveLog
+from nodeunit.cli.database import Database, given
+from nodeunit.cli.event_lines import EventLines
+from nodeunit.cli.moments import FORMS, When, resolve, when
+from nodeunit.cli.render import Output, document, is_terminal
+from nodeunit.store import operators, search
+from nodeunit.store.search import Wanted
+
+events = typer.Typer(name="events", rich_markup_mode="rich", invoke_without_command=True)
+
+
+@events.callback()
+def print_events(
+    context: typer.Context,
+    database: Database = "",
+    types: Annotated[
+        list[str] | None, typer.Option("--type", metavar="TYPE", help="Only this type; may be given several times.")
+    ] = None,
+    since: Annotated[When | None, typer.Option("--since", metavar="TIME", parser=when, help=f"{FORMS}.")] = None,
+    until: Annotated[When | None, typer.Option("--until", metavar="TIME", parser=when, help="Up to this time.")] = None,
+    deployment: Annotated[
+        str, typer.Option("--deployment", metavar="ID", help="Of one deployment: the beginning of its id.")
+    ] = "",
+    unit: Annotated[
+        str, typer.Option("--unit", metavar="UNIT", help="Of one unit: its name, or the beginning of its address.")
+    ] = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is recorded from now on.")] = False,
+    output: Annotated[
+        Output | None,
+        typer.Option("--output", "-o", help="table or jsonl; jsonl where no terminal is.", show_default=False),
+    ] = None,
+) -> None:
+    """Print the log in the order of commits. Types and versions that this program does not know come as they are.
+
+    [bold]Example[/bold]: nodeunit events --type DeploymentClaimed --since 1h -f -o jsonl
+    """
+    if context.invoked_subcommand is not None:
+        return
+    output = output or (Output.TABLE if is_terminal() else Output.JSONL)
+    if output not in (Output.TABLE, Output.JSONL):
+        raise typer.BadParameter("events come one a line: table or jsonl", param_hint="--output")
+    if follow and until:
+        raise typer.BadParameter("what goes on has no end; leave out --until", param_hint="--follow")
+    try:
+        asyncio.run(_print(given(database), types, since, until, deployment, unit, follow, output))
+    except KeyboardInterrupt:
+        if not follow:
+            raise
+
+
+async def _print(
+    conninfo: str,
+    types: list[str] | None,
+    since: When | None,
+    until: When | None,
+    deployment: str,
+    unit: str,
+    follow: bool,
+    output: Output,
+) -> None:
+    async with await search.open_log(conninfo, "events") as connection:
+        wanted = Wanted(
+            since=await resolve(since, connection),
+            until=await resolve(until, connection),
+            types=types or None,
+            deployment_id=await search.find_deployment(connection, deployment) if deployment else None,
+            unit_address=(await operators.find_unit(conninfo, unit)).address if unit else None,
+        )
+        printed = EventLines(output, await search.unit_names(connection))
+    async with aclosing(aiter(LiveLog(conninfo, wanted, follow=follow))) as events:
+        async for event in events:
+            printed.print(event)
+
+
+@events.command()
+def schema() -> None:
+    """Print the JSON Schema of every event type: what stands in `data`.
+
+    [bold]Example[/bold]: nodeunit events schema > events.schema.json
+    """
+    document(event_schema(), Output.JSON)

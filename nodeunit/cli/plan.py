@@ -1,0 +1,46 @@
+"""`nodeunit plan`: who would claim a deployment now."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from nodeunit.audit import plan as audit
+from nodeunit.audit.plan import Plan
+from nodeunit.cli.database import Database, given
+from nodeunit.cli.render import Output, document, lines, write
+from nodeunit.cli.verdicts import show_verdicts
+from nodeunit.cli.why import Deployment
+from nodeunit.store import search
+
+
+def plan(
+    deployment: Deployment,
+    database: Database = "",
+    output: Annotated[Output, typer.Option("--output", "-o", help="The format.")] = Output.TABLE,
+) -> None:
+    """Say who would claim a deployment, were it its turn now. Nothing is claimed, nothing is written.
+
+    [bold]Example[/bold]: nodeunit plan 044142ec
+    """
+    found = asyncio.run(_plan(given(database), deployment))
+    if output in (Output.JSON, Output.YAML):
+        document(found, output)
+    elif output is Output.JSONL:
+        lines([found])
+    else:
+        _show(found, wide=output is Output.WIDE)
+
+
+async def _plan(conninfo: str, deployment: str) -> Plan:
+    async with await search.open_log(conninfo, "plan") as connection:
+        return await audit.plan(connection, deployment)
+
+
+def _show(found: Plan, *, wide: bool) -> None:
+    write(f"{found.deployment_id} {found.package}")
+    write(f"{found.claimant_name or found.claimant} would claim it" if found.claimant else "no unit would claim it")
+    for reason in found.because:
+        write(f"  {reason}")
+    if found.verdicts:
+        show_verdicts(found.verdicts, wide=wide)

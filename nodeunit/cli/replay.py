@@ -1,0 +1,185 @@
+"""`nodeunit replay`: who held what at a moment, and the history of a deployment or a unit."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import aclosing
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, NamedTuple
+from uuid import UUID
+
+import typer
+
+from nodeunit.audit import replay as audit
+from nodeunit.audit.lookup import Found, look_up
+from nodeunit.audit.replay import HISTORY_WITHOUT, FleetAt
+from nodeunit.audit.source import ArchiveFiles, EventSource, InTurn, LiveLog
+from nodeunit.audit.wording import called
+from nodeunit.cli.database import Database, given
+from nodeunit.cli.event_lines import EventLines
+from nodeunit.cli.moments import FORMS, When, resolve, when
+from nodeunit.cli.render import Column, Output, lines, show, write
+from nodeunit.domain.fleet import DeploymentState
+from nodeunit.store import operators, search
+from nodeunit.store.search import Seen, Wanted
+
+
+def replay(
+    database: Database = "",
+    at: Annotated[When | None, typer.Option("--at", metavar="TIME", parser=when, help=f"The moment. {FORMS}.")] = None,
+    position: Annotated[int | None, typer.Option("--position", help="The last event that counts.", min=0)] = None,
+    deployment: Annotated[
+        str, typer.Option("--deployment", metavar="ID", help="The history of one deployment: the beginning of its id.")
+    ] = "",
+    unit: Annotated[
+        str,
+        typer.Option(
+            "--unit", metavar="UNIT", help="The history of one unit: its name, or the beginning of its address."
+        ),
+    ] = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens from now on.")] = False,
+    archive: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--archive", metavar="FILE", help="Read this file instead; may be given several times, oldest first."
+        ),
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="After the archive files, the live log.")] = False,
+    output: Annotated[Output, typer.Option("--output", "-o", help="The format.")] = Output.TABLE,
+) -> None:
+    """Show who held what at a moment of the past, or now; or the history of a deployment or a unit up to then.
+
+    With --follow it goes on live, without gap or repetition. Nothing is written.
+
+    [bold]Example[/bold]: nodeunit replay --at 2h
+
+    [bold]Example[/bold]: nodeunit replay --deployment 044142ec --follow
+    """
+    if follow and (at or position is not None):
+        raise typer.BadParameter(
+            "a moment of the past does not go on; leave out --at and --position", param_hint="--follow"
+        )
+    if follow and output in (Output.JSON, Output.YAML):
+        raise typer.BadParameter("what goes on is no one document; use jsonl or table", param_hint="--output")
+    if follow and archive and not (deployment or unit):
+        raise typer.BadParameter("with --archive it needs --deployment or --unit", param_hint="--follow")
+    asked = _Asked(at, position, deployment, unit, follow, output)
+    try:
+        if archive:
+            asyncio.run(_of_files(asked, archive, database, live=live or follow))
+        else:
+            asyncio.run(_of_database(asked, given(database)))
+    except KeyboardInterrupt:
+        if not follow:
+            raise
+
+
+class _Asked(NamedTuple):
+    """The question."""
+
+    at: When | None
+    position: int | None
+    deployment: str
+    unit: str
+    follow: bool
+    output: Output
+
+    @property
+    def history(self) -> bool:
+        """Whether it is about what happened, and not about a moment."""
+        return bool(self.deployment or self.unit)
+
+    def wanted(self, at: datetime | None, deployment_id: UUID | None, address: str | None) -> Wanted:
+        return Wanted(
+            until=at,
+            position=self.position,
+            without=HISTORY_WITHOUT,
+            deployment_id=deployment_id,
+            unit_address=address,
+        )
+
+
+async def _of_database(asked: _Asked, conninfo: str) -> None:
+    seen: Seen | None = None
+    async with await search.open_log(conninfo, "replay") as connection:
+        at = await resolve(asked.at, connection)
+        if not asked.history:
+            async with search.one_snapshot(connection) as seen:
+                _show(await audit.at_moment(connection, at, asked.position), asked.output)
+    if asked.history or asked.follow:
+        found = await _look_up_in_database(conninfo, asked)
+        wanted = asked.wanted(at, found.deployment_id, found.address)
+        await _tell(LiveLog(conninfo, wanted, follow=asked.follow, seen=seen), asked.output, found.names)
+
+
+async def _of_files(asked: _Asked, paths: list[Path], database: str, *, live: bool) -> None:
+    at = asked.at.at if asked.at else None
+    if asked.at and at is None:
+        raise typer.BadParameter("an archive has no present to count from; give a time", param_hint="--at")
+    everything = Wanted(until=at, position=asked.position)
+    if not asked.history:
+        source: EventSource = ArchiveFiles(paths, everything)
+        if live:
+            source = InTurn(source, LiveLog(given(database), everything))
+        _show(await audit.fold(source, at, asked.position), asked.output)
+        return
+    if live:
+        found = await _look_up_in_database(given(database), asked)
+    else:
+        found = await look_up(ArchiveFiles(paths, everything), asked.deployment, asked.unit)
+    wanted = asked.wanted(at, found.deployment_id, found.address)
+    source = ArchiveFiles(paths, wanted)
+    if live:
+        source = InTurn(source, LiveLog(given(database), wanted, follow=asked.follow))
+    await _tell(source, asked.output, found.names)
+
+
+async def _look_up_in_database(conninfo: str, asked: _Asked) -> Found:
+    """Which deployment and unit are meant: the order of assignments and the units outlast every archive."""
+    async with await search.open_log(conninfo, "replay") as connection:
+        return Found(
+            await search.find_deployment(connection, asked.deployment) if asked.deployment else None,
+            (await operators.find_unit(conninfo, asked.unit)).address if asked.unit else None,
+            await search.unit_names(connection),
+        )
+
+
+async def _tell(source: EventSource, output: Output, names: Mapping[str, str]) -> None:
+    printed = EventLines(Output.TABLE if output is Output.WIDE else output, names)
+    async with aclosing(aiter(source)) as events:
+        async for event in events:
+            printed.print(event)
+
+
+def _show(fleet: FleetAt, output: Output) -> None:
+    names = fleet.names()
+    if output is Output.JSONL:
+        lines(fleet.deployments)
+        return
+    if output in (Output.TABLE, Output.WIDE):
+        write(_headline(fleet))
+    show(_columns(names), fleet.deployments, output, whole=fleet)
+
+
+def _headline(fleet: FleetAt) -> str:
+    if fleet.position is not None:
+        moment = f"at position {fleet.position}"
+    else:
+        moment = f"at {fleet.at.astimezone().isoformat(' ', 'milliseconds')}" if fleet.at else "now"
+    there = [unit for unit in fleet.units if unit.is_there]
+    held = sum(1 for d in fleet.deployments if d.address)
+    waiting = sum(1 for d in fleet.deployments if d.waits)
+    return f"{moment}: {len(there)} units, {len(fleet.deployments)} deployments, {held} held, {waiting} waiting"
+
+
+def _columns(names: Mapping[str, str]) -> list[Column[DeploymentState]]:
+    return [
+        Column("deployment", lambda d: d.deployment_id),
+        Column("package", lambda d: d.package),
+        Column("type", lambda d: d.type, wide=True),
+        Column("enabled", lambda d: "yes" if d.enabled else "no"),
+        Column("unit", lambda d: called(d.address, names) if d.address else ""),
+        Column("address", lambda d: d.address, wide=True),
+        Column("version", lambda d: d.address_version, right=True),
+        Column("since", lambda d: d.address_since and d.address_since.astimezone().isoformat(" ", "milliseconds")),
+    ]

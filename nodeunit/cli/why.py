@@ -1,0 +1,61 @@
+"""`nodeunit why`: why a deployment runs where it runs, or why nobody has it."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from nodeunit.audit import why as audit
+from nodeunit.audit.why import Explanation
+from nodeunit.cli.database import Database, given
+from nodeunit.cli.moments import FORMS, When, resolve, when
+from nodeunit.cli.render import Output, document, lines, write
+from nodeunit.cli.verdicts import show_verdicts
+from nodeunit.store import search
+
+Deployment = Annotated[
+    str,
+    typer.Argument(metavar="DEPLOYMENT", help="The id of the deployment, or the beginning of it.", show_default=False),
+]
+
+
+def why(
+    deployment: Deployment,
+    database: Database = "",
+    at: Annotated[When | None, typer.Option("--at", metavar="TIME", parser=when, help=f"As of then. {FORMS}.")] = None,
+    output: Annotated[Output, typer.Option("--output", "-o", help="The format.")] = Output.TABLE,
+) -> None:
+    """Explain from the log why a deployment runs where it runs, or why nobody has it.
+
+    For every unit: the predicate or the value that decided, as the round recorded it.
+
+    [bold]Example[/bold]: nodeunit why 044142ec --at 2026-01-16T15:52:50+08:00
+    """
+    explanation = asyncio.run(_explain(given(database), deployment, at))
+    if output in (Output.JSON, Output.YAML):
+        document(explanation, output)
+    elif output is Output.JSONL:
+        lines([explanation])
+    else:
+        _show(explanation, wide=output is Output.WIDE)
+
+
+async def _explain(conninfo: str, deployment: str, at: When | None) -> Explanation:
+    async with await search.open_log(conninfo, "why") as connection:
+        return await audit.explain(connection, deployment, await resolve(at, connection))
+
+
+def _show(found: Explanation, *, wide: bool) -> None:
+    since = f" since {found.since.astimezone().isoformat(' ', 'milliseconds')}" if found.since else ""
+    who = f" by {found.holder_name} ({found.holder})" if found.holder else ""
+    version = f", version {found.version}" if found.holder else ""
+    write(f"{found.deployment_id} {found.package}".rstrip())
+    write(f"{found.state.replace('_', ' ')}{who}{since}{version}")
+    for reason in found.because:
+        write(f"  {reason}")
+    if found.program:
+        write(f"  program: {found.program}")
+    if found.verdicts:
+        if found.decided_at:
+            write(f"what a round saw at {found.decided_at.astimezone().isoformat(' ', 'milliseconds')}:")
+        show_verdicts(found.verdicts, wide=wide)
