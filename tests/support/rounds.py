@@ -1,0 +1,64 @@
+"""Rounds of a fleet without its daemons: real inputs, the real decision, the real append, one after the other."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from nodeunit.domain import round as claim_round
+from nodeunit.domain.policy import Usage
+from nodeunit.domain.round import Decision, RoundInputs
+from nodeunit.store import decisions, membership
+from nodeunit.store.connections import Pool
+from nodeunit.store.decisions import DecisionStream
+from nodeunit.store.membership import Membership
+from tests.support.members import join
+
+
+@dataclass
+class Deciding:
+    """A unit that decides when a test says so."""
+
+    pool: Pool
+    unit: Membership
+    stream: DecisionStream
+
+    @property
+    def address(self) -> str:
+        return self.unit.address
+
+    async def sample(self, cpu_percent: float, memory_mb: float) -> None:
+        """A heartbeat with this usage."""
+        await membership.heartbeat(self.pool, self.unit, Usage(cpu_percent, memory_mb), [])
+
+    async def look(self, inputs: RoundInputs | None = None) -> Decision:
+        """One round, recorded as the daemon records it; on other inputs than what is there now when some are given."""
+        inputs = inputs or await decisions.round_inputs(self.pool, [], 64)
+        decision = claim_round.decide(self.address, inputs)
+        recorded = claim_round.record(self.address, "deployment", decision)
+        events = (recorded, decision.eligibility, decision.attempt or decision.skipped)
+        written = tuple(event for event in events if event is not None)
+        if decision.candidate is None:
+            await self.stream.append(*written)
+        else:
+            await self.stream.claim(decision.candidate, written)
+        return decision
+
+    async def release(self, deployment_id: UUID, reason: str = "drained") -> None:
+        """Gives a row back that the unit holds."""
+        held = {row.id: row for row in await decisions.programs_of(self.pool, self.address)}
+        assert await decisions.release(self.pool, self.unit, held[deployment_id], reason)
+
+
+async def deciding(pool: Pool, address: str, **settings: object) -> Deciding:
+    """A unit joins."""
+    unit = await join(pool, address, **settings)  # type: ignore[arg-type]
+    return Deciding(pool, unit, DecisionStream(pool, unit))
+
+
+async def claim_all(units: list[Deciding]) -> int:
+    """Rounds in turn until nobody claims any more. Returns how many did."""
+    claimed = 0
+    while True:
+        outcomes = [(await unit.look()).outcome for unit in units]
+        claimed += outcomes.count("claim")
+        if "claim" not in outcomes:
+            return claimed
