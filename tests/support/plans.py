@@ -82,7 +82,7 @@ def _scans(node: dict[str, Any], tables: dict[str, str]) -> Iterator[Scan]:
 def _tables(conninfo: str) -> dict[str, str]:
     """Chunk to hypertable, index to table (or hypertable), and `index <index of a chunk>` to that of the hypertable."""
     with psycopg.connect(conninfo) as connection:
-        chunks = dict(
+        chunks: dict[str, str] = dict(
             connection.execute("select chunk_name, hypertable_name from timescaledb_information.chunks").fetchall()
         )
         indexes = connection.execute(
