@@ -29,6 +29,7 @@ from nodeunit.errors import (
     NotMigrated,
     PoolingProxy,
 )
+from nodeunit.store.queries import QUERIES
 
 set_json_dumps(orjson.dumps)
 set_json_loads(orjson.loads)
@@ -74,7 +75,7 @@ SHORT_STATEMENTS = "-c statement_timeout=5s -c lock_timeout=2s -c idle_in_transa
 """For the daemon, none of whose statements has a reason to take longer; a stuck one must not hold what it locked."""
 
 
-def conninfo(given: str, purpose: str, *, options: str = "") -> str:
+def conninfo(given: str, purpose: str) -> str:
     """The given conninfo with the defaults it does not set, named `nodeunit <purpose>` in pg_stat_activity.
 
     Raises DatabaseUnreachable when it cannot be parsed.
@@ -89,19 +90,29 @@ def conninfo(given: str, purpose: str, *, options: str = "") -> str:
     for name, value in DEFAULTS.items():
         parts.setdefault(name, value)
     parts.setdefault("application_name", f"nodeunit {purpose}")
-    if options:
-        parts["options"] = f"{parts.get('options', '')} {options}".strip()
     return make_conninfo("", **parts)
 
 
 async def connect(given: str, purpose: str, *, options: str = "") -> AsyncConnection[DictRow]:
-    """One connection in autocommit mode. Raises DatabaseUnreachable, AuthenticationFailed or PoolingProxy."""
+    """One connection in autocommit mode, with settings written as libpq's `options`.
+
+    Raises DatabaseUnreachable, AuthenticationFailed or PoolingProxy.
+    """
     try:
-        return await AsyncConnection.connect(
-            conninfo(given, purpose, options=options), autocommit=True, row_factory=dict_row
-        )
+        connection = await AsyncConnection.connect(conninfo(given, purpose), autocommit=True, row_factory=dict_row)
+        try:
+            if options:
+                await connection.execute(QUERIES["apply_settings"], {"settings": options})
+        except psycopg.Error:
+            await connection.close()
+            raise
+        return connection
     except psycopg.Error as error:
         raise explain(error, given) from error
+
+
+async def _limit(connection: AsyncConnection[DictRow]) -> None:
+    await connection.execute(QUERIES["apply_settings"], {"settings": SHORT_STATEMENTS})
 
 
 def pool(given: str, purpose: str, *, max_size: int = 3) -> Pool:
@@ -109,7 +120,8 @@ def pool(given: str, purpose: str, *, max_size: int = 3) -> Pool:
     psycopg's backoff starts anew with each request that finds the pool empty.
     """
     return AsyncConnectionPool(
-        conninfo(given, purpose, options=SHORT_STATEMENTS),
+        conninfo(given, purpose),
+        configure=_limit,
         min_size=2,  # the round that a wake-up starts must not wait for a connection to be made
         max_size=max_size,
         timeout=3.0,

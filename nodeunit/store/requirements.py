@@ -1,8 +1,10 @@
 """What a database must be before anything relies on it: a recent server, reached directly, with this code's schema."""
 
+import asyncio
 import logging
 
 from psycopg import AsyncConnection
+from psycopg.errors import ProtocolViolation
 from psycopg.rows import DictRow
 
 from nodeunit.errors import NotMigrated, PoolingProxy, PostgresTooOld, SchemaTooNew
@@ -14,6 +16,9 @@ log = logging.getLogger(__name__)
 
 OLDEST = 15
 """The oldest PostgreSQL major version that is supported."""
+
+BACKEND_WITHIN_S = 3.0
+"""A session that has a backend of its own is answered at once."""
 
 
 async def require(conninfo: str, *, timescaledb: bool = False) -> None:
@@ -59,13 +64,18 @@ async def _refuse_transaction_pooling(connection: AsyncConnection[DictRow], conn
     """A proxy is in between, for it invented the backend's pid. Does it keep one backend for one session?
 
     A second connection takes a backend and keeps it in a transaction; if ours is not the same afterwards, or nobody
-    can be had for it, sessions are shared, and LISTEN would be lost without a word.
+    can be had for it meanwhile, sessions are shared, and LISTEN would be lost without a word.
     """
     before = await _backend_pid(connection)
-    async with await connect(conninfo, "check") as other, other.transaction():
-        await _backend_pid(other)
-        after = await _backend_pid(connection)
-    if after != before:
+    try:
+        async with await connect(conninfo, "check") as other, other.transaction():
+            await _backend_pid(other)
+            asking = asyncio.create_task(_backend_pid(connection))
+            _, waiting = await asyncio.wait([asking], timeout=BACKEND_WITHIN_S)
+        shared = await asking != before or bool(waiting)
+    except ProtocolViolation:
+        shared = True  # transactions are refused: one backend for each statement
+    if shared:
         raise PoolingProxy(
             "POSTGRES_URI leads through a transaction-pooling proxy, which loses notifications; "
             "give the address of PostgreSQL itself, or of a pool in session mode"
