@@ -2,8 +2,8 @@
 
 An append whose answer was lost, or that was cancelled, may have been committed or not. It is never simply sent again:
 the row that counts the stream's versions is read under its lock, which waits for an append still on its way, and then
-the event is looked up by its id. Should the original arrive after all that, the expected version refuses it, or else
-it refuses what is sent next, and the version is read anew.
+the event is looked up by its id. If it is not there it is sent again, expecting the version just read. Of the two only
+one can be written: should the original arrive after all, the version refuses it, or it refuses the repetition.
 """
 
 import asyncio
@@ -58,24 +58,25 @@ class DecisionStream:
 
     async def claim(self, candidate: Candidate, events: tuple[Event, ...]) -> Deployment | None:
         """Appends the round's events and claims the row, all or nothing. None: somebody was faster (and that is
-        recorded). After a lost connection the outcome is looked up; a claim that did not come through is None too,
-        unrecorded, and the next round sees the row again.
+        recorded). Waits out a lost connection, and then looks what became of the claim.
         """
         event_id = uuid4()
+        encoded = _encode(events)
         async with self._one_at_a_time:
+            pause_s = 0.0
             while True:
                 try:
                     row = await self._send(
-                        "claim_deployment", len(events), events=_encode(events), event_id=event_id,
+                        "claim_deployment", len(events), events=encoded, event_id=event_id,
                         deployment_id=candidate.id, version=candidate.version, holder=candidate.holder,
                     )  # fmt: skip
                     return None if row is None else msgspec.convert(row, Deployment)
-                except VersionConflict as error:
-                    log.warning("%s: something sent before has arrived late", error)
-                except OperationalError as error:
-                    outcome = await self._look_up(event_id, error)
-                    break
-            if outcome is None or outcome["type"] != DeploymentClaimed.__name__:
+                except (OperationalError, VersionConflict) as error:
+                    if outcome := await self._look_up(event_id, error):
+                        break
+                await asyncio.sleep(pause_s)
+                pause_s = PAUSE_S
+            if outcome["type"] != DeploymentClaimed.__name__:
                 return None
             held = await programs_of(self._pool, self._unit.address)
             return next((d for d in held if d.id == candidate.id), None)

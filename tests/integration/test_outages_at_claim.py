@@ -40,7 +40,7 @@ async def claim_once(database: str, proxy: Proxy, unit: Membership | None, fuse:
 
 
 @pytest.mark.timeout(180)
-async def test_a_claim_cut_anywhere_is_there_once_or_not_at_all(database: str) -> None:
+async def test_a_claim_cut_anywhere_is_there_once(database: str) -> None:
     async with Proxy(database) as proxy:
         whole = Fuse(sent=NEVER, received=NEVER)
         unit, claimed = await claim_once(database, proxy, None, whole)
@@ -48,17 +48,13 @@ async def test_a_claim_cut_anywhere_is_there_once_or_not_at_all(database: str) -
         sent, received = whole.passed[True], whole.passed[False]
         assert sent > 300
         assert received > 100
-        outcomes = set()
         for fuse in [
             *(Fuse(sent=at) for at in spread(sent)),
             *(Fuse(received=at) for at in spread(received)),
         ]:
             _, claimed = await claim_once(database, proxy, unit, fuse)
             assert fuse.blown, fuse
-            outcomes.add((fuse.sent is not None, claimed))
-    # Cut on the way there it is not made, unless all of it had passed; cut on the way back it is, unless only the
-    # answer to its preparation had begun.
-    assert outcomes == {(True, True), (True, False), (False, True), (False, False)}
+            assert claimed, "what was not made is sent again"
 
 
 def spread(size: int, steps: int = 24) -> list[int]:

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
 from nodeunit.domain.events import DeploymentClaimSkipped, ProcessParked
 from nodeunit.errors import DeploymentRefused, StaleEpoch, VersionConflict
-from nodeunit.store import connections, decisions, membership, projections
+from nodeunit.store import connections, decisions, membership
 from nodeunit.store.connections import Pool
 from nodeunit.store.decisions import DecisionStream
 from nodeunit.store.membership import Membership
@@ -45,6 +45,13 @@ def written(database: str) -> list[tuple[int, str]]:
 def types(database: str) -> list[str]:
     assert [version for version, _ in written(database)] == [*range(1, len(written(database)) + 1)]
     return [kind for _, kind in written(database)]
+
+
+def claimed_once(database: str, deployment_id: UUID) -> bool:
+    """By unit-1, and whatever else was sent left no trace."""
+    row = deployment(database, deployment_id)
+    claims = value(database, "select count(*) from event where type = 'DeploymentClaimed'")
+    return (row["address"], row["address_version"], claims) == ("unit-1", 1, 1)
 
 
 async def test_appends_in_order_and_whole(database: str, pool: Pool) -> None:
@@ -108,24 +115,18 @@ async def test_an_append_that_arrives_after_its_repetition_is_refused(
     assert len(types(database)) == 2
 
 
-@pytest.mark.parametrize(("loss", "claimed"), [(Loss.REQUEST, False), (Loss.ANSWER, True), (Loss.IN_FLIGHT, None)])
-async def test_a_claim_of_unknown_outcome_is_looked_up(
-    database: str, lossy: LossyProxy, lossy_pool: Pool, loss: Loss, claimed: bool | None
+@pytest.mark.parametrize("loss", [Loss.REQUEST, Loss.ANSWER, Loss.IN_FLIGHT])
+async def test_a_claim_of_unknown_outcome_is_written_once(
+    database: str, lossy: LossyProxy, lossy_pool: Pool, loss: Loss
 ) -> None:
     stream = DecisionStream(lossy_pool, await join(lossy_pool, "unit-1"))
     (one,) = insert_deployments(database)
-    wanted = candidate(database, one)
     lossy.lose(CLAIM, loss)
-    won = await claim(stream, "unit-1", wanted)
-    assert claimed in (won, None)
-    assert (deployment(database, one)["address"] == "unit-1") is won
-    assert len(types(database)) == (2 if won else 0)
-    if not won:
-        assert await claim(stream, "unit-1", wanted)
+    assert await claim(stream, "unit-1", candidate(database, one))
+    assert lossy.lost.is_set()
     await stream.append(SKIPPED)
     assert types(database) == ["DeploymentClaimEligibility", "DeploymentClaimAttempt", "DeploymentClaimSkipped"]
-    assert value(database, "select count(*) from event where type = 'DeploymentClaimed'") == 1
-    assert await projections.verify(database) == []
+    assert claimed_once(database, one)
 
 
 async def test_a_conflict_whose_answer_is_lost_is_a_conflict(
@@ -141,35 +142,56 @@ async def test_a_conflict_whose_answer_is_lost_is_a_conflict(
     assert types(database).count("DeploymentClaimSkipped") == 2
 
 
-async def test_a_claim_that_arrives_late_counts_and_the_unit_goes_on(
+async def test_a_claim_that_somebody_else_was_faster_with_meanwhile_is_a_conflict(
+    database: str, pool: Pool, lossy: LossyProxy, lossy_pool: Pool
+) -> None:
+    """The connection is cut, and by the time the unit is back the row is gone."""
+    stream = DecisionStream(lossy_pool, await join(lossy_pool, "unit-1"))
+    (one,) = insert_deployments(database)
+    wanted = candidate(database, one)
+    faster = DecisionStream(pool, await join(pool, "unit-2"))
+    lossy.lose(CLAIM, Loss.REQUEST)
+    with psycopg.connect(database) as obstacle:
+        obstacle.execute("select from lease where address = 'unit-1' for update")
+        claiming = asyncio.create_task(claim(stream, "unit-1", wanted))
+        await until_waiting(database)  # the look at what became of it
+        assert await claim(faster, "unit-2", wanted)
+    assert not await claiming
+    assert types(database)[-1] == "DeploymentClaimSkipped"
+    assert deployment(database, one)["address"] == "unit-2"
+
+
+async def test_a_claim_that_arrives_after_its_repetition_is_refused(
     database: str, lossy: LossyProxy, lossy_pool: Pool
 ) -> None:
-    """It was held to have failed; the database has the last word, and the unit finds out with its next append."""
-    unit = await join(lossy_pool, "unit-1")
-    stream = DecisionStream(lossy_pool, unit)
+    stream = DecisionStream(lossy_pool, await join(lossy_pool, "unit-1"))
     (one,) = insert_deployments(database)
     lossy.lose(CLAIM, Loss.LATE)
-    assert not await claim(stream, "unit-1", candidate(database, one))
-    await lossy.deliver()
-    assert deployment(database, one)["address"] == "unit-1"
+    assert await claim(stream, "unit-1", candidate(database, one))
+    assert b"NU006" in await lossy.deliver()
     await stream.append(SKIPPED)
-    await stream.append(SKIPPED)
-    assert len(types(database)) == 4
-    (other,) = insert_deployments(database)
-    assert await claim(stream, "unit-1", candidate(database, other))
+    assert claimed_once(database, one)
 
 
-async def test_a_claim_after_one_that_arrived_late_goes_through_as_well(
-    database: str, lossy: LossyProxy, lossy_pool: Pool
+@pytest.mark.parametrize("attempt", range(5))
+async def test_a_claim_that_arrives_together_with_its_repetition_is_written_once(
+    database: str, lossy: LossyProxy, lossy_pool: Pool, attempt: int
 ) -> None:
-    unit = await join(lossy_pool, "unit-1")
-    stream = DecisionStream(lossy_pool, unit)
-    one, other = insert_deployments(database, 2)
+    """Whichever comes first: both wait for the same lock."""
+    stream = DecisionStream(lossy_pool, await join(lossy_pool, "unit-1"))
+    (one,) = insert_deployments(database)
     lossy.lose(CLAIM, Loss.LATE)
-    assert not await claim(stream, "unit-1", candidate(database, one))
-    await lossy.deliver()
-    assert await claim(stream, "unit-1", candidate(database, other))
-    assert len(types(database)) == 4
+    with psycopg.connect(database) as obstacle:
+        obstacle.execute("select from lease where address = 'unit-1' for update")
+        claiming = asyncio.create_task(claim(stream, "unit-1", candidate(database, one)))
+        await until_waiting(database)  # the look at what became of it
+        delivering = asyncio.create_task(lossy.deliver())
+        await until_waiting(database, sessions=2)
+    assert await claiming
+    await delivering
+    await stream.append(SKIPPED)
+    assert types(database) == ["DeploymentClaimEligibility", "DeploymentClaimAttempt", "DeploymentClaimSkipped"]
+    assert claimed_once(database, one)
 
 
 @pytest.mark.parametrize("released_first", [True, False])
