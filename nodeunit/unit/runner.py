@@ -70,6 +70,7 @@ class Runner:
         self._going: set[str] = set()
         self._rows_changed = asyncio.Event()
         self._rows_known = False
+        self._outdated = 0
         self._lease_until = 0.0
         self._draining = False
 
@@ -83,8 +84,16 @@ class Runner:
 
     def lease_is_good_until(self, deadline: float) -> None:
         """Nothing is started without a lease: another unit may be starting it. `deadline` is on CLOCK_BOOTTIME."""
+        if self._lease_until < boottime():
+            self.read_anew()  # in the meantime others may have taken what stood in the rows
         self._lease_until = deadline
         self._reconcile()
+
+    def read_anew(self) -> None:
+        """Start and stop nothing before the rows have been read: what is known of them may be long past."""
+        self._rows_known = False
+        self._outdated += 1
+        self._rows_changed.set()
 
     def look(self) -> None:
         """The rows may have changed: read them."""
@@ -99,11 +108,12 @@ class Runner:
 
     async def run(self, pool: Pool) -> None:
         """Follows the rows until cancelled."""
-        self._rows_changed.set()
+        self.read_anew()
         while True:
             await self._rows_changed.wait()
             self._rows_changed.clear()
             self._adopted.clear()
+            outdated = self._outdated
             try:
                 rows = {str(d.id): d for d in await programs_of(pool, self._address)}
             except DatabaseError as error:
@@ -114,7 +124,7 @@ class Runner:
             # What was claimed while the query ran is newer than its answer.
             rows |= {key: self._desired[key] for key in self._adopted if key in self._desired and key not in rows}
             self._desired = {key: row for key, row in rows.items() if key not in self._going}
-            self._rows_known = True
+            self._rows_known = outdated == self._outdated  # else this answer may be older than it must be
             self._reconcile()
 
     async def give_back(self, key: str, grace_s: float | None = None) -> Deployment | None:
@@ -224,7 +234,7 @@ class Runner:
 
     def _reconcile(self) -> None:
         if not self._rows_known:
-            return  # a new daemon knows from the supervisor what runs, and not yet what should
+            return  # known is only what runs, from the supervisor, and not what should
         for key, program in self._programs.items():
             wanted = self._desired.get(key)
             if wanted is None or _claim_of(wanted) != program.claim:
