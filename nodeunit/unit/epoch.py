@@ -15,6 +15,7 @@ from nodeunit.store.decisions import DecisionStream
 from nodeunit.store.listener import Listener, WakeUp
 from nodeunit.store.membership import HeartbeatAnswer, Membership
 from nodeunit.unit.drain import leave, move_away
+from nodeunit.unit.duties import Duties
 from nodeunit.unit.heartbeat import Heartbeat
 from nodeunit.unit.journal import Journal
 from nodeunit.unit.link import Link
@@ -59,29 +60,27 @@ class Epoch:
         self._listener = Listener(settings.postgres_uri, self._on_wake_up)
         self._heartbeat = Heartbeat(pool, unit, settings.heartbeat_interval_s, sampler, runner, self._on_answer)
         self._moving: asyncio.Task[None] | None = None
-        self._duties = asyncio.TaskGroup()
+        self._duties = Duties()
 
     async def run(self, joined_at: float, ending: asyncio.Future[Ending]) -> None:
         """Works until `ending` is decided, and ends that way. Raises StaleEpoch, in a group, when the unit is fenced.
 
         `joined_at` (CLOCK_BOOTTIME) is when the joining was sent: from there the first lease counts.
         """
+        self._runner.read_anew()
         self._lease_from(joined_at)
         async with self._duties as duties:
-            claiming = duties.create_task(self._scheduler.run())
-            others = [
-                duties.create_task(self._heartbeat.run()),
-                duties.create_task(self._listener.run()),
-                duties.create_task(self._runner.run(self._pool)),
-                duties.create_task(self._journal.run(self._pool, self._decisions)),
-            ]
+            claiming = duties.start(self._scheduler.run())
+            duties.start(self._heartbeat.run())
+            duties.start(self._listener.run())
+            duties.start(self._runner.run(self._pool))
+            duties.start(self._journal.run(self._pool, self._decisions))
             how = await asyncio.shield(ending)
             claiming.cancel()
             if self._moving is not None:
                 self._moving.cancel()
             await self._end(how)
-            for duty in others:
-                duty.cancel()
+            duties.end_all()
 
     def _on_wake_up(self, wake_up: WakeUp) -> None:
         self._scheduler.hear(wake_up)
@@ -99,7 +98,7 @@ class Epoch:
         for address in answer.expired:
             await self._declare_lost(address)
         if answer.drain_s is not None and self._moving is None:
-            self._moving = self._duties.create_task(self._move_away(answer.drain_s))
+            self._moving = self._duties.start(self._move_away(answer.drain_s))
         if answer.waiting:
             self._scheduler.wake("heartbeat")
 
