@@ -312,7 +312,7 @@ class Fleet:
         }  # fmt: skip
 
     def _unit(self, number: int) -> Unit:
-        name = f"unit-{number}"
+        name = f"node-unit-{number}"
         return Unit(name, address_of(name, name), self._uuid())
 
     def _there(self) -> list[Unit]:

@@ -1,0 +1,166 @@
+"""`nodeunit usage`: what units and their programs used, as numbers, as blocks in the terminal, or as a picture."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+from nodeunit.cli import usage_plot
+from nodeunit.cli.blocks import Values, chart, sparkline
+from nodeunit.cli.database import Database, given
+from nodeunit.cli.moments import FORMS, When, resolve, when
+from nodeunit.cli.render import Column, Output, show, table, write
+from nodeunit.store import fleet, operators
+from nodeunit.store.connections import connect
+from nodeunit.store.usage import Stretch, UsagePoint, of_deployments, of_units
+
+
+class Series(NamedTuple):
+    """The usage of one unit, or of one program on one unit, over the whole stretch."""
+
+    points: Sequence[UsagePoint]
+    cpu: Values
+    """Averages by bucket, from the first bucket of all series to the last; CPU in percent of the whole machine."""
+    memory: Values
+
+    @property
+    def name(self) -> str:
+        """The unit, or the deployment."""
+        return str(self.points[0].deployment_id or self.points[0].unit)
+
+    def cpu_avg(self) -> float:
+        return sum(p.cpu_percent_avg * p.samples for p in self.points) / sum(p.samples for p in self.points)
+
+    def memory_avg(self) -> float:
+        return sum(p.memory_mb_avg * p.samples for p in self.points) / sum(p.samples for p in self.points)
+
+
+def _bucket(text: str) -> timedelta:
+    try:
+        length = when(text).ago
+    except typer.BadParameter:
+        length = timedelta()
+    if not length:
+        raise typer.BadParameter(f"{text!r} is no length of time; write it like 10s, 1m or 1h")
+    return length
+
+
+def usage(
+    database: Database = "",
+    unit: Annotated[
+        str,
+        typer.Option("--unit", metavar="UNIT", help="One unit and its programs: its name, or its address' beginning."),
+    ] = "",
+    deployment: Annotated[
+        str, typer.Option("--deployment", metavar="ID", help="The programs of deployments whose id begins so.")
+    ] = "",
+    since: Annotated[
+        When, typer.Option("--since", metavar="TIME", parser=when, help=f"From when on. {FORMS}.", show_default="1h")
+    ] = "1h",  # type: ignore[assignment]  # typer parses defaults too
+    bucket: Annotated[
+        timedelta,
+        typer.Option(
+            "--bucket", metavar="LENGTH", parser=_bucket, help="Gather samples by so long.", show_default="1m"
+        ),
+    ] = "1m",  # type: ignore[assignment]
+    output: Annotated[Output, typer.Option("--output", "-o", help="The format.")] = Output.TABLE,
+    png: Annotated[
+        Path | None, typer.Option("--png", metavar="FILE", help="Draw a picture, too; needs the extra nodeunit[plot].")
+    ] = None,
+) -> None:
+    """Show CPU (all cores busy is 100 %) and resident memory of units, each with all of its programs, over time.
+
+    The small bars begin at 0, and the highest in a column of them is the largest value. A single line is drawn large.
+
+    [bold]Example[/bold]: nodeunit usage --since 30m
+
+    [bold]Example[/bold]: nodeunit usage --unit node-unit-1 --since 2h --bucket 5m --png usage.png
+    """
+    if png is not None:
+        usage_plot.require()
+    points, stretch = asyncio.run(_read(given(database), unit, deployment, since, bucket))
+    series = gathered(points, stretch.bucket)
+    if png is not None:
+        usage_plot.draw(png, [(each.name, each.points) for each in series])
+    if output in (Output.TABLE, Output.WIDE):
+        _show(series, stretch, wide=output is Output.WIDE)
+    else:
+        show([], points, output)
+
+
+async def _read(
+    conninfo: str, unit: str, deployment: str, since: When, bucket: timedelta
+) -> tuple[list[UsagePoint], Stretch]:
+    address = (await operators.find_unit(conninfo, unit)).address if unit else None
+    async with await connect(conninfo, "usage") as connection:
+        now = await fleet.now(connection)
+        stretch = Stretch(await resolve(since, connection) or now, now, bucket)
+        if deployment:
+            found = await of_deployments(connection, stretch, unit_address=address, deployment=deployment)
+        else:
+            found = await of_units(connection, stretch, address)
+            if address is not None:
+                found += await of_deployments(connection, stretch, unit_address=address)
+    return found, stretch
+
+
+def gathered(points: Sequence[UsagePoint], bucket: timedelta) -> list[Series]:
+    """The points of each unit and program, by buckets that are the same for all."""
+    if not points:
+        return []
+    first = min(point.bucket_start for point in points)
+    length = (max(point.bucket_start for point in points) - first) // bucket + 1
+    by_name: dict[tuple[object, object], list[UsagePoint]] = defaultdict(list)
+    for point in points:
+        by_name[point.unit_address, point.deployment_id].append(point)
+    series = []
+    for group in by_name.values():
+        cpu, memory = [None] * length, [None] * length
+        for point in group:
+            at = (point.bucket_start - first) // bucket
+            cpu[at], memory[at] = point.cpu_percent_avg, point.memory_mb_avg  # type: ignore[call-overload]
+        series.append(Series(group, cpu, memory))
+    return series
+
+
+def _show(series: Sequence[Series], stretch: Stretch, *, wide: bool) -> None:
+    if not series:
+        write(f"no samples since {_local(stretch.since)}")
+        return
+    top_cpu = max(value for each in series for value in each.cpu if value is not None)
+    top_memory = max(value for each in series for value in each.memory if value is not None)
+    whole_units = all(each.points[0].deployment_id is None for each in series)
+    columns: list[Column[Series]] = [
+        Column("unit", lambda s: s.points[0].unit),
+        Column("deployment", lambda s: str(s.points[0].deployment_id or "")[: None if wide else 8], wide=whole_units),
+        Column("package", lambda s: s.points[0].package, wide=True),
+        Column("CPU avg", lambda s: f"{s.cpu_avg():.2f}%", right=True),
+        Column("max", lambda s: f"{max(p.cpu_percent_max for p in s.points):.2f}%", right=True),
+        Column("", lambda s: sparkline(s.cpu, top_cpu, 12)),
+        Column("memory avg", lambda s: f"{s.memory_avg():.1f}MB", right=True),
+        Column("max", lambda s: f"{max(p.memory_mb_max for p in s.points):.1f}MB", right=True, wide=True),
+        Column("", lambda s: sparkline(s.memory, top_memory, 12)),
+        Column("samples", lambda s: sum(p.samples for p in s.points), right=True, wide=True),
+    ]
+    table(columns, series, wide=wide)
+    begin = min(each.points[0].bucket_start for each in series)
+    write(f"from {_local(begin)} to {_local(stretch.until)}, by {_length(stretch.bucket)}")
+    if len(series) == 1:
+        for title, values, suffix in (("CPU", series[0].cpu, "%"), ("memory", series[0].memory, "MB")):
+            write(f"\n{title}")
+            for line in chart(values, unit=suffix):
+                write(line)
+
+
+def _local(moment: datetime) -> str:
+    return moment.astimezone().isoformat(" ", "seconds")
+
+
+def _length(bucket: timedelta) -> str:
+    return (
+        f"{bucket.total_seconds():g} s" if bucket < timedelta(minutes=1) else f"{bucket / timedelta(minutes=1):g} min"
+    )
