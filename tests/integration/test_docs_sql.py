@@ -22,12 +22,13 @@ README = (ROOT / "README.md").read_text() if (ROOT / "README.md").exists() else 
 pytestmark = pytest.mark.e2e
 
 
+@pytest.fixture(params=["database", "plain_database"])
+def conninfo(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(request.param))
+
+
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("kind", ["database", "plain_database"])
-async def test_every_statement_runs(
-    kind: str, request: pytest.FixtureRequest, start_unit: Callable[..., UnitProcess]
-) -> None:
-    conninfo = request.getfixturevalue(kind)
+async def test_every_statement_runs(conninfo: str, start_unit: Callable[..., UnitProcess]) -> None:
     await real_run(conninfo, start_unit)
     with psycopg.connect(conninfo, autocommit=True) as connection:
         for statement, documented in statements(SQL_PAGE):
