@@ -18,7 +18,7 @@ from tools.faults.unit import Unit
 
 PROGRAM = Path(__file__).with_name("program.py")
 TEMPERS = ("plain", "stubborn", "family")
-SETTLED_LOOKS = 2
+SETTLED_LOOKS = 4
 LOOK_EVERY_S = 0.1
 
 

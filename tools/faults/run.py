@@ -27,6 +27,8 @@ class Shape(NamedTuple):
     stops: float = 0.5
     ttl_s: float = 2.0
     heartbeat_s: float = 0.5
+    settle_s: float = 45.0
+    """How long a fleet may take to come to rest after a fault."""
 
 
 @dataclass
@@ -69,7 +71,7 @@ class Run:
         done = 0
         while plan and not _is_over(until):
             name, seed = plan.pop(0)
-            outcome = await run_trial(running, name, KINDS[name], seed)
+            outcome = await run_trial(running, name, KINDS[name], seed, self.shape.settle_s)
             self.outcomes.append(outcome)
             self.on_outcome(outcome)
             done += 1

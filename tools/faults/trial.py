@@ -10,7 +10,6 @@ from tools.faults.journals import Copy, overlaps
 from tools.faults.kinds import Fault, Kind
 from tools.faults.observer import Row
 
-SETTLE_WITHIN_S = 45.0
 STARTED_BEFORE_S = 60.0
 """Copies from before the fault are looked at so far back."""
 
@@ -63,8 +62,8 @@ class Outcome:
         )
 
 
-async def run_trial(fleet: Fleet, name: str, kind: Kind, seed: int) -> Outcome:
-    """Runs one. The fleet is settled when it begins."""
+async def run_trial(fleet: Fleet, name: str, kind: Kind, seed: int, settle_s: float) -> Outcome:
+    """Runs one. The fleet is settled when it begins, and has so long to be so again."""
     random = Random(f"{name} {seed}")
     outcome = Outcome(name, seed)
     before = await fleet.observer.rows()
@@ -76,7 +75,7 @@ async def run_trial(fleet: Fleet, name: str, kind: Kind, seed: int) -> Outcome:
     since = boottime()
     await kind(fleet, fault, random)
     try:
-        await fleet.settle(SETTLE_WITHIN_S)
+        await fleet.settle(settle_s)
     except NotSettled as unsettled:
         outcome.complaint = str(unsettled)
         outcome.claims_lost = str(unsettled).count("not held by anybody")

@@ -1,0 +1,67 @@
+"""Each kind of fault once, on a running fleet, by a fixed seed. Hours of them: `make chaos HOURS=8`."""
+
+from pathlib import Path
+
+import pytest
+
+from tools.faults.build import Build
+from tools.faults.kinds import KINDS, NOT_AT_RANDOM
+from tools.faults.run import Run, Shape
+from tools.faults.trial import Outcome
+
+pytestmark = pytest.mark.chaos
+
+SEED = 4
+HERE = [name for name in KINDS if name not in NOT_AT_RANDOM]
+
+
+@pytest.fixture(scope="module")
+def run(build: Build, chaos_directory: Path) -> Run:
+    """All of them, one after the other, on one fleet as long as that stays in order."""
+    run = Run(build, chaos_directory, Shape())
+    run.trials([(name, SEED) for name in HERE])
+    return run
+
+
+@pytest.fixture(scope="module")
+def outcomes(run: Run) -> dict[str, Outcome]:
+    return {outcome.kind: outcome for outcome in run.outcomes}
+
+
+@pytest.mark.parametrize("kind", HERE)
+def test_no_promise_is_broken_by(kind: str, outcomes: dict[str, Outcome]) -> None:
+    assert outcomes[kind].faults == []
+
+
+def test_the_log_obeys_its_rules_afterwards(run: Run) -> None:
+    assert run.violations == []
+
+
+def test_a_killed_daemon_is_not_noticed_by_its_programs(outcomes: dict[str, Outcome]) -> None:
+    killed = outcomes["kill-daemon"]
+    assert (killed.moved, killed.restarted) == (0, 0)
+    assert killed.longest_pause_s < 0.5, "0.1 s is the promise; here others share the machine"
+    assert killed.decides_again_s is not None
+    assert killed.decides_again_s < 2
+
+
+@pytest.mark.parametrize("kind", ["kill-both", "cut-network", "freeze-daemon", "freeze-both", "deafen-network"])
+def test_the_rows_of_a_lost_unit_run_elsewhere_soon(kind: str, outcomes: dict[str, Outcome]) -> None:
+    lost = outcomes[kind]
+    assert lost.moved > 0
+    assert lost.first_takeover_s is not None
+    assert lost.last_takeover_s is not None
+    assert lost.first_takeover_s < Shape().ttl_s + 1
+    assert lost.last_takeover_s < lost.first_takeover_s + 1
+
+
+def test_a_drained_row_is_claimed_at_once(outcomes: dict[str, Outcome]) -> None:
+    waited = sorted(outcomes["drain"].released_to_claimed_s)
+    assert waited[len(waited) // 2] < 0.5, "0.1 s is the promise; here others share the machine"
+
+
+@pytest.mark.timeout(180)
+def test_a_failover_is_not_noticed_by_programs(build: Build, chaos_directory: Path) -> None:
+    run = Run(build, chaos_directory, Shape())
+    (outcome,) = run.trials([("fail-over", SEED)])
+    assert (outcome.faults, run.violations, outcome.moved, outcome.restarted) == ([], [], 0, 0)
