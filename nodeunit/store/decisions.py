@@ -138,6 +138,17 @@ async def release(pool: Pool, unit: Membership, deployment: Deployment, reason: 
     return row is not None and bool(row["release_deployment"])
 
 
+async def runs_elsewhere(pool: Pool, unit: Membership, released: Deployment) -> bool:
+    """Whether another unit has started the program of a row that this unit has released."""
+    async with explained(), pool.connection() as connection:
+        cursor = await connection.execute(
+            QUERIES["runs_elsewhere"],
+            {"deployment_id": released.id, "address": unit.address, "version": released.address_version},
+        )
+        row = await cursor.fetchone()
+    return row is not None and bool(row["runs"])
+
+
 async def round_inputs(pool: Pool, refused: list[str], limit: int) -> RoundInputs:
     """What a round decides on. `refused` are the name@version texts the unit may not run."""
     async with explained(), pool.connection() as connection:

@@ -7,6 +7,7 @@ import asyncio
 import logging
 
 from nodeunit.clock import boottime
+from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.round import wake_ups
 from nodeunit.errors import DatabaseError
 from nodeunit.store import decisions, membership
@@ -17,6 +18,11 @@ from nodeunit.unit.runner import Runner
 from nodeunit.unit.scheduler import FIRST_CANDIDATES
 
 log = logging.getLogger(__name__)
+
+RUNS_WITHIN_S = 3.0
+"""So long a drain waits for a row to run elsewhere before it stops the next one."""
+
+LOOK_EVERY_S = 0.05
 
 
 async def leave(pool: Pool, unit: Membership, runner: Runner, journal: Journal) -> None:
@@ -41,21 +47,35 @@ async def move_away(pool: Pool, unit: Membership, runner: Runner, within_s: floa
     log.info("an operator wants %d rows moved away within %.0f s", len(runner.rows()), within_s)
     while keys := runner.rows():
         left_s = max(deadline - boottime(), 0.0)
-        await _give_back(pool, unit, runner, keys[0], "drained", min(grace_s, left_s))
+        released = await _give_back(pool, unit, runner, keys[0], "drained", min(grace_s, left_s))
+        if released is not None:
+            await _until_it_runs_elsewhere(pool, unit, released, min(RUNS_WITHIN_S, max(deadline - boottime(), 0.0)))
     await membership.end_drain(pool, unit)
 
 
 async def _give_back(
     pool: Pool, unit: Membership, runner: Runner, key: str, reason: str, grace_s: float | None
-) -> None:
+) -> Deployment | None:
+    """The row, if it was this unit's to release and is released."""
     deployment = await runner.give_back(key, grace_s)
     try:
         if deployment is not None and await decisions.release(pool, unit, deployment, reason):
             await _wake_successors(pool, unit)
+            return deployment
     except DatabaseError as error:
         log.warning("%s could not be released (%s); it is taken over when this unit has left", key, error)
     finally:
         runner.given_back(key)
+    return None
+
+
+async def _until_it_runs_elsewhere(pool: Pool, unit: Membership, released: Deployment, within_s: float) -> None:
+    """Or until it is clear that nobody takes it soon: that must not keep the other rows here."""
+    give_up_at = boottime() + within_s
+    while not await decisions.runs_elsewhere(pool, unit, released):
+        if boottime() >= give_up_at:
+            return
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 async def _wake_successors(pool: Pool, unit: Membership) -> None:

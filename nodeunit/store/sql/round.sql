@@ -23,6 +23,14 @@ where e.event_id = %(event_id)s
 -- name: release_deployment
 select release_deployment(%(address)s, %(epoch)s, %(deployment_id)s, %(version)s, %(reason)s, %(event_id)s)
 
+-- name: runs_elsewhere
+-- Whether another unit has started a row since it was held at this version; a moment ago, so that few chunks are looked at.
+select exists (
+    select from event e
+    where e.deployment_id = %(deployment_id)s and e.type = 'ProcessStarted' and e.unit_address <> %(address)s
+      and (e.data ->> 'claim_version')::integer > %(version)s and e.recorded_at > now() - interval '1 hour'
+) as runs
+
 -- name: programs_of
 -- What should run on one unit: the rows it holds and every daemon row.
 select d.id, d.package_name, d.package_version, d.command, d.args, d.env, d.type, d.address, d.address_version,
