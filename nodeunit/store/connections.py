@@ -178,8 +178,8 @@ def _explain_connection(error: psycopg.Error, given: str) -> NodeunitError:
             f"the server{where} is a pooling proxy ({text}); give POSTGRES_URI the address of PostgreSQL itself"
         )
     refused = error.pgconn is not None and (error.pgconn.needs_password or error.pgconn.used_password)
-    # libpq gives no SQLSTATE for a refused start, so a missing database after a good password needs its text. Of several
-    # hosts the last one may have been left for another reason: during a failover its password is good, and it a standby.
+    # libpq gives no SQLSTATE for a refused start, so a missing database after a good password needs its text. Of
+    # several hosts the last may have been left for another reason: in a failover its password is good.
     if refused and "does not exist" not in text and "," not in where:
         return AuthenticationFailed(f"the database{where} refuses the user or the password; check POSTGRES_URI")
     return DatabaseUnreachable(f"no database answers{where}: {text}; check POSTGRES_URI and that the server runs")
