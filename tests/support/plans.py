@@ -93,5 +93,5 @@ def _tables(conninfo: str) -> dict[str, str]:
     for index, table in indexes:
         known[index] = chunks.get(table, table)
         if table in chunks:
-            known["index " + index] = index.removeprefix(table + "_")
+            known["index " + index] = str(index).removeprefix(f"{table}_")
     return known
