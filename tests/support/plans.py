@@ -91,7 +91,7 @@ def _tables(conninfo: str) -> dict[str, str]:
         ).fetchall()
     known = dict(chunks)
     for index, table in indexes:
-        known[index] = chunks.get(table, table)
+        known[index] = chunks[table] if table in chunks else str(table)
         if table in chunks:
             known["index " + index] = str(index).removeprefix(f"{table}_")
     return known
