@@ -30,9 +30,10 @@ begin atomic
            max(e.stream_version),
            max(case when e.type = 'AssignmentCarried' then (e.data ->> 'since')::timestamptz else e.recorded_at end)
     from event e
-    where e.type in ('DeploymentClaimed', 'DeploymentAssigned', 'DeploymentReleased', 'AssignmentCarried')
+    where e.stream_id like 'assignment-%'
       and not exists (
-          select from event d where d.deployment_id = e.deployment_id and d.type = 'DeploymentDeleted'
+          select from event d
+          where d.stream_id like 'deployment-%' and d.type = 'DeploymentDeleted' and d.deployment_id = e.deployment_id
       )
     group by e.deployment_id;
 end;

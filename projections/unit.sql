@@ -76,10 +76,7 @@ begin atomic
     from (
         select unit_of(e order by e.stream_version) as u
         from event e
-        where e.type in (
-            'UnitJoined', 'UnitCordoned', 'UnitUncordoned', 'UnitDrainRequested', 'UnitDrained',
-            'UnitDraining', 'UnitLeft', 'UnitLost', 'UnitCarried'
-        )
+        where e.stream_id like 'unit-%'
         group by e.unit_address
     ) folded;
 end;

@@ -105,7 +105,7 @@ class Fleet:
             self._join(unit)
         self._create(self._size)
         self._claim_all("deployment")
-        doings = [self._restart_program] * 60 + [self._change] * 8 + [self._replace] * 12 + [self._look] * 6
+        doings = [self._restart_program] * 60 + [self._change] * 8 + [self._replace] * 12 + [self._look] * 2
         doings += [self._lose] * 2 + [self._restart_daemon] * 3
         while self.written < self._events:
             self._random.choice(doings)()
@@ -173,7 +173,7 @@ class Fleet:
         while any(not d.holder or not self._by_address(d.holder).there for d in self.deployments.values()):
             unit = self._random.choice(self._there())
             # Most units sleep until they are eligible.
-            if self._random.random() < 0.2 or decide(unit.address, self._inputs()).outcome == "claim":
+            if self._random.random() < 0.05 or decide(unit.address, self._inputs()).outcome == "claim":
                 self._round(unit, why)
             for other in self._there():
                 if self._random.random() < 0.5:
