@@ -64,11 +64,12 @@ begin
     return query select
         false,
         array(select l.address from lease l where l.expires_at < v_now and lease_is_over(l) order by l.address),
-        exists (
-            select from deployment d where d.enabled and d.type = 'deployment' and d.address = ''
-        ) or exists (
-            -- A count, for it is done by the index. To find one row the planner would read the table from its beginning,
-            -- expecting to meet one soon; in an idle fleet there is none.
+        -- In order, and by a count, for both are done by index. To find any row the planner would read the table from its
+        -- beginning, expecting to meet one soon; but new rows stand at the end, and in an idle fleet there is none.
+        (
+            select d.id from deployment d where d.enabled and d.type = 'deployment' and d.address = ''
+            order by d.updated_at, d.created_at, d.id limit 1
+        ) is not null or exists (
             select from lease l
             where l.epoch is null and (
                 select count(*) from deployment d
