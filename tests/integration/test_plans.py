@@ -26,9 +26,14 @@ select join_unit('unit-' || n, gen_random_uuid(), interval '1 hour', interval '1
       "custom_command": false, "version": "1", "reserved_cpu_percent": 1, "reserved_memory_mb": 64}',
     gen_random_uuid())
 from generate_series(1, %(units)s) n;
-insert into deployment (package_name, package_version, address)
-select '@yuants/app-' || n %% 50, '1.0.0', case when n %% 20 = 0 then '' else 'unit-' || n %% (%(units)s / 2) + 1 end
-from generate_series(1, %(deployments)s) n;
+set session_replication_role = replica;
+insert into deployment (package_name, package_version, address, address_version)
+select '@yuants/app-' || n %% 50, '1.0.0', holder, (holder <> '')::integer
+from generate_series(1, %(deployments)s) n,
+     lateral (select case when n %% 20 = 0 then '' else 'unit-' || n %% (%(units)s / 2) + 1 end) as h (holder);
+insert into assignment_order (deployment_id, version, assignment) select id, 0, 'free' from deployment;
+insert into assignment_order select id, 1, 'held', address, 0, 'free' from deployment where address <> '';
+reset session_replication_role;
 insert into deployment (package_name, type) select 'd', 'daemon' from generate_series(1, 5);
 insert into current_usage select id, address_version, 1, 1, now() from deployment where address <> '';
 update lease set epoch = null where substr(address, 6)::integer > %(units)s / 2;
