@@ -1,7 +1,8 @@
-"""The daemon: one module per duty, and one TaskGroup that owns them (`daemon`).
+"""The daemon: one module per duty, and one TaskGroup that owns them (`epoch`, `duties`).
 
     heartbeat   renews the lease, stores samples, learns who is lost and whether work waits
     scheduler   claim rounds, driven by wake-ups
+    patience    goes on without a unit that should claim and does not answer
     runner      what should run against what runs: start, stop, restart, park
     journal     process events, written in order without holding up the runner
     link        the supervisor at the other end of the socket pair

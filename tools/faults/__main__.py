@@ -33,6 +33,7 @@ def main() -> int:
         temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="nodeunit-faults-"))
         directory = Path(options.directory or temporary)
         directory.mkdir(parents=True, exist_ok=True)
+        builds = Path(tempfile.mkdtemp(prefix="build-", dir=directory))
         record = stack.enter_context((directory / "trials.jsonl").open("a"))
 
         def tell(outcome: Outcome) -> None:
@@ -41,8 +42,8 @@ def main() -> int:
             faults = "; ".join(outcome.faults) or "ok"
             print(f"{len(run.outcomes)} {outcome.kind} {outcome.seed}: {faults}", file=sys.stderr, flush=True)
 
-        odd_one = make_skewed_build(directory / "skewed", options.skew) if options.skew else None
-        run = Run(make_build(directory / "build"), directory, shape, tell, odd_one=odd_one)
+        odd_one = make_skewed_build(builds / "skewed", options.skew) if options.skew else None
+        run = Run(make_build(builds / "build"), directory, shape, tell, odd_one=odd_one)
         for plan in _plans(names, options.seed, options.trials if until is None else AT_ONCE):
             run.trials(plan, until)
             if until is None or boottime() >= until:
