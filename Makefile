@@ -11,6 +11,7 @@ demo: $(STAMP) ## Two units claim 21 deployments before your eyes; chooses its d
 	@$(BIN)/nodeunit demo
 
 test: $(STAMP) check database ## Everything: check, then all tests; installs engine and image where it may
+	@$(BIN)/python -m tools.pgbouncer
 	@$(BIN)/pytest
 
 check: $(STAMP) ## Lint, format, strict types, the layer law

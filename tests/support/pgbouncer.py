@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.support.waiting import wait_until
@@ -30,7 +31,9 @@ default_pool_size = {pool_size}
 def pgbouncer(upstream: str, mode: str, *, pool_size: int = 20) -> Iterator[str]:
     """The conninfo of `upstream` through a pgbouncer in this pool mode (`transaction`, `session`)."""
     program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
-    assert program is not None, "pgbouncer is not there: install Debian's package pgbouncer"
+    if program is None:
+        assert os.geteuid() != 0, "pgbouncer is not there: `make test` installs Debian's package"
+        pytest.skip("pgbouncer is not installed here, and only root can install it")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         listen_port = probe.getsockname()[1]
