@@ -130,7 +130,11 @@ with logged as (
     where o.version > 0
       and (
           not exists (select from event e where e.type = 'LogArchived')
-          or o.deployment_id in (select e.deployment_id from event e where e.deployment_id is not null)
+          -- Its own streams: what units did late about a deleted row does not bring it back.
+          or o.deployment_id in (
+              select e.deployment_id from event e
+              where e.stream_id like 'deployment-%' or e.stream_id like 'assignment-%'
+          )
       )
     union all
     select 'unit-' || o.address, o.version, o.membership, ''
