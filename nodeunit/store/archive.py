@@ -5,6 +5,8 @@ the events that carry the state forward and the one that names the file, and dro
 everything is in the log or, verified, in the file, and whatever is interrupted can be run again.
 """
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -147,12 +149,23 @@ class Archiver:
         return value
 
 
+PREDECESSOR_S = 3.0
+"""The server may find out only after a moment that the session of a killed archive has nobody at its other end."""
+
+LOOK_EVERY_S = 0.1
+
+
 @asynccontextmanager
 async def archiving(conninfo: str) -> AsyncIterator[Archiver]:
     """Connects and keeps others from archiving. Raises what `connect` raises, and DatabaseError while another does."""
     async with await connect(conninfo, "archive", options=SETTINGS) as connection, explained(conninfo):
-        row = await (await connection.execute(QUERIES["take_archive_lock"])).fetchone()
-        assert row is not None
-        if not row["taken"]:
-            raise DatabaseError("another nodeunit archive is at work on this log; wait for its end")
+        give_up_at = time.monotonic() + PREDECESSOR_S
+        while True:
+            row = await (await connection.execute(QUERIES["take_archive_lock"])).fetchone()
+            assert row is not None
+            if row["taken"]:
+                break
+            if time.monotonic() > give_up_at:
+                raise DatabaseError("another nodeunit archive is at work on this log; wait for its end")
+            await asyncio.sleep(LOOK_EVERY_S)
         yield Archiver(connection, now=row["now"], hypertable=row["hypertable"], database=row["database"])
