@@ -56,7 +56,7 @@ class Loaded(NamedTuple):
 
 
 def load(
-    conninfo: str, *, events: int, units: int = 4, deployments: int = 400, days: float = 5, usage_hours: float = 0,
+    conninfo: str, *, events: int, units: int = 2, deployments: int = 400, days: float = 5, usage_hours: float = 0,
     seed: int = 1,
 ) -> Loaded:  # fmt: skip
     """Writes the log, the orders, the live tables, and usage samples for the last hours. Needs a superuser."""
@@ -140,7 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", required=True)
     parser.add_argument("--events", type=int, default=1_000_000)
-    parser.add_argument("--units", type=int, default=4)
+    parser.add_argument("--units", type=int, default=2)
     parser.add_argument("--deployments", type=int, default=400)
     parser.add_argument("--days", type=float, default=5)
     parser.add_argument("--usage-hours", type=float, default=0)

@@ -14,6 +14,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -132,12 +133,13 @@ async def _write(log: LogSnapshot, extent: Extent, header: Header, path: Path, a
         writer = Writer(file, header)
         at_step("begun")
         lines: list[bytes] = []
-        async for line in log.lines(extent):
-            lines.append(line)
-            if len(lines) == BLOCK_EVENTS:
-                await asyncio.to_thread(writer.block, lines)  # while the server makes the next one
-                lines = []
-                at_step("block written")
+        async with aclosing(log.lines(extent)) as events:
+            async for line in events:
+                lines.append(line)
+                if len(lines) == BLOCK_EVENTS:
+                    await asyncio.to_thread(writer.block, lines)  # while the server makes the next one
+                    lines = []
+                    at_step("block written")
         if lines:
             writer.block(lines)
             at_step("block written")
@@ -154,17 +156,18 @@ async def _write(log: LogSnapshot, extent: Extent, header: Header, path: Path, a
     return sha256
 
 
-def _alone(partial: Path) -> BinaryIO:
-    """The file to write to, empty, and no other archiver's. Raises InputFileInvalid."""
+@contextmanager
+def _alone(partial: Path) -> Iterator[BinaryIO]:
+    """The file to write to, empty, and no other archiver's. Raises InputFileInvalid, also for a full disk."""
     try:
-        file = partial.open("ab")
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        file.truncate(0)
+        with partial.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.truncate(0)
+            yield file
     except BlockingIOError:
         raise InputFileInvalid(f"another archiver is writing {partial}; give another name") from None
     except OSError as error:
-        raise InputFileInvalid(f"{partial} cannot be written: {error.strerror}; give another name") from None
-    return file
+        raise InputFileInvalid(f"{partial} cannot be written: {error.strerror}; give another name") from error
 
 
 def _sync(path: Path) -> None:

@@ -7,7 +7,7 @@ everything is in the log or, verified, in the file, and whatever is interrupted 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -66,8 +66,10 @@ class LogSnapshot:
         row = await self._row("events_before", before=before)
         return Extent(before=before, **row) if row["events"] else None
 
-    async def lines(self, extent: Extent) -> AsyncIterator[bytes]:
-        """Each event as a line of JSON, in the order of commits. One at a time: memory does not grow with the log."""
+    async def lines(self, extent: Extent) -> AsyncGenerator[bytes, None]:
+        """Each event as a line of JSON, in the order of commits. One at a time: memory does not grow with the log.
+        Close it where it is not read to its end.
+        """
         cursor = self._connection.cursor()
         async with cursor.copy(QUERIES["copy_events_before"], {"before": extent.before}) as copy:
             async for line in copy:

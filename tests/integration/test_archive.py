@@ -1,5 +1,6 @@
 """Archiving: what was in the log is in the file or in the log, at every moment and wherever it is killed."""
 
+import errno
 import gzip
 import os
 import re
@@ -266,6 +267,19 @@ async def test_nothing_else_gets_events_out_of_the_log(history: str) -> None:
                 async with explained(), connection.transaction():
                     await connection.execute(statement.encode())
     assert await everything(history) == log
+
+
+async def test_a_full_disk_leaves_the_log_as_it_was(history: str, tmp_path: Path) -> None:
+    digest = value(history, DIGEST)
+
+    def full(step: str) -> None:
+        if step == "block written":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(InputFileInvalid, match="cannot be written: No space left on device"):
+        await archive(history, TWO_DAYS, tmp_path / "a.gz", at_step=full)
+    assert value(history, DIGEST) == digest
+    await archived(history, TWO_DAYS, tmp_path / "a.gz")
 
 
 async def test_a_file_of_another_log_is_left_alone(history: str, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`scan` gives the whole log, decoded, in commit order: the same as reading it batch by batch."""
 
-from contextlib import aclosing
+import asyncio
+import threading
 from datetime import UTC, datetime
 
 import psycopg
@@ -9,18 +10,16 @@ import pytest
 from nodeunit.domain.events import DeploymentCreated, Unknown
 from nodeunit.errors import EventUndecodable
 from nodeunit.store import connections, log_reader
-from nodeunit.store.connections import connect
-from nodeunit.store.log_reader import TypedEvent, scan
+from nodeunit.store.log_reader import ScannedEvent, scan
 from tests.support.rows import insert_deployments, rows, value
+from tests.support.waiting import eventually
 from tools import synthetic_log
 
 
-async def scanned(conninfo: str, *, until: datetime | None = None, position: int | None = None) -> list[TypedEvent]:
-    async with (
-        await connect(conninfo, "test") as connection,
-        aclosing(scan(connection, until=until, position=position)) as events,
-    ):
-        return [event async for event in events]
+async def scanned(conninfo: str, *, until: datetime | None = None, position: int | None = None) -> list[ScannedEvent]:
+    found: list[ScannedEvent] = []
+    assert await scan(conninfo, found.append, until=until, position=position) == len(found)
+    return found
 
 
 @pytest.fixture(params=["database", "plain_database"])
@@ -36,7 +35,10 @@ async def test_a_scan_is_what_batches_are(conninfo: str) -> None:
     assert len(found) == len(read) >= 2000
     for typed, plain in zip(found, read, strict=True):
         assert typed.event == plain.event()
-        for name in TypedEvent.__struct_fields__[:-1]:
+        for name in (
+            "type", "schema_version", "position", "recorded_at", "transaction_id", "stream_id", "stream_version",
+            "deployment_id", "unit_address",
+        ):  # fmt: skip
             assert getattr(typed, name) == getattr(plain, name)
 
 
@@ -51,11 +53,12 @@ async def test_what_is_not_known_is_passed_through(conninfo: str) -> None:
     rows(
         conninfo,
         "insert into event (stream_id, stream_version, type, schema_version, data) values "
-        """('x-1', 1, 'Deployment"Promoted\\', 1, '{"to": "é\\n"}'), """
+        """(E'x\\\\t\\t\\n-1', 1, 'Deployment"Promoted\\', 1, '{"to": "é\\n\\\\"}'), """
         """('x-1', 2, 'DeploymentClaimed', 2, '{"a": [1]}')""",
     )
     first, second = await scanned(conninfo)
-    assert first.event == Unknown('Deployment"Promoted\\', {"to": "é\n"})
+    assert first.event == Unknown('Deployment"Promoted\\', {"to": "é\n\\"})
+    assert first.stream_id == "x\\t\t\n-1"
     assert second.event == Unknown("DeploymentClaimed", {"a": [1]})
     assert (second.stream_version, second.schema_version) == (2, 2)
 
@@ -75,5 +78,31 @@ async def test_a_transaction_under_way_holds_the_end_back(conninfo: str) -> None
         writer.commit()
     found = await scanned(conninfo)
     assert [type(event.event) for event in found] == [DeploymentCreated] * 3
-    assert found[1].event.package_name == "@yuants/late"
+    assert found[1].event.package_name == "@yuants/late"  # type: ignore[union-attr]
     assert all(event.recorded_at <= datetime.now(UTC) for event in found)
+
+
+async def test_a_scan_that_is_cancelled_ends(conninfo: str) -> None:
+    insert_deployments(conninfo, 3000)
+    begun, seen = asyncio.Event(), 0
+    loop = asyncio.get_running_loop()
+
+    def each(event: ScannedEvent) -> None:
+        nonlocal seen
+        seen += 1
+        loop.call_soon_threadsafe(begun.set)
+        if seen == 1:
+            held.wait()
+
+    held = threading.Event()
+    task = asyncio.create_task(scan(conninfo, each))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    held.set()
+    await eventually(
+        lambda: not rows(conninfo, "select from pg_stat_activity where application_name = 'nodeunit scan'"),
+        what="its connection is closed",
+    )
+    assert seen <= 1000
