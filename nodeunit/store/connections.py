@@ -103,7 +103,7 @@ async def connect(given: str, purpose: str, *, options: str = "") -> AsyncConnec
         try:
             if options:
                 await connection.execute(QUERIES["apply_settings"], {"settings": options})
-        except psycopg.Error:
+        except BaseException:  # a cancelled task too must not leave it open
             await connection.close()
             raise
         return connection
