@@ -16,7 +16,7 @@ from typing import Protocol
 from nodeunit.audit.archive import read_archive
 from nodeunit.errors import DatabaseError
 from nodeunit.store import search
-from nodeunit.store.log_reader import Checkpoint, RecordedEvent
+from nodeunit.store.log_reader import BEGINNING, Checkpoint, RecordedEvent
 from nodeunit.store.search import BATCH, Seen, Wanted
 
 log = logging.getLogger(__name__)
@@ -47,23 +47,31 @@ class LiveLog:
 
     async def __aiter__(self) -> AsyncGenerator[RecordedEvent, None]:
         if self._seen is not None:
-            async with aclosing(self._sequel(self._seen.below)) as events:
+            async with aclosing(self._sequel(Checkpoint(self._seen.below))) as events:
                 async for event in events:
                     if not self._seen.has(event):
                         yield event
+        after = BEGINNING
         async with await search.open_log(self._conninfo, "replay") as connection:
-            below = await search.horizon(connection)
-            async with aclosing(search.history(connection, self._wanted, below)) as events:
-                async for event in events:
-                    yield event
+            try:
+                below = await search.horizon(connection)
+                async with aclosing(search.history(connection, self._wanted, below)) as events:
+                    async for event in events:
+                        after = event.checkpoint()
+                        yield event
+                after = Checkpoint(below)
+            except DatabaseError as error:
+                if not self._follow:
+                    raise
+                log.warning("reading is interrupted: %s", error)
         if self._follow:
-            async with aclosing(self._sequel(below)) as events:
+            async with aclosing(self._sequel(after)) as events:
                 async for event in events:
                     yield event
 
-    async def _sequel(self, below: int) -> AsyncGenerator[RecordedEvent, None]:
-        """Everything that is committed from a horizon on."""
-        after, failures = Checkpoint(below), 0
+    async def _sequel(self, after: Checkpoint) -> AsyncGenerator[RecordedEvent, None]:
+        """Everything that is committed after a checkpoint."""
+        failures = 0
         while True:
             try:
                 async with await search.open_log(self._conninfo, "follow") as connection:
@@ -75,7 +83,7 @@ class LiveLog:
                             for event in events:
                                 after = event.checkpoint()
                                 yield event
-                        after = Checkpoint(below)
+                        after = max(after, Checkpoint(below))
                         await asyncio.sleep(LOOK_EVERY_S)
             except DatabaseError as error:
                 log.warning("following is interrupted: %s", error)

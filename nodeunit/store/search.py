@@ -6,14 +6,14 @@ late, and nothing comes twice. The price is that of every such reader: a write t
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from uuid import UUID
 
 import msgspec
-from psycopg import AsyncConnection
-from psycopg.rows import DictRow, tuple_row
+from psycopg import AsyncConnection, capabilities
+from psycopg.rows import DictRow, args_row
 
 from nodeunit.errors import DeploymentUnknown
 from nodeunit.store.connections import connect, explained
@@ -98,11 +98,13 @@ async def one_snapshot(connection: Connection) -> AsyncIterator[Seen]:
 async def history(connection: Connection, wanted: Wanted, below: int) -> AsyncGenerator[RecordedEvent, None]:
     """What was committed below a horizon, in commit order, from one snapshot, as fast as it is taken."""
     parameters = msgspec.structs.asdict(wanted) | {"horizon": str(below)}
-    async with one_snapshot(connection), connection.cursor(name="history", row_factory=tuple_row) as cursor:
-        cursor.itersize = BATCH
-        await cursor.execute(QUERIES["search_history"], parameters)
-        async for row in cursor:
-            yield RecordedEvent(*row)
+    async with one_snapshot(connection), connection.cursor(row_factory=args_row(RecordedEvent)) as cursor:
+        # The server goes on reading while what it has sent is being looked at.
+        size = BATCH if capabilities.has_stream_chunked() else 1
+        stream = cursor.stream(QUERIES["search_history"], parameters, size=size)
+        async with aclosing(cast("AsyncGenerator[RecordedEvent, None]", stream)) as events:
+            async for event in events:
+                yield event
 
 
 async def sequel(
@@ -115,9 +117,9 @@ async def sequel(
         "horizon": str(below),
         "limit": limit,
     }
-    async with explained(), connection.cursor(row_factory=tuple_row) as cursor:
+    async with explained(), connection.cursor(row_factory=args_row(RecordedEvent)) as cursor:
         await cursor.execute(QUERIES["search_next"], parameters)
-        return [RecordedEvent(*row) for row in await cursor.fetchall()]
+        return await cursor.fetchall()
 
 
 async def find_deployment(connection: Connection, given: str) -> UUID:

