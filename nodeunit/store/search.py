@@ -24,13 +24,13 @@ BATCH = 1000
 
 Connection = AsyncConnection[DictRow]
 
-NO_COMPILATION = "-c jit=off"
-"""Many chunks make a plan look dear; compiling it would take longer than running it."""
+SHORT_ANSWERS = "-c jit=off -c max_parallel_workers_per_gather=0 -c work_mem=64MB"
+"""Many chunks make a plan look dear: to compile it, or to start workers, would take longer than to run it."""
 
 
 async def open_log(conninfo: str, purpose: str) -> Connection:
     """A connection to look back with. Raises what `connect` raises."""
-    return await connect(conninfo, purpose, options=NO_COMPILATION)
+    return await connect(conninfo, purpose, options=SHORT_ANSWERS)
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):

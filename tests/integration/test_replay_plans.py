@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from nodeunit.store.queries import QUERIES
-from nodeunit.store.search import NO_COMPILATION
+from nodeunit.store.search import SHORT_ANSWERS
 from tests.support.databases import Databases
 from tests.support.rows import rows, value
 from tools import synthetic_log
@@ -27,7 +27,7 @@ def long_log(timescale_databases: Databases) -> Any:
 
 def executed(conninfo: str, query: str, **parameters: Any) -> list[dict[str, Any]]:
     """The scans of a plan that ran at all."""
-    with psycopg.connect(conninfo, options=NO_COMPILATION) as connection:
+    with psycopg.connect(conninfo, options=SHORT_ANSWERS) as connection:
         connection.execute("set enable_seqscan = off")  # so small a log would be read from end to end
         cursor = connection.execute("explain (analyze, format json) " + QUERIES[query], parameters)
         row = cursor.fetchone()
