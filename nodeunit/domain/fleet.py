@@ -207,3 +207,6 @@ _OF_DEPLOYMENT: dict[type, Callable[[Fleet, Any, UUID, int, datetime], None]] = 
 _MEMBERSHIP: dict[type, str] = {UnitJoined: "present", UnitDraining: "draining", UnitLeft: "left", UnitLost: "lost"}
 _CORDONED: dict[type, bool] = {UnitCordoned: True, UnitDrainRequested: True, UnitUncordoned: False}
 _OF_UNIT: set[type] = {*_MEMBERSHIP, *_CORDONED, UnitDrained, UnitCarried}
+
+FOLDED: frozenset[type] = frozenset(_OF_DEPLOYMENT) | _OF_UNIT
+"""The types that change anything: a reader of a long log need not prepare the others for `Fleet.apply`."""

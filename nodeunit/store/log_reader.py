@@ -14,6 +14,7 @@ import re
 import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -127,7 +128,7 @@ class ScannedEvent:
     @property
     def deployment_id(self) -> UUID | None:
         text = self._columns[7]
-        return None if text == b"\\N" else UUID(text.decode())
+        return None if text == b"\\N" else _uuid(text)
 
     @property
     def unit_address(self) -> str:
@@ -136,6 +137,7 @@ class ScannedEvent:
 
 _DECODERS = {name.encode(): msgspec.json.Decoder(kind).decode for name, kind in EVENT_TYPES.items()}
 _VERSIONS = frozenset(str(version).encode() for version in range(1, SCHEMA_VERSION + 1))
+_uuid = lru_cache(8192)(lambda text: UUID(text.decode()))
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 

@@ -16,16 +16,19 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from nodeunit.audit import invariants
+from nodeunit.audit import invariants, replay
 from nodeunit.audit.archive import Archived, archive, plan, read_archive
 from nodeunit.audit.archive_file import Reader
+from nodeunit.audit.replay import FleetAt
+from nodeunit.audit.source import ArchiveFiles, InTurn, LiveLog
 from nodeunit.cli.app import app
 from nodeunit.domain.deployment import Assignment, evolve, initial_state
-from nodeunit.errors import DatabaseError, InputFileInvalid, LogAppendOnly
-from nodeunit.store import connections, log_reader, projections
+from nodeunit.errors import DatabaseError, InputFileInvalid, LogAppendOnly, MomentArchived
+from nodeunit.store import connections, log_reader, projections, search
 from nodeunit.store.connections import connect, explained
 from nodeunit.store.log_reader import RecordedEvent
 from nodeunit.store.report import snapshot
+from nodeunit.store.search import Wanted
 from tests.support.databases import Databases
 from tests.support.histories import Histories
 from tests.support.locks import started
@@ -123,6 +126,23 @@ async def test_archive_and_live_log_are_what_the_log_was(history: str, tmp_path:
     assert told["data"]["file"] == "a.gz"
     assert told["data"]["sha256"] == done.sha256
     assert done.sha256 in gzip.decompress((tmp_path / "a.gz").read_bytes()).splitlines()[-1].decode()
+
+
+async def test_replay_tells_the_same_before_and_after(history: str, tmp_path: Path) -> None:
+    moments = (None, datetime.now(UTC) - timedelta(hours=20), datetime.now(UTC) - timedelta(hours=40))
+
+    async def fleet() -> list[FleetAt]:
+        async with await search.open_log(history, "test") as connection:
+            return [await replay.at_moment(connection, moment) for moment in moments]
+
+    before = await fleet()
+    await archived(history, TWO_DAYS, tmp_path / "a.gz")
+    assert await fleet() == before
+    both = InTurn(ArchiveFiles([tmp_path / "a.gz"], Wanted()), LiveLog(history, Wanted()))
+    assert await replay.fold(both) == before[0]
+    with pytest.raises(MomentArchived, match=r"begins at .*--archive a\.gz"):
+        async with await search.open_log(history, "test") as connection:
+            await replay.at_moment(connection, datetime.now(UTC) - timedelta(days=3))
 
 
 async def test_the_cut_is_a_chunk_boundary_or_the_very_moment(history: str, tmp_path: Path) -> None:
