@@ -1,7 +1,7 @@
 """Identical daemons claim deployments over PostgreSQL with TimescaleDB; every decision is an event.
 
-Imports go downwards only: cli, then unit and audit, then store and supervisor, then process, then domain, then
-the bottom (errors, settings, identity, clock, log). `nodeunit.__version__` is that of the installed distribution.
+Imports go downwards only: cli, then demo, then daemon and audit, then store and supervisor, then process, then domain,
+then the bottom (errors, settings, identity, clock, log). `nodeunit.__version__` is that of the installed distribution.
 """
 
 __version__: str

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nodeunit.embedded import embedded_database
+from nodeunit.demo.embedded import embedded_database
 from tests.support.databases import Databases
 from tests.support.proxy import Proxy
 from tests.support.timescale import TimescaleServer, timescale_server

@@ -20,12 +20,11 @@ import psycopg
 
 from nodeunit.audit.report import Report
 from nodeunit.audit.report import read as read_report
-from nodeunit.cli.demo import PROGRAM
-from nodeunit.cli.demo_fleet import demo_fleet
-from nodeunit.embedded import choose_database
-from nodeunit.store import demo as store
-from nodeunit.store import migrator
-from nodeunit.store.report import Bounds
+from nodeunit.demo.embedded import choose_database
+from nodeunit.demo.fleet import PROGRAM, demo_fleet
+from nodeunit.store.postgres import migrator
+from nodeunit.store.read.report import Bounds
+from nodeunit.store.write import demo_rows as store
 
 FLOOR_ROUNDS = 100
 IDLE_AFTER_S = 0.5

@@ -32,13 +32,13 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from nodeunit.audit import replay
 from nodeunit.audit.source import LiveLog
+from nodeunit.demo.embedded import choose_database
 from nodeunit.domain.fleet import FOLDED, Fleet
-from nodeunit.embedded import choose_database
-from nodeunit.store import projections, search
-from nodeunit.store.connections import connect
-from nodeunit.store.log_reader import ScannedEvent, scan
-from nodeunit.store.migrator import migrate
-from nodeunit.store.search import Wanted
+from nodeunit.store.postgres.connections import connect
+from nodeunit.store.postgres.migrator import migrate
+from nodeunit.store.read import projections, search
+from nodeunit.store.read.log_reader import ScannedEvent, scan
+from nodeunit.store.read.search import Wanted
 from tools import synthetic_log
 
 ROWS = (

@@ -22,8 +22,8 @@ import psutil
 import psycopg
 from psycopg.types.json import Jsonb
 
-from nodeunit.cli.demo_fleet import demo_fleet
-from nodeunit.store.migrator import migrate
+from nodeunit.demo.fleet import demo_fleet
+from nodeunit.store.postgres.migrator import migrate
 
 PAGE = Path(__file__).parents[1] / "docs" / "sql.md"
 DEPLOYMENTS = 21

@@ -1,7 +1,7 @@
 """A fleet that never was: units claim, get lost, restart and take over, and write the events that real units write.
 
-Rounds are decided by `domain.round.decide` on what the imagined fleet looks like, so that their records can be decided
-again; versions, orders and memberships are those that the constraints of the database demand.
+Rounds are decided by `domain.claim_round.decide` on what the imagined fleet looks like, so that their records can be
+decided again; versions, orders and memberships are those that the constraints of the database demand.
 """
 
 import random
@@ -14,8 +14,8 @@ from uuid import UUID
 from msgspec import json
 
 from nodeunit.domain import events as e
+from nodeunit.domain.claim_round import RoundInputs, conflict, decide, record
 from nodeunit.domain.policy import Candidate, UnitView, Usage
-from nodeunit.domain.round import RoundInputs, conflict, decide, record
 from nodeunit.identity import address_of
 
 PACKAGES = (

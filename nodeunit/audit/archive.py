@@ -25,8 +25,8 @@ from nodeunit import __version__
 from nodeunit.audit.archive_file import BLOCK_EVENTS, Header, Reader, Writer
 from nodeunit.domain.events import LogArchived
 from nodeunit.errors import InputFileInvalid
-from nodeunit.store.archive import Archiver, Extent, LogSnapshot, archiving
-from nodeunit.store.log_reader import RecordedEvent
+from nodeunit.store.read.archive import Archiver, Extent, LogSnapshot, archiving
+from nodeunit.store.read.log_reader import RecordedEvent
 
 
 class Archived(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from nodeunit.audit.source import EventSource
+from nodeunit.domain.claim_round import Decision, decide, recorded_inputs
 from nodeunit.domain.events import (
     DeploymentClaimAttempt,
     DeploymentClaimed,
@@ -25,9 +26,8 @@ from nodeunit.domain.events import (
     Event,
     Unknown,
 )
-from nodeunit.domain.round import Decision, decide, recorded_inputs
 from nodeunit.domain.what_if import Alternative, Spread, imbalance
-from nodeunit.store.log_reader import RecordedEvent
+from nodeunit.store.read.log_reader import RecordedEvent
 
 TYPES = [
     kind.__name__

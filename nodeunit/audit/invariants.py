@@ -1,8 +1,8 @@
-"""The rules that no log may break; each is one statement of `store/sql/audit_invariants.sql` that counts violations."""
+"""The rules that no log may break; each is one statement of `store/read/invariants.sql` that counts violations."""
 
 import msgspec
 
-from nodeunit.store.report import Snapshot
+from nodeunit.store.read.report import Snapshot
 
 SENTENCES: dict[str, str] = {
     "claimed_only_what_was_free": "A deployment is claimed only when nobody holds it: new, or released right before.",

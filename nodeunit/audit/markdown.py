@@ -7,7 +7,7 @@ from datetime import datetime
 
 from nodeunit.audit.report import Report, Round
 from nodeunit.domain.policy import Usage
-from nodeunit.store.report import SampleRow, invariant_text
+from nodeunit.store.read.report import SampleRow, invariant_text
 
 
 def markdown(report: Report, *, queries: bool = False) -> str:

@@ -4,14 +4,14 @@ from uuid import UUID
 
 import msgspec
 
+from nodeunit.domain.claim_round import RoundInputs
 from nodeunit.domain.fleet import DeploymentState
 from nodeunit.domain.policy import Candidate, UnitView
-from nodeunit.domain.round import RoundInputs
 from nodeunit.domain.verdict import Verdict, judge
 from nodeunit.errors import DeploymentUnknown
-from nodeunit.store import fleet, search, why
-from nodeunit.store.fleet import Moment
-from nodeunit.store.search import Connection
+from nodeunit.store.read import fleet, search, why
+from nodeunit.store.read.fleet import Moment
+from nodeunit.store.read.search import Connection
 
 CANDIDATES = 1000
 """So many rows that wait are looked at, to say how many come before this one."""

@@ -8,8 +8,8 @@ import msgspec
 
 from nodeunit.audit.source import EventSource
 from nodeunit.domain.fleet import DeploymentState, Fleet, UnitState
-from nodeunit.store import fleet
-from nodeunit.store.search import Connection
+from nodeunit.store.read import fleet
+from nodeunit.store.read.search import Connection
 
 HISTORY_WITHOUT = [
     "DeploymentClaimRound",

@@ -11,16 +11,7 @@ from nodeunit.audit import invariants
 from nodeunit.audit.invariants import Invariant
 from nodeunit.domain.events import DeploymentClaimAttempt, DeploymentClaimRound
 from nodeunit.domain.policy import NOTHING, Usage
-from nodeunit.store.report import (
-    Bounds,
-    InsertRow,
-    RoundRow,
-    SampleRow,
-    Server,
-    TimingRow,
-    UnitRow,
-    snapshot,
-)
+from nodeunit.store.read.report import Bounds, InsertRow, RoundRow, SampleRow, Server, TimingRow, UnitRow, snapshot
 
 INSERTS = 20
 """So many inserts are listed: the first of the input, the newest of the timings."""

@@ -15,9 +15,9 @@ from typing import Protocol
 
 from nodeunit.audit.archive import read_archive
 from nodeunit.errors import DatabaseError
-from nodeunit.store import search
-from nodeunit.store.log_reader import BEGINNING, Checkpoint, RecordedEvent
-from nodeunit.store.search import BATCH, Seen, Wanted
+from nodeunit.store.read import search
+from nodeunit.store.read.log_reader import BEGINNING, Checkpoint, RecordedEvent
+from nodeunit.store.read.search import BATCH, Seen, Wanted
 
 log = logging.getLogger(__name__)
 

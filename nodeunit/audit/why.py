@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from nodeunit.audit.wording import program_sentence, release_reason
+from nodeunit.domain.claim_round import recorded_inputs
 from nodeunit.domain.events import (
     DeploymentAssigned,
     DeploymentClaimed,
@@ -21,13 +22,12 @@ from nodeunit.domain.events import (
 )
 from nodeunit.domain.fleet import DeploymentState
 from nodeunit.domain.policy import Candidate
-from nodeunit.domain.round import recorded_inputs
 from nodeunit.domain.verdict import Verdict, judge
-from nodeunit.store import fleet, search
-from nodeunit.store import why as store
-from nodeunit.store.fleet import Moment
-from nodeunit.store.log_reader import RecordedEvent
-from nodeunit.store.search import Connection
+from nodeunit.store.read import fleet, search
+from nodeunit.store.read import why as store
+from nodeunit.store.read.fleet import Moment
+from nodeunit.store.read.log_reader import RecordedEvent
+from nodeunit.store.read.search import Connection
 
 
 class Explanation(msgspec.Struct, kw_only=True):

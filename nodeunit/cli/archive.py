@@ -10,7 +10,7 @@ import typer
 from nodeunit.audit import archive as audit
 from nodeunit.cli.database import Database, given
 from nodeunit.cli.moments import When, when
-from nodeunit.store.archive import RolledUp, archiving
+from nodeunit.store.read.archive import RolledUp, archiving
 
 
 def archive(

@@ -14,12 +14,12 @@ from nodeunit.audit.source import ArchiveFiles, EventSource, LiveLog
 from nodeunit.audit.wording import called
 from nodeunit.cli.database import Database, given
 from nodeunit.cli.moments import FORMS, When, resolve, when
-from nodeunit.cli.render import Column, Output, document, lines, table, write
+from nodeunit.cli.output.render import Column, Output, document, lines, table, write
 from nodeunit.domain.policy import POLICIES
 from nodeunit.domain.what_if import Alternative
 from nodeunit.errors import DecisionsDiffer, InputFileInvalid, UnknownPolicy, WeightInvalid
-from nodeunit.store import search
-from nodeunit.store.search import Wanted
+from nodeunit.store.read import search
+from nodeunit.store.read.search import Wanted
 
 SHOWN = 20
 """So many differences are listed for people; JSON has up to a thousand."""

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from nodeunit.cli.database import Database, given
 from nodeunit.errors import DatabaseError
-from nodeunit.store import operators
+from nodeunit.store.write import operators
 
 LOOK_EVERY_S = 0.2
 

@@ -20,17 +20,15 @@ from rich.console import Console
 from nodeunit.audit import report as audit
 from nodeunit.audit.markdown import markdown
 from nodeunit.cli.database import Database
-from nodeunit.cli.demo_children import LiveChildren
-from nodeunit.cli.demo_fleet import DemoFleet, demo_fleet
-from nodeunit.cli.demo_view import DemoView
 from nodeunit.cli.report import require_invariants
-from nodeunit.embedded import ChosenDatabase, choose_database
+from nodeunit.demo.children import LiveChildren
+from nodeunit.demo.embedded import ChosenDatabase, choose_database
+from nodeunit.demo.fleet import PROGRAM, DemoFleet, demo_fleet
+from nodeunit.demo.view import DemoView
 from nodeunit.errors import DemoFailed
-from nodeunit.store import demo as store
-from nodeunit.store import migrator
-from nodeunit.store.report import Bounds
-
-PROGRAM = Path(__file__).with_name("demo_program.py")
+from nodeunit.store.postgres import migrator
+from nodeunit.store.read.report import Bounds
+from nodeunit.store.write import demo_rows as store
 
 JOIN_WITHIN_S = 30.0
 CLAIM_WITHIN_S = 60.0

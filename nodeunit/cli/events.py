@@ -9,11 +9,12 @@ import typer
 from nodeunit.audit.schema import event_schema
 from nodeunit.audit.source import LiveLog
 from nodeunit.cli.database import Database, given
-from nodeunit.cli.event_lines import EventLines
 from nodeunit.cli.moments import FORMS, When, resolve, when
-from nodeunit.cli.render import Output, document, is_terminal
-from nodeunit.store import operators, search
-from nodeunit.store.search import Wanted
+from nodeunit.cli.output.event_lines import EventLines
+from nodeunit.cli.output.render import Output, document, is_terminal
+from nodeunit.store.read import search
+from nodeunit.store.read.search import Wanted
+from nodeunit.store.write import operators
 
 events = typer.Typer(name="events", rich_markup_mode="rich", invoke_without_command=True)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from nodeunit.cli.database import Database, given
-from nodeunit.store import migrator
+from nodeunit.store.postgres import migrator
 
 
 def migrate(

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import typer
 
-from nodeunit.store import fleet
-from nodeunit.store.search import Connection
+from nodeunit.store.read import fleet
+from nodeunit.store.read.search import Connection
 
 _AGO = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

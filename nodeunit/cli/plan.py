@@ -8,10 +8,10 @@ import typer
 from nodeunit.audit import plan as audit
 from nodeunit.audit.plan import Plan
 from nodeunit.cli.database import Database, given
-from nodeunit.cli.render import Output, document, lines, write
-from nodeunit.cli.verdicts import show_verdicts
+from nodeunit.cli.output.render import Output, document, lines, write
+from nodeunit.cli.output.verdicts import show_verdicts
 from nodeunit.cli.why import Deployment
-from nodeunit.store import search
+from nodeunit.store.read import search
 
 
 def plan(

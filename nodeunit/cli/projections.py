@@ -6,7 +6,7 @@ import typer
 
 from nodeunit.cli.database import Database, given
 from nodeunit.errors import ProjectionDiffers
-from nodeunit.store import projections as store
+from nodeunit.store.read import projections as store
 
 projections = typer.Typer(
     name="projections",

@@ -16,12 +16,13 @@ from nodeunit.audit.replay import HISTORY_WITHOUT, FleetAt
 from nodeunit.audit.source import ArchiveFiles, EventSource, InTurn, LiveLog
 from nodeunit.audit.wording import called
 from nodeunit.cli.database import Database, given
-from nodeunit.cli.event_lines import EventLines
 from nodeunit.cli.moments import FORMS, When, resolve, when
-from nodeunit.cli.render import Column, Output, lines, show, write
+from nodeunit.cli.output.event_lines import EventLines
+from nodeunit.cli.output.render import Column, Output, lines, show, write
 from nodeunit.domain.fleet import DeploymentState
-from nodeunit.store import operators, search
-from nodeunit.store.search import Seen, Wanted
+from nodeunit.store.read import search
+from nodeunit.store.read.search import Seen, Wanted
+from nodeunit.store.write import operators
 
 
 def replay(

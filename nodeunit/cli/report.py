@@ -12,7 +12,7 @@ from nodeunit.audit import report as audit
 from nodeunit.audit.markdown import markdown
 from nodeunit.cli.database import Database, given
 from nodeunit.errors import InvariantViolated
-from nodeunit.store.report import Bounds
+from nodeunit.store.read.report import Bounds
 
 
 class Output(StrEnum):

@@ -5,12 +5,12 @@ import os
 from collections.abc import Iterator
 
 from nodeunit.cli.database import Database
+from nodeunit.daemon import configuration
 from nodeunit.errors import DatabaseUnreachable
 from nodeunit.identity import address_of
 from nodeunit.settings import DESCRIPTIONS, Settings
-from nodeunit.store.requirements import require
+from nodeunit.store.postgres.requirements import require
 from nodeunit.supervisor.launch import exec_supervisor, interpreter_argv
-from nodeunit.unit import configuration
 
 
 def settings_table() -> str:
@@ -40,7 +40,7 @@ def run(database: Database = "") -> None:
         {
             "address": address,
             "log_directory": settings.log_directory,
-            "daemon_argv": interpreter_argv("nodeunit.unit"),
+            "daemon_argv": interpreter_argv("nodeunit.daemon"),
             "stop_grace_s": settings.stop_grace_s,
         },
         configuration.of_unit(settings, address, dict(os.environ)),

@@ -9,14 +9,15 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from nodeunit.cli import usage_plot
-from nodeunit.cli.blocks import Values, chart, sparkline
 from nodeunit.cli.database import Database, given
 from nodeunit.cli.moments import FORMS, When, resolve, when
-from nodeunit.cli.render import Column, Output, show, table, write
-from nodeunit.store import fleet, operators
-from nodeunit.store.connections import connect
-from nodeunit.store.usage import Stretch, UsagePoint, of_deployments, of_units
+from nodeunit.cli.output import usage_plot
+from nodeunit.cli.output.blocks import Values, chart, sparkline
+from nodeunit.cli.output.render import Column, Output, show, table, write
+from nodeunit.store.postgres.connections import connect
+from nodeunit.store.read import fleet
+from nodeunit.store.read.usage import Stretch, UsagePoint, of_deployments, of_units
+from nodeunit.store.write import operators
 
 
 class Series(NamedTuple):

@@ -9,9 +9,9 @@ from nodeunit.audit import why as audit
 from nodeunit.audit.why import Explanation
 from nodeunit.cli.database import Database, given
 from nodeunit.cli.moments import FORMS, When, resolve, when
-from nodeunit.cli.render import Output, document, lines, write
-from nodeunit.cli.verdicts import show_verdicts
-from nodeunit.store import search
+from nodeunit.cli.output.render import Output, document, lines, write
+from nodeunit.cli.output.verdicts import show_verdicts
+from nodeunit.store.read import search
 
 Deployment = Annotated[
     str,

@@ -67,7 +67,7 @@ class DeploymentClaimed(Event, frozen=True):
 
 
 class DeploymentClaimRound(Event, frozen=True):
-    """What a round looked at, complete enough to decide it again (`domain.round.recorded_inputs`)."""
+    """What a round looked at, complete enough to decide it again (`domain.claim_round.recorded_inputs`)."""
 
     wake_up: str
     """Why the round ran."""

@@ -14,8 +14,8 @@ from uuid import NAMESPACE_OID, uuid5
 
 import msgspec
 
+from nodeunit.domain.claim_round import RoundInputs
 from nodeunit.domain.policy import NOTHING, Candidate, UnitView, Usage, Weights
-from nodeunit.domain.round import RoundInputs
 from nodeunit.errors import InputFileInvalid
 
 _COLUMNS = {

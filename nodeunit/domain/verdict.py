@@ -8,10 +8,10 @@ from collections.abc import Iterable
 
 import msgspec
 
+from nodeunit.domain.claim_round import RoundInputs
 from nodeunit.domain.fleet import UnitState
 from nodeunit.domain.placement import NOBODY, Standings
 from nodeunit.domain.policy import Candidate, Policy, UnitView, metric
-from nodeunit.domain.round import RoundInputs
 from nodeunit.domain.trust import may_run
 
 

@@ -12,9 +12,9 @@ from uuid import UUID
 
 import msgspec
 
+from nodeunit.domain.claim_round import RoundInputs
 from nodeunit.domain.placement import Standings
 from nodeunit.domain.policy import Candidate, UnitView, Usage
-from nodeunit.domain.round import RoundInputs
 
 
 class Alternative(msgspec.Struct, frozen=True):

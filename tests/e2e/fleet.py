@@ -8,8 +8,8 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 
 from nodeunit.audit import invariants
-from nodeunit.store import projections
-from nodeunit.store.report import snapshot
+from nodeunit.store.read import projections
+from nodeunit.store.read.report import snapshot
 from tests.support.waiting import wait_until
 
 REPORT_INSERT = b"""

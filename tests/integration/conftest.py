@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from nodeunit.store import connections
-from nodeunit.store.connections import Pool
+from nodeunit.store.postgres import connections
+from nodeunit.store.postgres.connections import Pool
 
 
 @pytest.fixture

@@ -24,11 +24,12 @@ from nodeunit.audit.source import ArchiveFiles, InTurn, LiveLog
 from nodeunit.cli.app import app
 from nodeunit.domain.deployment import Assignment, evolve, initial_state
 from nodeunit.errors import DatabaseError, InputFileInvalid, LogAppendOnly, MomentArchived
-from nodeunit.store import connections, log_reader, projections, search
-from nodeunit.store.connections import connect, explained
-from nodeunit.store.log_reader import RecordedEvent
-from nodeunit.store.report import snapshot
-from nodeunit.store.search import Wanted
+from nodeunit.store.postgres import connections
+from nodeunit.store.postgres.connections import connect, explained
+from nodeunit.store.read import log_reader, projections, search
+from nodeunit.store.read.log_reader import RecordedEvent
+from nodeunit.store.read.report import snapshot
+from nodeunit.store.read.search import Wanted
 from tests.support.databases import Databases
 from tests.support.histories import Histories
 from tests.support.locks import started

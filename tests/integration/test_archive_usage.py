@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nodeunit.cli.app import app
-from nodeunit.store.archive import RolledUp, archiving
+from nodeunit.store.read.archive import RolledUp, archiving
 from tests.support.rows import rows, value
 
 BY_THE_HOUR = """

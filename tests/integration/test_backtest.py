@@ -13,8 +13,8 @@ from nodeunit.audit.source import LiveLog
 from nodeunit.cli.app import app
 from nodeunit.domain.what_if import Alternative
 from nodeunit.errors import DecisionsDiffer
-from nodeunit.store.connections import Pool
-from nodeunit.store.search import Wanted
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.read.search import Wanted
 from tests.support.members import candidate, lose
 from tests.support.members import claim as claim_without_round
 from tests.support.rounds import Deciding, claim_all, deciding

@@ -3,9 +3,10 @@
 import psycopg
 
 from nodeunit.domain.policy import Candidate
-from nodeunit.store import decisions, membership, projections
-from nodeunit.store.connections import Pool
-from nodeunit.store.decisions import DecisionStream
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.read import projections
+from nodeunit.store.write import decisions, membership
+from nodeunit.store.write.decisions import DecisionStream
 from tests.support.members import candidate, claim, join, leading_up_to, lose
 from tests.support.rows import deployment, events, insert_deployments, rows, value
 

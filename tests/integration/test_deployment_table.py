@@ -11,8 +11,8 @@ from psycopg.rows import dict_row
 from nodeunit.domain.deployment import evolve, initial_state
 from nodeunit.domain.events import decode
 from nodeunit.errors import DatabaseError, DeploymentRefused, LogAppendOnly, NodeunitError
-from nodeunit.store import projections
-from nodeunit.store.connections import Pool, explain
+from nodeunit.store.postgres.connections import Pool, explain
+from nodeunit.store.read import projections
 from tests.support.members import join
 from tests.support.rows import deployment, events, insert_deployments, rows, value
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from nodeunit.store import operators
+from nodeunit.store.write import operators
 from tests.support.rows import rows, value
 from tests.support.unit_process import UnitProcess
 from tests.support.waiting import eventually

@@ -9,9 +9,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from nodeunit import container, embedded
-from nodeunit.container import docker_refusal, image_present, timescaledb_container
-from nodeunit.embedded import choose_database, embedded_database
+from nodeunit.demo import container, embedded
+from nodeunit.demo.container import docker_refusal, image_present, timescaledb_container
+from nodeunit.demo.embedded import choose_database, embedded_database
 from nodeunit.errors import NoDatabase
 from tests.support.waiting import wait_until
 

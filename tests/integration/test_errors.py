@@ -22,8 +22,9 @@ from nodeunit.errors import (
     PostgresTooOld,
     SchemaTooNew,
 )
-from nodeunit.store import connections, decisions, membership, migrator, requirements
-from nodeunit.store.decisions import DecisionStream
+from nodeunit.store.postgres import connections, migrator, requirements
+from nodeunit.store.write import decisions, membership
+from nodeunit.store.write.decisions import DecisionStream
 from tests.support.members import candidate, claim, join
 from tests.support.pgbouncer import pgbouncer
 from tests.support.proxy import Proxy

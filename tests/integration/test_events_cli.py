@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from nodeunit.cli.app import app
 from nodeunit.domain.events import DeploymentClaimed
-from nodeunit.store.connections import Pool
+from nodeunit.store.postgres.connections import Pool
 from tests.support.rounds import Deciding, deciding
 from tests.support.rows import insert_deployments, rows, value
 

@@ -4,10 +4,10 @@ import psycopg
 import pytest
 
 from nodeunit.domain.policy import Usage
-from nodeunit.store import decisions, membership
-from nodeunit.store.connections import Pool
-from nodeunit.store.decisions import DecisionStream
-from nodeunit.store.membership import ProgramSample
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.write import decisions, membership
+from nodeunit.store.write.decisions import DecisionStream
+from nodeunit.store.write.membership import ProgramSample
 from tests.support.members import candidate, claim, join, lose, turn_back_leases
 from tests.support.rows import insert_deployments, rows, value
 

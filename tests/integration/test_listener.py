@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 from psycopg.conninfo import make_conninfo
 
-from nodeunit.store import membership
-from nodeunit.store.connections import Pool
-from nodeunit.store.listener import Listener, WakeUp
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.postgres.listener import Listener, WakeUp
+from nodeunit.store.write import membership
 from tests.support.proxy import Proxy
 from tests.support.rows import insert_deployments, rows, value
 from tests.support.waiting import eventually

@@ -8,9 +8,10 @@ import pytest
 
 from nodeunit.domain.events import DeploymentClaimSkipped
 from nodeunit.errors import IdentityAlive, NodeunitError, StaleEpoch
-from nodeunit.store import decisions, membership, operators, projections
-from nodeunit.store.connections import Pool
-from nodeunit.store.decisions import DecisionStream
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.read import projections
+from nodeunit.store.write import decisions, membership, operators
+from nodeunit.store.write.decisions import DecisionStream
 from tests.support.members import join, lose, turn_back_leases
 from tests.support.rows import insert_deployments, rows
 

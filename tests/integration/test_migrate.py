@@ -8,9 +8,9 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from nodeunit.errors import DatabaseError, SchemaTooNew
-from nodeunit.store import requirements
-from nodeunit.store.migrator import migrate, status
-from nodeunit.store.schema_files import migrations
+from nodeunit.store.postgres import requirements
+from nodeunit.store.postgres.migrator import migrate, status
+from nodeunit.store.postgres.schema_files import migrations
 from tests.support.rows import rows, value
 from tests.support.waiting import eventually
 

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from nodeunit.errors import LogAppendOnly
-from nodeunit.store.connections import Pool, explain
+from nodeunit.store.postgres.connections import Pool, explain
 from tests.support.members import join
 from tests.support.rows import insert_deployments, rows, value
 

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from nodeunit.domain.events import DeploymentClaimSkipped
-from nodeunit.store import connections
-from nodeunit.store.decisions import DecisionStream
-from nodeunit.store.membership import Membership
+from nodeunit.store.postgres import connections
+from nodeunit.store.write.decisions import DecisionStream
+from nodeunit.store.write.membership import Membership
 from tests.support.members import candidate, join, leading_up_to
 from tests.support.proxy import Proxy
 from tests.support.rows import deployment, events, insert_deployments

@@ -6,7 +6,8 @@ import psycopg
 import pytest
 
 from nodeunit.errors import DatabaseError
-from nodeunit.store import connections, membership
+from nodeunit.store.postgres import connections
+from nodeunit.store.write import membership
 from tests.support.members import join
 from tests.support.proxy import Proxy
 

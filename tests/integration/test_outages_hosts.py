@@ -4,7 +4,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from nodeunit.errors import DatabaseUnreachable
-from nodeunit.store.connections import connect
+from nodeunit.store.postgres.connections import connect
 from tools.faults.server import free_port
 
 

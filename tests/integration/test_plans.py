@@ -10,7 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from nodeunit.store.queries import QUERIES
+from nodeunit.store.postgres.queries import QUERIES
 from tests.support.databases import Databases
 from tests.support.plans import Plan, plans_of
 from tests.support.rows import rows, value

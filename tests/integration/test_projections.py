@@ -5,10 +5,11 @@ import asyncio
 import psycopg
 import pytest
 
-from nodeunit.store import decisions, membership, projections
-from nodeunit.store.connections import Pool
-from nodeunit.store.decisions import DecisionStream
-from nodeunit.store.projections import Difference
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.read import projections
+from nodeunit.store.read.projections import Difference
+from nodeunit.store.write import decisions, membership
+from nodeunit.store.write.decisions import DecisionStream
 from tests.support.members import candidate, claim, join, lose
 from tests.support.rows import deployment, insert_deployments, rows, value
 

@@ -9,11 +9,11 @@ from uuid import UUID
 import psycopg
 
 from nodeunit.domain.events import DeploymentClaimSkipped, DeploymentCreated, Unknown
-from nodeunit.store import log_reader
-from nodeunit.store.connections import Pool
-from nodeunit.store.decisions import DecisionStream
-from nodeunit.store.log_reader import BEGINNING, Checkpoint, RecordedEvent
-from nodeunit.store.membership import Membership
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.read import log_reader
+from nodeunit.store.read.log_reader import BEGINNING, Checkpoint, RecordedEvent
+from nodeunit.store.write.decisions import DecisionStream
+from nodeunit.store.write.membership import Membership
 from tests.support.members import join
 from tests.support.rows import insert_deployments, rows, value
 from tests.support.waiting import eventually

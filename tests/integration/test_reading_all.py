@@ -9,8 +9,9 @@ import pytest
 
 from nodeunit.domain.events import DeploymentCreated, Unknown
 from nodeunit.errors import EventUndecodable
-from nodeunit.store import connections, log_reader
-from nodeunit.store.log_reader import ScannedEvent, scan
+from nodeunit.store.postgres import connections
+from nodeunit.store.read import log_reader
+from nodeunit.store.read.log_reader import ScannedEvent, scan
 from tests.support.rows import insert_deployments, rows, value
 from tests.support.waiting import eventually
 from tools import synthetic_log

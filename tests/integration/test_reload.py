@@ -37,7 +37,7 @@ def daemon(unit: UnitProcess) -> int:
     """The pid of the daemon, waited for."""
 
     def found() -> list[int]:
-        return [process.pid for process in unit.descendants() if "nodeunit.unit" in process.cmdline()]
+        return [process.pid for process in unit.descendants() if "nodeunit.daemon" in process.cmdline()]
 
     (pid,) = wait_until(found, what="there is a daemon")
     return pid

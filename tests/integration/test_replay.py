@@ -17,9 +17,9 @@ from nodeunit.audit.source import ArchiveFiles, LiveLog
 from nodeunit.cli.app import app
 from nodeunit.domain.fleet import DeploymentState
 from nodeunit.errors import DeploymentUnknown, MomentArchived, UnitUnknown
-from nodeunit.store import search
-from nodeunit.store.connections import Pool
-from nodeunit.store.search import Wanted
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.read import search
+from nodeunit.store.read.search import Wanted
 from tests.support.databases import Databases
 from tests.support.members import lose
 from tests.support.rounds import claim_all, deciding

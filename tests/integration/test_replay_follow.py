@@ -10,10 +10,10 @@ import pytest
 
 from nodeunit.audit import source
 from nodeunit.audit.source import LiveLog
-from nodeunit.store import search
-from nodeunit.store.connections import Pool
-from nodeunit.store.log_reader import RecordedEvent
-from nodeunit.store.search import Seen, Wanted
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.read import search
+from nodeunit.store.read.log_reader import RecordedEvent
+from nodeunit.store.read.search import Seen, Wanted
 from tests.support.proxy import Proxy
 from tests.support.rounds import claim_all, deciding
 from tests.support.rows import insert_deployments, rows, value

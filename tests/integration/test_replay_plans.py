@@ -8,8 +8,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from nodeunit.store.queries import QUERIES
-from nodeunit.store.search import SHORT_ANSWERS
+from nodeunit.store.postgres.queries import QUERIES
+from nodeunit.store.read.search import SHORT_ANSWERS
 from tests.support.databases import Databases
 from tests.support.rows import rows, value
 from tools import synthetic_log

@@ -14,15 +14,14 @@ from typer.testing import CliRunner
 from nodeunit.audit.markdown import markdown
 from nodeunit.audit.report import Report, read
 from nodeunit.cli.app import app
-from nodeunit.domain import round as claim_round
-from nodeunit.domain import rounds_table
+from nodeunit.domain import claim_round, rounds_table
 from nodeunit.domain.policy import Usage
 from nodeunit.errors import InvariantViolated
-from nodeunit.store import decisions as store
-from nodeunit.store import membership
-from nodeunit.store.connections import Pool
-from nodeunit.store.decisions import DecisionStream
-from nodeunit.store.report import Bounds
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.read.report import Bounds
+from nodeunit.store.write import decisions as store
+from nodeunit.store.write import membership
+from nodeunit.store.write.decisions import DecisionStream
 from tests.support.members import joined
 from tests.support.rows import insert_deployments, rows, value
 

@@ -8,10 +8,10 @@ import psycopg
 import pytest
 
 from nodeunit.audit.invariants import SENTENCES, check
-from nodeunit.store import membership
-from nodeunit.store.connections import Pool
-from nodeunit.store.decisions import DecisionStream, programs_of, release
-from nodeunit.store.report import snapshot
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.read.report import snapshot
+from nodeunit.store.write import membership
+from nodeunit.store.write.decisions import DecisionStream, programs_of, release
 from tests.support.members import candidate, claim, join, lose
 from tests.support.rows import insert_deployments, rows
 

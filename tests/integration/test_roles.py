@@ -12,11 +12,13 @@ from psycopg.conninfo import make_conninfo
 from nodeunit.domain.events import DeploymentClaimSkipped
 from nodeunit.domain.policy import Usage
 from nodeunit.errors import DatabaseError
-from nodeunit.store import connections, decisions, log_reader, membership, operators, projections, requirements
-from nodeunit.store.connections import Pool
-from nodeunit.store.decisions import DecisionStream
-from nodeunit.store.listener import Listener, WakeUp
-from nodeunit.store.membership import ProgramSample
+from nodeunit.store.postgres import connections, requirements
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.postgres.listener import Listener, WakeUp
+from nodeunit.store.read import log_reader, projections
+from nodeunit.store.write import decisions, membership, operators
+from nodeunit.store.write.decisions import DecisionStream
+from nodeunit.store.write.membership import ProgramSample
 from tests.support.locks import until_waiting
 from tests.support.lossy_proxy import Loss, LossyProxy
 from tests.support.members import claim, join

@@ -4,8 +4,8 @@ import pytest
 
 from nodeunit.domain.deployment import evolve, initial_state
 from nodeunit.domain.events import decode
-from nodeunit.store import projections
-from nodeunit.store.connections import Pool
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.read import projections
 from tests.support.claimers import claim_at_once
 from tests.support.members import candidate, join, lose
 from tests.support.rows import insert_deployments, rows, value

@@ -9,10 +9,11 @@ import pytest
 
 from nodeunit.domain.events import DeploymentClaimSkipped, ProcessParked
 from nodeunit.errors import DeploymentRefused, StaleEpoch, VersionConflict
-from nodeunit.store import connections, decisions, membership
-from nodeunit.store.connections import Pool
-from nodeunit.store.decisions import DecisionStream
-from nodeunit.store.membership import Membership
+from nodeunit.store.postgres import connections
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.write import decisions, membership
+from nodeunit.store.write.decisions import DecisionStream
+from nodeunit.store.write.membership import Membership
 from tests.support.locks import until_waiting
 from tests.support.lossy_proxy import Loss, LossyProxy
 from tests.support.members import candidate, claim, join, leading_up_to, lose

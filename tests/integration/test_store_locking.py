@@ -12,10 +12,12 @@ import pytest
 
 from nodeunit.domain.deployment import Assignment, evolve
 from nodeunit.domain.events import decode
-from nodeunit.store import connections, decisions, membership, projections
-from nodeunit.store.connections import Pool
-from nodeunit.store.decisions import DecisionStream
-from nodeunit.store.membership import ProgramSample
+from nodeunit.store.postgres import connections
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.read import projections
+from nodeunit.store.write import decisions, membership
+from nodeunit.store.write.decisions import DecisionStream
+from nodeunit.store.write.membership import ProgramSample
 from tests.support.locks import started
 from tests.support.members import candidate, claim, join
 from tests.support.rows import deployment, insert_deployments, rows, value

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
-from nodeunit.container import image_present
+from nodeunit.demo.container import image_present
 from tests.support.databases import Databases
 from tests.support.proxy import Proxy
 from tests.support.timescale import TimescaleServer, remove_leftovers

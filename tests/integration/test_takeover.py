@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from nodeunit.errors import StaleEpoch
-from nodeunit.store import decisions, membership
-from nodeunit.store.connections import Pool
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.write import decisions, membership
 from tests.support.members import join, turn_back_leases
 from tests.support.rows import rows, value
 

@@ -75,7 +75,7 @@ def test_a_picture(measured: str, tmp_path: Path) -> None:
 
 
 def test_without_matplotlib_it_says_what_to_install(measured: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nodeunit.cli.usage_plot.find_spec", lambda name: None)
+    monkeypatch.setattr("nodeunit.cli.output.usage_plot.find_spec", lambda name: None)
     error = failed(measured, "--png", "x.png")
     assert isinstance(error, SettingInvalid)
     assert str(error).endswith("pip install 'nodeunit[plot]'")

@@ -9,9 +9,9 @@ import pytest
 
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.events import ProcessExited, ProcessStarted
-from nodeunit.store import connections
-from nodeunit.store.connections import Pool
-from nodeunit.store.decisions import DecisionStream, release
+from nodeunit.store.postgres import connections
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.write.decisions import DecisionStream, release
 from tests.support.members import candidate, claim, join
 from tests.support.rows import deployment, insert_deployments, rows, value
 

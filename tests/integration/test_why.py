@@ -16,8 +16,8 @@ from nodeunit.audit.why import Explanation
 from nodeunit.cli.app import app
 from nodeunit.domain.events import ProcessExited, ProcessParked, ProcessStarted
 from nodeunit.errors import DeploymentUnknown
-from nodeunit.store import search
-from nodeunit.store.connections import Pool
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.read import search
 from tests.support.members import candidate, lose
 from tests.support.members import claim as claim_without_round
 from tests.support.rounds import claim_all, deciding

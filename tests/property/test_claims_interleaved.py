@@ -27,7 +27,7 @@ from psycopg.rows import DictRow, dict_row
 
 from nodeunit.domain.deployment import Assignment, evolve, initial_state
 from nodeunit.domain.events import DeploymentAssigned, DeploymentClaimed, DeploymentReleased, decode
-from nodeunit.store.queries import QUERIES
+from nodeunit.store.postgres.queries import QUERIES
 from tests.support.databases import Databases
 from tests.support.members import joined
 

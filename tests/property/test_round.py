@@ -8,10 +8,10 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nodeunit.domain.claim_round import Decision, RoundInputs, decide, record, recorded_inputs
 from nodeunit.domain.events import DeploymentClaimRound, decode, encode
 from nodeunit.domain.policy import Candidate, UnitView, Usage
 from nodeunit.domain.recorded import ALL_UNITS
-from nodeunit.domain.round import Decision, RoundInputs, decide, record, recorded_inputs
 
 PATTERNS = ["", "^a", "^[ab]", "c@", "(", "^nothing$"]
 PACKAGES = ["a", "b", "c"]

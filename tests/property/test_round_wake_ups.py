@@ -12,8 +12,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nodeunit.domain.claim_round import Decision, RoundInputs, decide, wake_ups
 from nodeunit.domain.policy import Candidate, UnitView, Usage
-from nodeunit.domain.round import Decision, RoundInputs, decide, wake_ups
 
 COST = Usage(1.0, 64.0)
 

@@ -8,8 +8,8 @@ from threading import Barrier
 from uuid import UUID
 
 from nodeunit.domain.policy import Candidate
-from nodeunit.store import connections
-from nodeunit.store.decisions import DecisionStream
+from nodeunit.store.postgres import connections
+from nodeunit.store.write.decisions import DecisionStream
 from tests.support.members import claim, join
 
 Winners = dict[UUID, list[str]]

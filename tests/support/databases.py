@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from nodeunit.store.migrator import migrate
+from nodeunit.store.postgres.migrator import migrate
 
 
 class Databases:

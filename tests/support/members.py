@@ -6,10 +6,10 @@ from uuid import UUID, uuid4
 
 from nodeunit.domain.events import DeploymentClaimAttempt, DeploymentClaimEligibility, Event, UnitJoined
 from nodeunit.domain.policy import Candidate
-from nodeunit.store import membership
-from nodeunit.store.connections import Pool
-from nodeunit.store.decisions import DecisionStream
-from nodeunit.store.membership import Membership
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.write import membership
+from nodeunit.store.write.decisions import DecisionStream
+from nodeunit.store.write.membership import Membership
 from tests.support.rows import deployment, rows
 
 

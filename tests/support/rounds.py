@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from nodeunit.domain import round as claim_round
+from nodeunit.domain import claim_round
+from nodeunit.domain.claim_round import Decision, RoundInputs
 from nodeunit.domain.policy import Usage
-from nodeunit.domain.round import Decision, RoundInputs
-from nodeunit.store import decisions, membership
-from nodeunit.store.connections import Pool
-from nodeunit.store.decisions import DecisionStream
-from nodeunit.store.membership import Membership
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.write import decisions, membership
+from nodeunit.store.write.decisions import DecisionStream
+from nodeunit.store.write.membership import Membership
 from tests.support.members import join
 
 

@@ -10,7 +10,7 @@ import docker
 import psycopg
 from testcontainers.community.postgres import PostgresContainer
 
-from nodeunit.container import image_present
+from nodeunit.demo.container import image_present
 from tests.support.waiting import wait_until
 
 _OWNER = "nodeunit.tests.owner"  # a label: pid and start time of the run that a container belongs to

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from nodeunit.unit import duties as module
-from nodeunit.unit.duties import Duties
+from nodeunit.daemon import task_group as module
+from nodeunit.daemon.task_group import Duties
 
 
 class Fenced(Exception):

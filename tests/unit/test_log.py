@@ -23,9 +23,9 @@ def _root_logger_as_before() -> Iterator[None]:
 def test_one_plain_line_a_record() -> None:
     stream = io.StringIO()
     configure("info", stream)
-    logging.getLogger("nodeunit.unit").info("joined as %s", "5DAR2Z")
+    logging.getLogger("nodeunit.daemon").info("joined as %s", "5DAR2Z")
     assert re.fullmatch(
-        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d INFO nodeunit\.unit: joined as 5DAR2Z\n",
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d INFO nodeunit\.daemon: joined as 5DAR2Z\n",
         stream.getvalue(),
     )
 

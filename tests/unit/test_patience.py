@@ -9,13 +9,13 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from nodeunit.daemon import suspicion as module
+from nodeunit.daemon.suspicion import Patience
+from nodeunit.domain.claim_round import RoundInputs
 from nodeunit.domain.policy import NOTHING, Candidate, UnitView
-from nodeunit.domain.round import RoundInputs
-from nodeunit.store import membership
-from nodeunit.store.connections import Pool
-from nodeunit.store.membership import Membership
-from nodeunit.unit import patience as module
-from nodeunit.unit.patience import Patience
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.write import membership
+from nodeunit.store.write.membership import Membership
 from tests.support.waiting import eventually
 
 ME = Membership("b", 1, 10.0, 4.0)

@@ -10,11 +10,11 @@ import pytest
 import typer
 
 from nodeunit.audit.wording import describe, program_sentence
-from nodeunit.cli import render
 from nodeunit.cli.moments import When, when
-from nodeunit.cli.render import Column, Output
+from nodeunit.cli.output import render
+from nodeunit.cli.output.render import Column, Output
 from nodeunit.domain.events import EVENT_TYPES, Unknown, decode
-from nodeunit.store.log_reader import RecordedEvent
+from nodeunit.store.read.log_reader import RecordedEvent
 
 GOLDEN = [json.loads(line) for line in (Path(__file__).parent / "vectors" / "events.jsonl").read_text().splitlines()]
 

@@ -8,8 +8,8 @@ from nodeunit.audit.markdown import markdown
 from nodeunit.audit.report import Report, Round
 from nodeunit.domain import rounds_table
 from nodeunit.domain.policy import Usage
-from nodeunit.store.queries import QUERIES
-from nodeunit.store.report import InsertRow, SampleRow, Server, UnitRow, invariant_text
+from nodeunit.store.postgres.queries import QUERIES
+from nodeunit.store.read.report import InsertRow, SampleRow, Server, UnitRow, invariant_text
 
 AT = datetime(2026, 1, 16, 15, 52, 50, 542000, UTC)
 ID = UUID("044142ec-6580-404f-96f9-f4695721acde")

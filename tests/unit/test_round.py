@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from nodeunit.domain.claim_round import RoundInputs, conflict, decide, record, recorded_inputs, wake_ups
 from nodeunit.domain.events import (
     DeploymentClaimAttempt,
     DeploymentClaimEligibility,
@@ -16,7 +17,6 @@ from nodeunit.domain.events import (
     encode,
 )
 from nodeunit.domain.policy import Candidate, UnitView, Usage
-from nodeunit.domain.round import RoundInputs, conflict, decide, record, recorded_inputs, wake_ups
 
 A, B, C = "5DAR2ZCr", "GJ93nFZv", "HzK5aRew"
 """Addresses in their order."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from nodeunit.domain.claim_round import decide
 from nodeunit.domain.policy import Usage, Weights
-from nodeunit.domain.round import decide
 from nodeunit.domain.rounds_table import RoundRow, inputs, read
 from nodeunit.errors import InputFileInvalid
 

@@ -9,15 +9,15 @@ from uuid import UUID, uuid4
 import pytest
 
 from nodeunit.clock import boottime
+from nodeunit.daemon import reconciler as module
+from nodeunit.daemon.outbox import Journal
+from nodeunit.daemon.reconciler import Runner
+from nodeunit.daemon.spawn_request import Launcher
+from nodeunit.daemon.supervisor_link import Link
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.restart import RestartRule
-from nodeunit.store.connections import Pool
+from nodeunit.store.postgres.connections import Pool
 from nodeunit.supervisor.lease import MARGIN_S
-from nodeunit.unit import runner as module
-from nodeunit.unit.journal import Journal
-from nodeunit.unit.launch import Launcher
-from nodeunit.unit.link import Link
-from nodeunit.unit.runner import Runner
 from tests.support.waiting import eventually
 
 ADDRESS = "unit"

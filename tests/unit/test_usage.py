@@ -5,9 +5,9 @@ from uuid import UUID
 
 import pytest
 
-from nodeunit.cli.blocks import chart, sparkline, squeezed
+from nodeunit.cli.output.blocks import chart, sparkline, squeezed
 from nodeunit.cli.usage import gathered
-from nodeunit.store.usage import UsagePoint
+from nodeunit.store.read.usage import UsagePoint
 
 AT = datetime(2026, 1, 16, 10, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

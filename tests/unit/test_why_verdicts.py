@@ -6,9 +6,9 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nodeunit.domain.claim_round import RoundInputs, decide
 from nodeunit.domain.fleet import UnitState
 from nodeunit.domain.policy import Candidate, UnitView, Usage
-from nodeunit.domain.round import RoundInputs, decide
 from nodeunit.domain.verdict import judge
 
 usages = st.none() | st.builds(Usage, st.sampled_from([0.0, 1.0, 2.0]), st.sampled_from([0.0, 64.0]))

@@ -10,7 +10,7 @@ from random import Random
 from uuid import UUID
 
 from nodeunit.clock import boottime
-from nodeunit.store.connections import ANSWER_WITHIN_S
+from nodeunit.store.postgres.connections import ANSWER_WITHIN_S
 from tools.faults.fleet import Fleet
 from tools.faults.proxy import Fuse
 from tools.faults.unit import Unit

@@ -8,7 +8,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 
 from nodeunit.audit import invariants
-from nodeunit.store.report import snapshot
+from nodeunit.store.read.report import snapshot
 
 
 class Row(NamedTuple):

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from nodeunit.container import image_present
+from nodeunit.demo.container import image_present
 
 READY_S = 60.0
 SETTINGS = {"fsync": "off", "max_connections": "200", "shared_preload_libraries": "timescaledb,pg_stat_statements",

@@ -58,7 +58,7 @@ class Unit:
     @property
     def daemon(self) -> int | None:
         """The pid of the daemon, if there is one at this moment."""
-        return next((c.pid for c in self._children() if "nodeunit.unit" in _arguments(c)), None)
+        return next((c.pid for c in self._children() if "nodeunit.daemon" in _arguments(c)), None)
 
     @property
     def guard(self) -> int | None:

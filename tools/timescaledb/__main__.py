@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from nodeunit.container import image_present
+from nodeunit.demo.container import image_present
 from tools.timescaledb import engine, image
 from tools.timescaledb.say import CannotGoOn, say
 

@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from nodeunit.container import docker_refusal
+from nodeunit.demo.container import docker_refusal
 from tools.timescaledb import debian
 from tools.timescaledb.say import CannotGoOn, run, say
 

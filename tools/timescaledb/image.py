@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from nodeunit.container import BUILT_IMAGE, image_present, image_present_or_pulled
+from nodeunit.demo.container import BUILT_IMAGE, image_present, image_present_or_pulled
 from tools.timescaledb import debian
 from tools.timescaledb.say import CannotGoOn, run, say
 

@@ -1,0 +1,1 @@
+"""What the verbs share to show what they found: tables, plots in characters, events as lines, formats for programs."""

@@ -1,0 +1,53 @@
+"""Recorded events on standard output, one line each, as they come."""
+
+from collections.abc import Mapping
+
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from nodeunit.audit.wording import called, describe
+from nodeunit.cli.output.render import Output, is_terminal, write
+from nodeunit.domain.events import UnitCarried, UnitJoined
+from nodeunit.errors import EventUndecodable
+from nodeunit.store.read.log_reader import RecordedEvent
+
+
+class EventLines:
+    """Prints events as JSON lines, complete, or as lines for people: time, deployment, unit, type and words."""
+
+    def __init__(self, output: Output, names: Mapping[str, str]) -> None:
+        self._as_json = output is Output.JSONL
+        self._names = dict(names)
+        self._console = Console(soft_wrap=True, highlight=False) if is_terminal() and not self._as_json else None
+
+    def print(self, recorded: RecordedEvent) -> None:
+        """One event. Of an unknown type, a newer version or a damaged one the data is shown as it stands."""
+        if self._as_json:
+            write(msgspec.json.encode(as_json(recorded)).decode())
+            return
+        try:
+            event = recorded.event()
+            words = describe(event, self._names)
+        except EventUndecodable:
+            event, words = None, recorded.data
+        if isinstance(event, UnitJoined | UnitCarried):
+            self._names[recorded.unit_address] = event.name
+        at = recorded.recorded_at.astimezone().isoformat(" ", "milliseconds")
+        deployment = str(recorded.deployment_id or "")[:8]
+        unit = called(recorded.unit_address, self._names) if recorded.unit_address else ""
+        words = "".join(character if character.isprintable() else " " for character in words)
+        if self._console is None:
+            write(f"{at}  {deployment:8}  {unit:12}  {recorded.type:26}  {words}".rstrip())
+            return
+        self._console.print(
+            Text.assemble(
+                (at, "dim"), "  ", (f"{deployment:8}", "cyan"), "  ", (f"{unit:12}", "green"), "  ",
+                (f"{recorded.type:26}", "bold"), "  ", words,
+            )
+        )  # fmt: skip
+
+
+def as_json(recorded: RecordedEvent) -> dict[str, object]:
+    """Every column of the event; its data as it is stored."""
+    return msgspec.structs.asdict(recorded) | {"data": msgspec.Raw(recorded.data.encode())}

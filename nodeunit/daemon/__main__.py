@@ -1,0 +1,30 @@
+"""Where the daemon starts: `python -m nodeunit.daemon`, by the supervisor and nobody else."""
+
+import argparse
+import asyncio
+import logging
+import sys
+
+from nodeunit import log
+from nodeunit.daemon import configuration, daemon
+from nodeunit.errors import NodeunitError
+
+
+def main() -> int:
+    """Runs the daemon; its exit code tells the supervisor what became of it."""
+    parser = argparse.ArgumentParser(prog="nodeunit.daemon")
+    parser.add_argument("--settings-fd", type=int, required=True)
+    parser.add_argument("--link-fd", type=int, required=True)
+    arguments = parser.parse_args()
+    ours = configuration.read(arguments.settings_fd)
+    log.configure(ours.settings.log_level)
+    try:
+        asyncio.run(daemon.run(ours, arguments.link_fd))
+    except NodeunitError as error:
+        logging.getLogger("nodeunit").error("%s", error)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

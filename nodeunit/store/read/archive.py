@@ -1,0 +1,173 @@
+"""The log's side of an archive: where it can be cut, what lies before the cut, and the switch from there to a file.
+
+The switch is one transaction: it holds off late writers, compares the log with what the file was written of, appends
+the events that carry the state forward and the one that names the file, and drops what is archived. So at any moment
+everything is in the log or, verified, in the file, and whatever is interrupted can be run again.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from psycopg import AsyncConnection, IsolationLevel
+from psycopg.rows import DictRow
+
+from nodeunit.domain.events import LogArchived
+from nodeunit.errors import DatabaseError
+from nodeunit.store.postgres.connections import connect, explained
+from nodeunit.store.postgres.queries import QUERIES
+
+SETTINGS = "-c TimeZone=UTC -c work_mem=64MB -c lock_timeout=10s"
+"""Times in the file are UTC. Who reads the old chunks is waited for, but not while everybody else waits for us."""
+
+
+class Extent(msgspec.Struct, frozen=True):
+    """What lies before a moment in the log."""
+
+    before: datetime
+    events: int
+    first_position: int
+    last_position: int
+    first_recorded_at: datetime
+    last_recorded_at: datetime
+    digest: int
+    """Of all rows; what was written of them is known by it."""
+
+
+class RolledUp(msgspec.Struct, frozen=True):
+    """What became of usage samples."""
+
+    cut: datetime | None
+    """Samples before it are gone; None: there were none."""
+    samples: int
+    hours: int
+    """Rows of usage_hourly that stand for them."""
+
+
+class LogSnapshot:
+    """The log at one moment, for writing a file of it."""
+
+    def __init__(self, connection: AsyncConnection[DictRow]) -> None:
+        self._connection = connection
+
+    async def extent(self, before: datetime) -> Extent | None:
+        """What can be archived of what lies before; None when that is nothing. The cut may be earlier than asked for:
+        on a hypertable chunks go as a whole, and no transaction is cut in two.
+        """
+        row = await self._row("archivable_before", before=before)
+        return await self.extent_of_file(row["before"]) if row["before"] else None
+
+    async def extent_of_file(self, before: datetime) -> Extent | None:
+        """What lies before a cut that was made earlier."""
+        row = await self._row("events_before", before=before)
+        return Extent(before=before, **row) if row["events"] else None
+
+    async def lines(self, extent: Extent) -> AsyncGenerator[bytes, None]:
+        """Each event as a line of JSON, in the order of commits. One at a time: memory does not grow with the log.
+        Close it where it is not read to its end.
+        """
+        cursor = self._connection.cursor()
+        async with cursor.copy(QUERIES["copy_events_before"], {"before": extent.before}) as copy:
+            async for line in copy:
+                yield bytes(line)
+
+    async def _row(self, query: str, **parameters: Any) -> DictRow:
+        row = await (await self._connection.execute(QUERIES[query], parameters)).fetchone()
+        assert row is not None
+        return row
+
+
+class Archiver:
+    """The only archiver of a log; made by `archiving`."""
+
+    def __init__(self, connection: AsyncConnection[DictRow], *, now: datetime, hypertable: bool, database: str) -> None:
+        self._connection = connection
+        self.now = now
+        """When it began, by the database's clock."""
+        self.hypertable = hypertable
+        self.database = database
+
+    def moment(self, given: datetime | timedelta) -> datetime:
+        """A moment, or one so long ago."""
+        return given if isinstance(given, datetime) else self.now - given
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[LogSnapshot]:
+        """Everything read inside is of one moment."""
+        await self._connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+        await self._connection.set_read_only(True)
+        try:
+            async with explained(), self._connection.transaction():
+                yield LogSnapshot(self._connection)
+        finally:
+            await self._connection.set_isolation_level(None)
+            await self._connection.set_read_only(None)
+
+    async def last(self) -> LogArchived | None:
+        """The newest archive of this log, which lists those before it."""
+        async with explained():
+            row = await (await self._connection.execute(QUERIES["last_archive"])).fetchone()
+        return None if row is None else msgspec.json.decode(row["data"], type=LogArchived)
+
+    async def switch(self, extent: Extent, file: str, sha256: str, at_step: Callable[[str], None]) -> int:
+        """Carries the state forward and drops what the file has, in one transaction. Returns how many streams go on.
+
+        Raises DatabaseError when the log before the cut is not what the file was written of, or when somebody reads
+        the old chunks all the time; then nothing has changed.
+        """
+        parameters = {"before": extent.before, "file": file, "sha256": sha256, "events": extent.events}
+        async with explained(), self._connection.transaction():
+            carried = await self._value("carry_log_forward", **parameters, digest=extent.digest)
+            at_step("carried")
+            await self._value("drop_archived_events", sha256=sha256)
+            at_step("dropped")
+        at_step("committed")
+        return int(carried)
+
+    async def usage_extent(self, before: datetime) -> RolledUp:
+        """What `roll_up` would take."""
+        async with explained():
+            row = await (
+                await self._connection.execute(QUERIES["usage_archivable_before"], {"before": before})
+            ).fetchone()
+        assert row is not None
+        return RolledUp(row["cut"], row["samples"], 0)
+
+    async def roll_up(self, before: datetime) -> RolledUp:
+        """Replaces usage samples by their hours, in one transaction."""
+        async with explained():
+            row = await (await self._connection.execute(QUERIES["roll_up_usage"], {"before": before})).fetchone()
+        assert row is not None
+        return RolledUp(**row)
+
+    async def _value(self, query: str, **parameters: Any) -> Any:
+        row = await (await self._connection.execute(QUERIES[query], parameters)).fetchone()
+        assert row is not None
+        (value,) = row.values()
+        return value
+
+
+PREDECESSOR_S = 3.0
+"""The server may find out only after a moment that the session of a killed archive has nobody at its other end."""
+
+LOOK_EVERY_S = 0.1
+
+
+@asynccontextmanager
+async def archiving(conninfo: str) -> AsyncIterator[Archiver]:
+    """Connects and keeps others from archiving. Raises what `connect` raises, and DatabaseError while another does."""
+    async with await connect(conninfo, "archive", options=SETTINGS) as connection, explained(conninfo):
+        give_up_at = time.monotonic() + PREDECESSOR_S
+        while True:
+            row = await (await connection.execute(QUERIES["take_archive_lock"])).fetchone()
+            assert row is not None
+            if row["taken"]:
+                break
+            if time.monotonic() > give_up_at:
+                raise DatabaseError("another nodeunit archive is at work on this log; wait for its end")
+            await asyncio.sleep(LOOK_EVERY_S)
+        yield Archiver(connection, now=row["now"], hypertable=row["hypertable"], database=row["database"])

@@ -1,0 +1,83 @@
+"""The fleet at a moment, read by SQL from the log."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from psycopg.rows import args_row
+
+from nodeunit.domain.fleet import DeploymentState, UnitState
+from nodeunit.errors import MomentArchived
+from nodeunit.store.postgres.connections import explained
+from nodeunit.store.postgres.queries import QUERIES
+from nodeunit.store.read.search import Connection
+
+
+class Moment(NamedTuple):
+    """Up to when the log counts. Both None: now."""
+
+    at: datetime | None = None
+    """What had been recorded by then; with a position, a bound within which to look for it."""
+    position: int | None = None
+
+
+async def moment(connection: Connection, at: datetime | None, position: int | None) -> Moment:
+    """The moment of a time, a position, or now. Raises MomentArchived when the live log does not go back that far."""
+    if at is not None or position is not None:
+        await _refuse_archived(connection, at, position)
+    if position is None:
+        return Moment(at)
+    async with explained():
+        row = await (await connection.execute(QUERIES["moment_of_position"], {"position": position})).fetchone()
+    assert row is not None
+    return Moment(row["at"] if at is None or row["at"] is None else min(at, row["at"]), position)
+
+
+async def _refuse_archived(connection: Connection, at: datetime | None, position: int | None) -> None:
+    async with explained():
+        if position is None:
+            row = await (await connection.execute(QUERIES["log_begins"])).fetchone()
+            if row is None or row["at"] is None or at is None or at >= row["at"]:
+                return  # what is carried over an archive is recorded at the moment of the cut
+        archived = await (await connection.execute(QUERIES["log_archived"])).fetchone()
+    if archived is None:
+        return
+    if (at is not None and at < archived["before"]) or (position is not None and position <= archived["last_position"]):
+        raise MomentArchived(
+            f"the live log begins at {archived['before'].astimezone().isoformat(' ', 'seconds')}; "
+            f"for what was before: nodeunit replay --archive {archived['file']}"
+        )
+
+
+async def deployments(
+    connection: Connection, moment: Moment, deployment_id: UUID | None = None
+) -> list[DeploymentState]:
+    """Those that existed, or the one if it did, by id."""
+    parameters = moment._asdict() | {"deployment_id": deployment_id}
+    async with explained(), connection.cursor(row_factory=args_row(_deployment)) as cursor:
+        await cursor.execute(QUERIES["deployments_at"], parameters)
+        return await cursor.fetchall()
+
+
+async def units(connection: Connection, moment: Moment) -> list[UnitState]:
+    """Each that had ever joined, by address."""
+    async with explained():
+        rows = await (await connection.execute(QUERIES["units_at"], moment._asdict())).fetchall()
+    return [UnitState(**row) for row in rows]
+
+
+def _deployment(*columns: Any) -> DeploymentState:
+    """By position, for there may be many: the columns are in the order of the fields."""
+    return DeploymentState(**dict(zip(_FIELDS, columns, strict=True)))
+
+
+_FIELDS = DeploymentState.__struct_fields__
+
+
+async def now(connection: Connection) -> datetime:
+    """The database's clock, which is the one that counts."""
+    async with explained():
+        row = await (await connection.execute(QUERIES["database_time"])).fetchone()
+    assert row is not None
+    at: datetime = row["now"]
+    return at

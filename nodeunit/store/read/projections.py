@@ -1,0 +1,44 @@
+"""Verifying and rebuilding the projections: the same fold functions that the appending transactions use."""
+
+from typing import LiteralString, NamedTuple
+
+from psycopg import IsolationLevel
+
+from nodeunit.store.postgres.connections import connect, explained
+from nodeunit.store.postgres.queries import QUERIES
+
+PROJECTIONS: tuple[LiteralString, ...] = ("deployment_address", "unit")
+"""Every projection by name, in the order in which a rebuild takes them."""
+
+
+class Difference(NamedTuple):
+    """A row in which a live table is not the fold of the log."""
+
+    projection: str
+    key: str
+    live: str | None
+    folded: str | None
+
+
+async def verify(conninfo: str) -> list[Difference]:
+    """Folds the whole log and compares, in one snapshot. Empty, ever."""
+    found: list[Difference] = []
+    async with await connect(conninfo, "verify") as connection, explained(conninfo):
+        await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+        await connection.set_read_only(True)
+        async with connection.transaction():
+            for name in PROJECTIONS:
+                rows = await (await connection.execute(QUERIES[f"{name}_differences"])).fetchall()
+                found += [Difference(name, row["key"], row["live"], row["folded"]) for row in rows]
+    return found
+
+
+async def rebuild(conninfo: str) -> dict[str, int]:
+    """Folds the whole log into the live tables, which stay readable. Returns the number of rows mended in each."""
+    mended: dict[str, int] = {}
+    async with await connect(conninfo, "rebuild") as connection, explained(conninfo):
+        for name in PROJECTIONS:
+            row = await (await connection.execute(QUERIES[f"{name}_rebuild"])).fetchone()
+            assert row is not None
+            (mended[name],) = row.values()
+    return mended

@@ -1,0 +1,190 @@
+"""The facts of a report, read from the log in one snapshot: what `audit` puts together and renders."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
+
+import msgspec
+from psycopg import AsyncConnection, IsolationLevel
+from psycopg.rows import DictRow
+
+from nodeunit.store.postgres.connections import connect, explained
+from nodeunit.store.postgres.queries import QUERIES
+
+WORKING_MEMORY = "-c work_mem=64MB"
+"""The invariants sort and hash the whole log; the default of 4 MB would send each of them to disk."""
+
+
+class Bounds(NamedTuple):
+    """Which part of the log is shown: from `since` on, before `until`. The invariants always read all of it."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Server(msgspec.Struct, frozen=True):
+    """The database."""
+
+    postgresql: str
+    timescaledb: str | None
+    """Version of the extension; None: ordinary tables."""
+    knows_commits: bool
+    """Whether it keeps the times of commits (`track_commit_timestamp`)."""
+    read_at: datetime
+
+
+class UnitRow(msgspec.Struct, frozen=True):
+    """A unit as it last joined."""
+
+    address: str
+    name: str
+    host: str
+    policy: str
+    cpu_weight: float
+    memory_weight: float
+    trusted: str
+    custom_command: bool
+    software: str
+
+
+class InsertRow(msgspec.Struct, frozen=True):
+    """Rows of one specification, created in one transaction."""
+
+    recorded_at: datetime
+    deployments: int
+    package_name: str
+    package_version: str
+    command: str
+    args: str
+    """The JSON array."""
+    type: str
+    enabled: bool
+    on_disconnect: str
+    by: str
+    inserts: int
+    """How many such lines there are, beyond the limit too."""
+
+
+class RoundRow(msgspec.Struct, frozen=True):
+    """A round that ended with a claim."""
+
+    number: int
+    recorded_at: datetime
+    claimant: str
+    deployment_id: UUID
+    attempt: str | None
+    """The JSON of the attempt in the claim's transaction."""
+    round: str | None
+    """The JSON of the round's inputs."""
+
+
+class SampleRow(msgspec.Struct, frozen=True):
+    """The first event of its kind."""
+
+    type: str
+    reason: str | None
+    recorded_at: datetime
+    stream_id: str
+    stream_version: int
+    data: str
+    events: int
+    """How many of this kind there are."""
+
+
+class TimingRow(msgspec.Struct, frozen=True):
+    """From the commit of the insert to the commits of the first claims of its rows."""
+
+    inserted_at: datetime | None
+    """None: there was no insert."""
+    deployments: int
+    claimed: int
+    first_ms: float | None
+    median_ms: float | None
+    last_ms: float | None
+    by_commit: bool
+    """Whether these are times of commits; else of the recording of the events."""
+    total: bool
+    """The line over all inserts."""
+    inserts: int
+
+
+class Violations(msgspec.Struct, frozen=True):
+    """What one invariant's query found."""
+
+    violations: int
+    examples: list[str] | None
+
+
+Row = TypeVar("Row", Server, UnitRow, InsertRow, RoundRow, SampleRow, TimingRow, Violations)
+
+
+class Snapshot:
+    """The log at one moment. Every reading sees the same events."""
+
+    def __init__(self, connection: AsyncConnection[DictRow], bounds: Bounds) -> None:
+        self._connection = connection
+        self._bounds = {"since": bounds.since, "until": bounds.until}
+
+    async def server(self) -> Server:
+        (server,) = await self._rows(Server, "report_server")
+        return server
+
+    async def units(self) -> list[UnitRow]:
+        return await self._rows(UnitRow, "report_units", **self._bounds)
+
+    async def inserts(self, limit: int) -> list[InsertRow]:
+        return await self._rows(InsertRow, "report_input", limit=limit, **self._bounds)
+
+    async def split_after_first_claim(self) -> dict[str, int] | None:
+        """How many rows each address had after the first claim ('' is nobody); None when nothing was claimed."""
+        cursor = await self._connection.execute(QUERIES["report_first_claim"], self._bounds)
+        row = await cursor.fetchone()
+        if row is None or row["position"] is None:
+            return None
+        return await self._split(row["position"])
+
+    async def split_at_end(self) -> dict[str, int]:
+        return await self._split(None)
+
+    async def rounds(self, limit: int) -> list[RoundRow]:
+        """The newest rounds with a claim, oldest first."""
+        return await self._rows(RoundRow, "report_rounds", limit=limit, **self._bounds)
+
+    async def samples(self) -> list[SampleRow]:
+        return await self._rows(SampleRow, "report_samples", **self._bounds)
+
+    async def timings(self, limit: int) -> list[TimingRow]:
+        """The total first, then the newest inserts."""
+        return await self._rows(TimingRow, "report_timings", limit=limit, **self._bounds)
+
+    async def violations(self, invariant: str) -> Violations:
+        (found,) = await self._rows(Violations, f"invariant_{invariant}")
+        return found
+
+    async def _split(self, position: int | None) -> dict[str, int]:
+        cursor = await self._connection.execute(
+            QUERIES["report_split"], {"position": position, "until": self._bounds["until"]}
+        )
+        return {row["address"]: row["deployments"] for row in await cursor.fetchall()}
+
+    async def _rows(self, row: type[Row], query: str, **parameters: Any) -> list[Row]:
+        # Without parameters psycopg leaves the % of format() and like alone.
+        cursor = await self._connection.execute(QUERIES[query], parameters or None)
+        return [row(**found) for found in await cursor.fetchall()]
+
+
+def invariant_text(name: str) -> str:
+    """The statement that counts an invariant's violations."""
+    return QUERIES[f"invariant_{name}"]
+
+
+@asynccontextmanager
+async def snapshot(conninfo: str, bounds: Bounds = Bounds()) -> AsyncIterator[Snapshot]:  # noqa: B008
+    """Opens the log for reading, at one moment and without writing. Raises what `connect` raises."""
+    async with await connect(conninfo, "report", options=WORKING_MEMORY) as connection, explained(conninfo):
+        await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+        await connection.set_read_only(True)
+        async with connection.transaction():
+            yield Snapshot(connection, bounds)

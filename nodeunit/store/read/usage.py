@@ -1,0 +1,62 @@
+"""Usage of units and programs over time, by the functions that people ask in SQL too."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
+
+from nodeunit.store.postgres.connections import explained
+from nodeunit.store.postgres.queries import QUERIES
+
+
+class UsagePoint(msgspec.Struct, frozen=True):
+    """What a unit, or one program on it, used in one stretch of time."""
+
+    bucket_start: datetime
+    unit: str
+    """The name of the unit."""
+    unit_address: str
+    deployment_id: UUID | None
+    """None: the whole unit with all its programs."""
+    package: str
+    samples: int
+    cpu_percent_avg: float
+    """Of the whole machine: all cores busy is 100."""
+    cpu_percent_max: float
+    memory_mb_avg: float
+    """Resident memory, MiB."""
+    memory_mb_max: float
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """Which samples, and how they are gathered."""
+
+    since: datetime
+    until: datetime
+    bucket: timedelta
+
+
+async def of_units(
+    connection: AsyncConnection[DictRow], stretch: Stretch, unit_address: str | None = None
+) -> list[UsagePoint]:
+    """Of each unit, or of one; by name and time."""
+    return await _read(connection, "usage_of_units", stretch, unit_address=unit_address)
+
+
+async def of_deployments(
+    connection: AsyncConnection[DictRow], stretch: Stretch, *, unit_address: str | None = None, deployment: str = ""
+) -> list[UsagePoint]:
+    """Of each program, or those of one unit, or of the deployments whose id begins so; by unit, id and time."""
+    return await _read(
+        connection, "usage_of_deployments", stretch, unit_address=unit_address, deployment=deployment.lower()
+    )
+
+
+async def _read(
+    connection: AsyncConnection[DictRow], query: str, stretch: Stretch, **which: str | None
+) -> list[UsagePoint]:
+    async with explained():
+        cursor = await connection.execute(QUERIES[query], msgspec.structs.asdict(stretch) | which)
+        return [UsagePoint(**row) for row in await cursor.fetchall()]

@@ -1,0 +1,68 @@
+"""The circumstances of one deployment: what was decided about it, on what, and what became of its program."""
+
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+import msgspec
+from psycopg.rows import args_row
+
+from nodeunit.domain.claim_round import RoundInputs
+from nodeunit.domain.policy import Candidate, UnitView
+from nodeunit.store.postgres.connections import explained
+from nodeunit.store.postgres.queries import QUERIES
+from nodeunit.store.read.log_reader import RecordedEvent
+from nodeunit.store.read.search import Connection
+
+
+async def assignments(connection: Connection, deployment_id: UUID, at: datetime | None) -> list[RecordedEvent]:
+    """The newest assignment event and the one before it."""
+    return await _events(connection, "why_assignments", deployment_id=deployment_id, at=at)
+
+
+async def specifications(connection: Connection, deployment_id: UUID, at: datetime | None) -> list[RecordedEvent]:
+    """What people did to the row, newest first."""
+    return await _events(connection, "why_specifications", deployment_id=deployment_id, at=at)
+
+
+async def round_of_claim(connection: Connection, claim: RecordedEvent) -> RecordedEvent | None:
+    """The recorded inputs of the round that ended with this claim."""
+    found = await _events(
+        connection,
+        "why_round_of_claim",
+        claimant=claim.unit_address,
+        transaction_id=str(claim.transaction_id),
+        claimed_at=claim.recorded_at,
+    )
+    return found[0] if found else None
+
+
+async def rounds(
+    connection: Connection, addresses: list[str], since: datetime, at: datetime | None
+) -> list[RecordedEvent]:
+    """The newest round of each unit since then, the newest of all first; nothing of a unit that had none."""
+    return await _events(connection, "why_rounds", addresses=addresses, since=since, at=at)
+
+
+async def programs(
+    connection: Connection, deployment_id: UUID, since: datetime, at: datetime | None
+) -> list[RecordedEvent]:
+    """The newest starts, ends and parkings of the program, newest first."""
+    return await _events(connection, "why_programs", deployment_id=deployment_id, since=since, at=at)
+
+
+async def inputs_now(connection: Connection, limit: int) -> RoundInputs:
+    """What a round would decide on now, with so many of the oldest candidates; nothing is written."""
+    async with explained():
+        row = await (await connection.execute(QUERIES["plan_inputs"], {"limit": limit})).fetchone()
+    assert row is not None
+    return RoundInputs(
+        units=msgspec.convert(row["units"], tuple[UnitView, ...]),
+        candidates=msgspec.convert(row["candidates"], tuple[Candidate, ...]),
+    )
+
+
+async def _events(connection: Connection, query: LiteralString, **parameters: Any) -> list[RecordedEvent]:
+    async with explained(), connection.cursor(row_factory=args_row(RecordedEvent)) as cursor:
+        await cursor.execute(QUERIES[query], parameters)
+        return await cursor.fetchall()

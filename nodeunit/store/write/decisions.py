@@ -1,0 +1,190 @@
+"""The stream of one unit's decisions: rounds, claims, processes. One writer, so one append at a time.
+
+An append whose answer was lost, or that was cancelled, may have been committed or not. It is never simply sent again:
+the row that counts the stream's versions is read under its lock, which waits for an append still on its way, and then
+the event is looked up by its id. If it is not there it is sent again, expecting the version just read. Of the two only
+one can be written: should the original arrive after all, the version refuses it, or it refuses the repetition.
+"""
+
+import asyncio
+import logging
+from uuid import UUID, uuid4
+
+import msgspec
+from psycopg import OperationalError
+from psycopg.rows import DictRow
+
+from nodeunit.domain.claim_round import RoundInputs
+from nodeunit.domain.deployment import Deployment
+from nodeunit.domain.events import DeploymentClaimed, Event, type_name
+from nodeunit.domain.policy import Candidate, UnitView
+from nodeunit.errors import StaleEpoch, VersionConflict
+from nodeunit.store.postgres.connections import Pool, explained
+from nodeunit.store.postgres.queries import QUERIES
+from nodeunit.store.write.membership import Membership
+
+log = logging.getLogger(__name__)
+
+PAUSE_S = 0.2
+"""Between two questions to a database that does not answer."""
+
+
+class DecisionStream:
+    """Appends what one unit decides, in one epoch. Every method raises StaleEpoch once the epoch is over."""
+
+    def __init__(self, pool: Pool, unit: Membership) -> None:
+        self._pool = pool
+        self._unit = unit
+        self._version: int | None = 0  # None: in doubt
+        self._one_at_a_time = asyncio.Lock()
+
+    async def append(self, *events: Event, event_id: UUID | None = None) -> None:
+        """Appends the events, in order, in one transaction. Waits out a lost connection. `event_id` is the first's."""
+        if not events:
+            return
+        first = event_id or uuid4()
+        encoded = _encode(events, first)
+        async with self._one_at_a_time:
+            pause_s = 0.0
+            while True:
+                try:
+                    await self._send("append_decisions", len(events), events=encoded)
+                    return
+                except (OperationalError, VersionConflict) as error:
+                    if await self._look_up(first, error):
+                        return
+                await asyncio.sleep(pause_s)
+                pause_s = PAUSE_S
+
+    async def claim(self, candidate: Candidate, events: tuple[Event, ...]) -> Deployment | None:
+        """Appends the round's events and claims the row, all or nothing. None: somebody was faster (and that is
+        recorded). Waits out a lost connection, and then looks what became of the claim.
+        """
+        event_id = uuid4()
+        encoded = _encode(events)
+        async with self._one_at_a_time:
+            pause_s = 0.0
+            while True:
+                try:
+                    row = await self._send(
+                        "claim_deployment", len(events), events=encoded, event_id=event_id,
+                        deployment_id=candidate.id, version=candidate.version, holder=candidate.holder,
+                    )  # fmt: skip
+                    return None if row is None else msgspec.convert(row, Deployment)
+                except (OperationalError, VersionConflict) as error:
+                    if outcome := await self._look_up(event_id, error):
+                        break
+                await asyncio.sleep(pause_s)
+                pause_s = PAUSE_S
+            if outcome["type"] != DeploymentClaimed.__name__:
+                return None
+            held = await programs_of(self._pool, self._unit.address)
+            return next((d for d in held if d.id == candidate.id), None)
+
+    async def _send(self, query: str, count: int, **parameters: object) -> DictRow | None:
+        """Executes one statement that appends `count` events, and a conflict where it returns no row."""
+        version = await self._settle()
+        self._version = None
+        async with explained(but=OperationalError), self._pool.connection() as connection:
+            cursor = await connection.execute(QUERIES[query], parameters | self._stream() | {"stream_version": version})
+            row = await cursor.fetchone()
+        self._version = version + count + (row is None)
+        return row
+
+    async def _look_up(self, event_id: UUID, error: Exception) -> DictRow | None:
+        """The event of an append whose outcome is unknown, or None: it was not written."""
+        log.warning("the outcome of an append is unknown (%s): looking it up", str(error).strip())
+        await self._settle()
+        return await self._ask("event_by_id", {"event_id": event_id})
+
+    async def _settle(self) -> int:
+        """The stream's version; asks for it when it is in doubt."""
+        if self._version is None:
+            row = await self._ask("stream_version_now", self._stream())
+            if row is None or row["stream_version"] is None:
+                raise StaleEpoch(f"epoch {self._unit.epoch} of unit {self._unit.address} is over")
+            self._version = int(row["stream_version"])
+        return self._version
+
+    async def _ask(self, query: str, parameters: dict[str, object]) -> DictRow | None:
+        """Asks until the database answers."""
+        while True:
+            try:
+                async with explained(but=OperationalError), self._pool.connection() as connection:
+                    return await (await connection.execute(QUERIES[query], parameters)).fetchone()
+            except OperationalError as outage:
+                log.warning("the database does not answer yet: %s", str(outage).strip())
+                await asyncio.sleep(PAUSE_S)
+
+    def _stream(self) -> dict[str, object]:
+        return {"address": self._unit.address, "epoch": self._unit.epoch}
+
+
+async def release(pool: Pool, unit: Membership, deployment: Deployment, reason: str) -> bool:
+    """Gives a row back. False when the unit does not hold it at that version any more: repeating it is harmless."""
+    async with explained(), pool.connection() as connection:
+        cursor = await connection.execute(
+            QUERIES["release_deployment"],
+            {
+                "address": unit.address,
+                "epoch": unit.epoch,
+                "deployment_id": deployment.id,
+                "version": deployment.address_version,
+                "reason": reason,
+                "event_id": uuid4(),
+            },
+        )
+        row = await cursor.fetchone()
+    return row is not None and bool(row["release_deployment"])
+
+
+async def runs_elsewhere(pool: Pool, unit: Membership, released: Deployment) -> bool:
+    """Whether another unit has started the program of a row that this unit has released."""
+    async with explained(), pool.connection() as connection:
+        cursor = await connection.execute(
+            QUERIES["runs_elsewhere"],
+            {"deployment_id": released.id, "address": unit.address, "version": released.address_version},
+        )
+        row = await cursor.fetchone()
+    return row is not None and bool(row["runs"])
+
+
+async def round_inputs(pool: Pool, refused: list[str], limit: int) -> RoundInputs:
+    """What a round decides on. `refused` are the name@version texts the unit may not run."""
+    async with explained(), pool.connection() as connection:
+        cursor = await connection.execute(QUERIES["round_inputs"], {"refused": refused, "limit": limit})
+        row = await cursor.fetchone()
+    assert row is not None
+    return RoundInputs(
+        units=msgspec.convert(row["units"], tuple[UnitView, ...]),
+        candidates=msgspec.convert(row["candidates"], tuple[Candidate, ...]),
+    )
+
+
+async def programs_of(pool: Pool, address: str) -> list[Deployment]:
+    """What should run on a unit: the enabled rows it holds and every enabled daemon row."""
+    async with explained(), pool.connection() as connection:
+        rows = await (await connection.execute(QUERIES["programs_of"], {"address": address})).fetchall()
+    return [msgspec.convert(row, Deployment) for row in rows]
+
+
+async def is_recorded(pool: Pool, event_id: UUID) -> bool:
+    """Whether an event is in the log: how a writer finds out what became of an append."""
+    async with explained(), pool.connection() as connection:
+        row = await (await connection.execute(QUERIES["event_by_id"], {"event_id": event_id})).fetchone()
+    return row is not None
+
+
+def _encode(events: tuple[Event, ...], first_id: UUID | None = None) -> str:
+    """The events as append_decisions wants them."""
+    return msgspec.json.encode(
+        [
+            {
+                "event_id": first_id if first_id is not None and n == 0 else uuid4(),
+                "type": type_name(event),
+                "data": event,
+                "deployment_id": getattr(event, "deployment_id", msgspec.UNSET) or None,
+            }
+            for n, event in enumerate(events)
+        ]
+    ).decode()

@@ -1,0 +1,93 @@
+"""What `nodeunit demo` does in its database: insert its own rows, watch them and the fleet, and delete them again."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import msgspec
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+
+from nodeunit.errors import DemoFailed
+from nodeunit.store.postgres.connections import connect, explained
+from nodeunit.store.postgres.queries import QUERIES
+
+
+class UnitNow(msgspec.Struct, frozen=True):
+    """A unit of the fleet at this moment."""
+
+    address: str
+    cpu_percent: float | None
+    """None: it has not measured itself yet."""
+    memory_mb: float | None
+    claimed: int
+    """How many of the demo's rows it holds."""
+
+
+class ProcessNow(msgspec.Struct, frozen=True):
+    """The newest program of one of the demo's rows."""
+
+    deployment_id: UUID
+    address: str
+    """Of the unit that runs it."""
+    pid: int
+    start_time: int
+    """Clock ticks since boot."""
+    claim_version: int
+
+
+class DemoRows:
+    """The rows of one demo, over a connection of its own."""
+
+    def __init__(self, connection: AsyncConnection[DictRow], started_at: datetime) -> None:
+        self.started_at = started_at
+        """By the database's clock: what the demo did was recorded from then on."""
+        self._connection = connection
+        self._ids: list[UUID] = []
+
+    async def insert(self, deployments: int, command: str, args: list[str]) -> None:
+        """Inserts the rows, in one statement. Their ids are made here: interrupted, the demo knows what to delete."""
+        ids = [uuid4() for _ in range(deployments)]
+        self._ids += ids
+        await self._connection.execute(QUERIES["demo_insert"], {"ids": ids, "command": command, "args": Jsonb(args)})
+
+    async def units(self) -> list[UnitNow]:
+        """Everybody who is in the fleet, by address."""
+        cursor = await self._connection.execute(QUERIES["demo_units"], {"ids": self._ids})
+        return [UnitNow(**row) for row in await cursor.fetchall()]
+
+    async def processes(self) -> list[ProcessNow]:
+        """The programs that were reported as started."""
+        cursor = await self._connection.execute(QUERIES["demo_processes"], {"ids": self._ids})
+        return [ProcessNow(**row) for row in await cursor.fetchall()]
+
+    async def delete(self) -> None:
+        """Deletes the rows; the log keeps what happened."""
+        await self._connection.execute(QUERIES["demo_delete"], {"ids": self._ids})
+
+
+async def refuse_occupied(conninfo: str) -> None:
+    """Raises DemoFailed for a database with deployments or living units, before anything is changed in it."""
+    async with await connect(conninfo, "demo") as connection, explained(conninfo):
+        row = await (await connection.execute(QUERIES["demo_tables"])).fetchone()
+        if row is None or not row["there"]:
+            return
+        occupants = await (await connection.execute(QUERIES["demo_occupants"])).fetchone()
+    assert occupants is not None
+    if occupants["deployments"] or occupants["units"]:
+        raise DemoFailed(
+            f"the database is in use: {occupants['deployments']} deployments and {occupants['units']} living units are"
+            " in it; give the demo an empty one with --database, or none at all"
+        )
+
+
+@asynccontextmanager
+async def demo_rows(conninfo: str) -> AsyncIterator[DemoRows]:
+    """The demo's part of a migrated database. Raises DemoFailed while another demo runs in it."""
+    async with await connect(conninfo, "demo") as connection, explained(conninfo):
+        row = await (await connection.execute(QUERIES["demo_lock"])).fetchone()
+        if row is None or not row["taken"]:
+            raise DemoFailed("another demo runs in this database; wait for its end, or use another database")
+        yield DemoRows(connection, row["started_at"])
