@@ -25,7 +25,7 @@ from nodeunit.cli.app import app
 from nodeunit.domain.deployment import Assignment, evolve, initial_state
 from nodeunit.errors import DatabaseError, InputFileInvalid, LogAppendOnly, MomentArchived
 from nodeunit.store.postgres import connections
-from nodeunit.store.postgres.connections import connect, explained
+from nodeunit.store.postgres.connections import connect, translate_errors
 from nodeunit.store.read import log_reader, projections, search
 from nodeunit.store.read.log_reader import RecordedEvent
 from nodeunit.store.read.report import snapshot
@@ -285,7 +285,7 @@ async def test_nothing_else_gets_events_out_of_the_log(history: str) -> None:
     ):
         async with await connect(history, "test") as connection:
             with pytest.raises(LogAppendOnly):
-                async with explained(), connection.transaction():
+                async with translate_errors(), connection.transaction():
                     await connection.execute(statement.encode())
     assert await everything(history) == log
 

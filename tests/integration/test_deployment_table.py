@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from nodeunit.domain.deployment import evolve, initial_state
 from nodeunit.domain.events import decode
 from nodeunit.errors import DatabaseError, DeploymentRefused, LogAppendOnly, NodeunitError
-from nodeunit.store.postgres.connections import Pool, explain
+from nodeunit.store.postgres.connections import Pool, translate_error
 from nodeunit.store.read import projections
 from tests.support.members import join
 from tests.support.rows import deployment, events, insert_deployments, rows, value
@@ -63,7 +63,7 @@ def refusal(database: str, statement: LiteralString, parameters: dict[str, Any] 
     """What a person is told whose statement is refused."""
     with pytest.raises(psycopg.Error) as refused:
         rows(database, statement, parameters or {})
-    return explain(refused.value)
+    return translate_error(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -202,11 +202,11 @@ def test_the_command_line_says_it_in_one_line_and_ends_with_its_code(database: s
 
 async def test_a_server_that_shuts_down_is_unreachable(database: str) -> None:
     with pytest.raises(DatabaseUnreachable):
-        async with await connections.connect(database, "test") as connection, connections.explained(database):
+        async with await connections.connect(database, "test") as connection, connections.translate_errors(database):
             await connection.execute("select pg_terminate_backend(pg_backend_pid())")
 
 
 async def test_what_the_database_refuses_otherwise_keeps_its_words_and_its_code(database: str) -> None:
     with pytest.raises(DatabaseError, match="the database refuses \\(22012\\): division by zero"):
-        async with await connections.connect(database, "test") as connection, connections.explained(database):
+        async with await connections.connect(database, "test") as connection, connections.translate_errors(database):
             await connection.execute("select 1 / 0")

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from nodeunit.errors import LogAppendOnly
-from nodeunit.store.postgres.connections import Pool, explain
+from nodeunit.store.postgres.connections import Pool, translate_error
 from tests.support.members import join
 from tests.support.rows import insert_deployments, rows, value
 
@@ -102,7 +102,7 @@ def test_the_log_and_its_order_are_append_only(database: str, held: UUID, table:
     before = value(database, "select count(*) from " + table)
     with pytest.raises(psycopg.Error) as refused:
         rows(database, statement.format(table, version, version))
-    assert isinstance(explain(refused.value), LogAppendOnly)
+    assert isinstance(translate_error(refused.value), LogAppendOnly)
     assert value(database, "select count(*) from " + table) == before > 0
 
 
@@ -111,7 +111,7 @@ def test_chunks_are_append_only_too(database: str, held: UUID, statement: str) -
     chunk = value(database, "select c::text from show_chunks('event') c")
     with pytest.raises(psycopg.Error) as refused:
         rows(database, statement.format(chunk))
-    assert isinstance(explain(refused.value), LogAppendOnly)
+    assert isinstance(translate_error(refused.value), LogAppendOnly)
 
 
 @pytest.mark.parametrize("table", ["event", "assignment_order", "membership_order"])
@@ -122,7 +122,7 @@ async def test_without_timescaledb_they_are_append_only_as_well(plain_database: 
     for statement in ("delete from ", "truncate "):
         with pytest.raises(psycopg.Error) as refused:
             rows(plain_database, statement + table)
-        assert isinstance(explain(refused.value), LogAppendOnly)
+        assert isinstance(translate_error(refused.value), LogAppendOnly)
 
 
 def test_an_event_has_a_positive_version(database: str) -> None:

@@ -157,7 +157,7 @@ async def test_everything_else_is_forbidden(database: str, pool: Pool, login: Lo
     for statement in FORBIDDEN[role]:
         with pytest.raises(psycopg.errors.InsufficientPrivilege) as refused:
             rows(conninfo, statement)
-        assert "nodeunit_unit" in str(connections.explain(refused.value)), statement
+        assert "nodeunit_unit" in str(connections.translate_error(refused.value)), statement
 
 
 async def test_an_operator_writes_deployments_and_moves_units(database: str, pool: Pool, login: Login) -> None:

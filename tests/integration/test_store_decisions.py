@@ -244,7 +244,7 @@ async def test_two_writers_of_one_stream_do_not_overwrite_each_other(database: s
             '"type": "DeploymentClaimSkipped", "data": {}}]\')',
             (unit.epoch,),
         )
-    assert isinstance(connections.explain(refused.value), VersionConflict)
+    assert isinstance(connections.translate_error(refused.value), VersionConflict)
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ async def connect(given: str, purpose: str, *, options: str = "") -> AsyncConnec
             raise
         return connection
     except psycopg.Error as error:
-        raise explain(error, given) from error
+        raise translate_error(error, given) from error
 
 
 async def _limit(connection: AsyncConnection[DictRow]) -> None:
@@ -134,24 +134,24 @@ def pool(given: str, purpose: str, *, max_size: int = 3) -> Pool:
 
 
 @asynccontextmanager
-async def explained(given: str = "", *, but: type[Exception] | tuple[()] = ()) -> AsyncIterator[None]:
-    """Turns what psycopg raises inside into the errors of this project; `but` passes as it is."""
+async def translate_errors(given: str = "", *, passing: type[Exception] | tuple[()] = ()) -> AsyncIterator[None]:
+    """Turns what psycopg raises inside into the errors of this project; `passing` goes through as it is."""
     try:
         yield
-    except but:
+    except passing:
         raise
     except psycopg.Error as error:
-        raise explain(error, given) from error
+        raise translate_error(error, given) from error
 
 
-def explain(error: psycopg.Error, given: str = "") -> NodeunitError:
+def translate_error(error: psycopg.Error, given: str = "") -> NodeunitError:
     """The error of this project for one of psycopg's: by SQLSTATE, or by what libpq knows of a failed connection."""
     state = error.sqlstate
     text = _first_line(error)
     hint = error.diag.message_hint
     sentence = f"{text}; {hint}" if hint else text
     if state is None:
-        return _explain_connection(error, given)
+        return _translate_failed_connection(error, given)
     if state in BY_SQLSTATE:
         return BY_SQLSTATE[state](sentence)
     match state[:2], state:
@@ -170,7 +170,7 @@ def explain(error: psycopg.Error, given: str = "") -> NodeunitError:
     return DatabaseError(f"the database refuses ({state}): {sentence}")
 
 
-def _explain_connection(error: psycopg.Error, given: str) -> NodeunitError:
+def _translate_failed_connection(error: psycopg.Error, given: str) -> NodeunitError:
     where = _where(given)
     text = " ".join(str(error).split()).removeprefix("connection failed: ")
     if "unsupported startup parameter" in text:

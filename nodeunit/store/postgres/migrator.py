@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from nodeunit.errors import DatabaseError, SchemaTooNew
-from nodeunit.store.postgres.connections import connect, explain, explained
+from nodeunit.store.postgres.connections import connect, translate_error, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.postgres.requirements import refuse_old_server
 from nodeunit.store.postgres.schema_files import Migration, migrations
@@ -41,7 +41,7 @@ class MigrationState(NamedTuple):
 
 async def status(conninfo: str) -> list[MigrationState]:
     """The state of each file in the database. Raises what `connect` raises."""
-    async with await connect(conninfo, "migrate") as connection, explained(conninfo):
+    async with await connect(conninfo, "migrate") as connection, translate_errors(conninfo):
         known = await _ledger(connection)
     ours = migrations()
     states = [MigrationState(m.name, _state(m, known)) for m in ours]
@@ -58,7 +58,7 @@ async def migrate(conninfo: str, *, dry_run: bool = False) -> MigrationResult:
     notices: list[str] = []
     async with await connect(conninfo, "migrate") as connection:
         connection.add_notice_handler(lambda diagnostic: notices.append(diagnostic.message_primary or ""))
-        async with explained(conninfo):
+        async with translate_errors(conninfo):
             await refuse_old_server(connection)
             await connection.execute(QUERIES["take_migration_lock"])
             await connection.execute(QUERIES["search_temporary_tables_last"])
@@ -81,7 +81,8 @@ async def _apply(connection: AsyncConnection[DictRow]) -> list[str]:
         try:
             await connection.execute(migration.text.encode())
         except psycopg.Error as error:
-            raise DatabaseError(f"{migration.name} failed and everything is rolled back: {explain(error)}") from error
+            reason = translate_error(error)
+            raise DatabaseError(f"{migration.name} failed and everything is rolled back: {reason}") from error
         await connection.execute(QUERIES["record_migration"], {"name": migration.name, "checksum": migration.checksum})
     return [m.name for m in pending]
 

@@ -8,7 +8,7 @@ from psycopg.errors import ProtocolViolation
 from psycopg.rows import DictRow
 
 from nodeunit.errors import NotMigrated, PoolingProxy, PostgresTooOld, SchemaTooNew
-from nodeunit.store.postgres.connections import connect, explained
+from nodeunit.store.postgres.connections import connect, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.postgres.schema_files import migrations
 
@@ -26,7 +26,7 @@ async def require(conninfo: str, *, timescaledb: bool = False) -> None:
 
     Raises what `connect` raises, PostgresTooOld, PoolingProxy, NotMigrated and SchemaTooNew.
     """
-    async with await connect(conninfo, "check") as connection, explained(conninfo):
+    async with await connect(conninfo, "check") as connection, translate_errors(conninfo):
         server = await refuse_old_server(connection)
         if connection.info.backend_pid != server["backend_pid"]:
             await _refuse_transaction_pooling(connection, conninfo)

@@ -18,7 +18,7 @@ from psycopg.rows import DictRow
 
 from nodeunit.domain.events import LogArchived
 from nodeunit.errors import DatabaseError
-from nodeunit.store.postgres.connections import connect, explained
+from nodeunit.store.postgres.connections import connect, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 
 SETTINGS = "-c TimeZone=UTC -c work_mem=64MB -c lock_timeout=10s"
@@ -101,7 +101,7 @@ class Archiver:
         await self._connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
         await self._connection.set_read_only(True)
         try:
-            async with explained(), self._connection.transaction():
+            async with translate_errors(), self._connection.transaction():
                 yield LogSnapshot(self._connection)
         finally:
             await self._connection.set_isolation_level(None)
@@ -109,7 +109,7 @@ class Archiver:
 
     async def last(self) -> LogArchived | None:
         """The newest archive of this log, which lists those before it."""
-        async with explained():
+        async with translate_errors():
             row = await (await self._connection.execute(QUERIES["last_archive"])).fetchone()
         return None if row is None else msgspec.json.decode(row["data"], type=LogArchived)
 
@@ -120,7 +120,7 @@ class Archiver:
         the old chunks all the time; then nothing has changed.
         """
         parameters = {"before": extent.before, "file": file, "sha256": sha256, "events": extent.events}
-        async with explained(), self._connection.transaction():
+        async with translate_errors(), self._connection.transaction():
             carried = await self._value("carry_log_forward", **parameters, digest=extent.digest)
             at_step("carried")
             await self._value("drop_archived_events", sha256=sha256)
@@ -130,7 +130,7 @@ class Archiver:
 
     async def usage_extent(self, before: datetime) -> RolledUp:
         """What `roll_up` would take."""
-        async with explained():
+        async with translate_errors():
             row = await (
                 await self._connection.execute(QUERIES["usage_archivable_before"], {"before": before})
             ).fetchone()
@@ -139,7 +139,7 @@ class Archiver:
 
     async def roll_up(self, before: datetime) -> RolledUp:
         """Replaces usage samples by their hours, in one transaction."""
-        async with explained():
+        async with translate_errors():
             row = await (await self._connection.execute(QUERIES["roll_up_usage"], {"before": before})).fetchone()
         assert row is not None
         return RolledUp(**row)
@@ -160,7 +160,7 @@ LOOK_EVERY_S = 0.1
 @asynccontextmanager
 async def archiving(conninfo: str) -> AsyncIterator[Archiver]:
     """Connects and keeps others from archiving. Raises what `connect` raises, and DatabaseError while another does."""
-    async with await connect(conninfo, "archive", options=SETTINGS) as connection, explained(conninfo):
+    async with await connect(conninfo, "archive", options=SETTINGS) as connection, translate_errors(conninfo):
         give_up_at = time.monotonic() + PREDECESSOR_S
         while True:
             row = await (await connection.execute(QUERIES["take_archive_lock"])).fetchone()

@@ -8,7 +8,7 @@ from psycopg.rows import args_row
 
 from nodeunit.domain.fleet import DeploymentState, UnitState
 from nodeunit.errors import MomentArchived
-from nodeunit.store.postgres.connections import explained
+from nodeunit.store.postgres.connections import translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.read.search import Connection
 
@@ -27,14 +27,14 @@ async def moment(connection: Connection, at: datetime | None, position: int | No
         await _refuse_archived(connection, at, position)
     if position is None:
         return Moment(at)
-    async with explained():
+    async with translate_errors():
         row = await (await connection.execute(QUERIES["moment_of_position"], {"position": position})).fetchone()
     assert row is not None
     return Moment(row["at"] if at is None or row["at"] is None else min(at, row["at"]), position)
 
 
 async def _refuse_archived(connection: Connection, at: datetime | None, position: int | None) -> None:
-    async with explained():
+    async with translate_errors():
         if position is None:
             row = await (await connection.execute(QUERIES["log_begins"])).fetchone()
             if row is None or row["at"] is None or at is None or at >= row["at"]:
@@ -54,14 +54,14 @@ async def deployments(
 ) -> list[DeploymentState]:
     """Those that existed, or the one if it did, by id."""
     parameters = moment._asdict() | {"deployment_id": deployment_id}
-    async with explained(), connection.cursor(row_factory=args_row(_deployment)) as cursor:
+    async with translate_errors(), connection.cursor(row_factory=args_row(_deployment)) as cursor:
         await cursor.execute(QUERIES["deployments_at"], parameters)
         return await cursor.fetchall()
 
 
 async def units(connection: Connection, moment: Moment) -> list[UnitState]:
     """Each that had ever joined, by address."""
-    async with explained():
+    async with translate_errors():
         rows = await (await connection.execute(QUERIES["units_at"], moment._asdict())).fetchall()
     return [UnitState(**row) for row in rows]
 
@@ -76,7 +76,7 @@ _FIELDS = DeploymentState.__struct_fields__
 
 async def now(connection: Connection) -> datetime:
     """The database's clock, which is the one that counts."""
-    async with explained():
+    async with translate_errors():
         row = await (await connection.execute(QUERIES["database_time"])).fetchone()
     assert row is not None
     at: datetime = row["now"]

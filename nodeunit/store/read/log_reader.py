@@ -23,7 +23,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from nodeunit.domain.events import EVENT_TYPES, SCHEMA_VERSION, Event, Unknown, decode
-from nodeunit.store.postgres.connections import Pool, conninfo, explain, explained
+from nodeunit.store.postgres.connections import Pool, conninfo, translate_error, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 
 
@@ -63,7 +63,7 @@ class RecordedEvent(msgspec.Struct, frozen=True):
 
 async def read(pool: Pool, after: Checkpoint = BEGINNING, limit: int = 1000) -> list[RecordedEvent]:
     """The next events in commit order; fewer than `limit` when the end of what is certain is reached."""
-    async with explained(), pool.connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
+    async with translate_errors(), pool.connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(
             QUERIES["events_after"],
             {"transaction_id": str(after.transaction_id), "position": after.position, "limit": limit},
@@ -187,7 +187,7 @@ def _scan(
     except _NobodyWaits:
         pass
     except psycopg.Error as error:
-        raise explain(error, given) from error
+        raise translate_error(error, given) from error
     return count
 
 

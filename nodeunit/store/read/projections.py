@@ -4,7 +4,7 @@ from typing import LiteralString, NamedTuple
 
 from psycopg import IsolationLevel
 
-from nodeunit.store.postgres.connections import connect, explained
+from nodeunit.store.postgres.connections import connect, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 
 PROJECTIONS: tuple[LiteralString, ...] = ("deployment_address", "unit")
@@ -23,7 +23,7 @@ class Difference(NamedTuple):
 async def verify(conninfo: str) -> list[Difference]:
     """Folds the whole log and compares, in one snapshot. Empty, ever."""
     found: list[Difference] = []
-    async with await connect(conninfo, "verify") as connection, explained(conninfo):
+    async with await connect(conninfo, "verify") as connection, translate_errors(conninfo):
         await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
         await connection.set_read_only(True)
         async with connection.transaction():
@@ -36,7 +36,7 @@ async def verify(conninfo: str) -> list[Difference]:
 async def rebuild(conninfo: str) -> dict[str, int]:
     """Folds the whole log into the live tables, which stay readable. Returns the number of rows mended in each."""
     mended: dict[str, int] = {}
-    async with await connect(conninfo, "rebuild") as connection, explained(conninfo):
+    async with await connect(conninfo, "rebuild") as connection, translate_errors(conninfo):
         for name in PROJECTIONS:
             row = await (await connection.execute(QUERIES[f"{name}_rebuild"])).fetchone()
             assert row is not None

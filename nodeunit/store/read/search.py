@@ -16,7 +16,7 @@ from psycopg import AsyncConnection, capabilities
 from psycopg.rows import DictRow, args_row
 
 from nodeunit.errors import DeploymentUnknown
-from nodeunit.store.postgres.connections import connect, explained
+from nodeunit.store.postgres.connections import connect, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.read.log_reader import Checkpoint, RecordedEvent
 
@@ -62,7 +62,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 async def horizon(connection: Connection) -> int:
     """The transaction up to which the log can be read now: everything below has ended."""
-    async with explained():
+    async with translate_errors():
         row = await (await connection.execute(QUERIES["search_horizon"])).fetchone()
     assert row is not None
     return int(row["horizon"])
@@ -87,7 +87,7 @@ class Seen(NamedTuple):
 @asynccontextmanager
 async def one_snapshot(connection: Connection) -> AsyncIterator[Seen]:
     """Everything that is read inside is read at one moment; the value is what tells later events from what was seen."""
-    async with explained(), connection.transaction():
+    async with translate_errors(), connection.transaction():
         await connection.execute(QUERIES["one_snapshot"])
         row = await (await connection.execute(QUERIES["search_snapshot"])).fetchone()
         assert row is not None
@@ -117,7 +117,7 @@ async def sequel(
         "horizon": str(below),
         "limit": limit,
     }
-    async with explained(), connection.cursor(row_factory=args_row(RecordedEvent)) as cursor:
+    async with translate_errors(), connection.cursor(row_factory=args_row(RecordedEvent)) as cursor:
         await cursor.execute(QUERIES["search_next"], parameters)
         return await cursor.fetchall()
 
@@ -130,7 +130,7 @@ async def find_deployment(connection: Connection, given: str) -> UUID:
             f"{given!r} is no beginning of a deployment id, which is hexadecimal digits and hyphens"
         )
     bounds = {"lowest": UUID(digits.ljust(32, "0")), "highest": UUID(digits.ljust(32, "f"))}
-    async with explained():
+    async with translate_errors():
         rows = await (await connection.execute(QUERIES["deployments_like"], bounds)).fetchall()
     found = [row["deployment_id"] for row in rows]
     if not found:
@@ -145,6 +145,6 @@ async def find_deployment(connection: Connection, given: str) -> UUID:
 
 async def unit_names(connection: Connection) -> dict[str, str]:
     """The name under which each unit that ever joined did so last, by address."""
-    async with explained():
+    async with translate_errors():
         rows = await (await connection.execute(QUERIES["unit_names"])).fetchall()
     return {row["address"]: row["name"] for row in rows}

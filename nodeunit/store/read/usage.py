@@ -7,7 +7,7 @@ import msgspec
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
-from nodeunit.store.postgres.connections import explained
+from nodeunit.store.postgres.connections import translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 
 
@@ -57,6 +57,6 @@ async def of_deployments(
 async def _read(
     connection: AsyncConnection[DictRow], query: str, stretch: Stretch, **which: str | None
 ) -> list[UsagePoint]:
-    async with explained():
+    async with translate_errors():
         cursor = await connection.execute(QUERIES[query], msgspec.structs.asdict(stretch) | which)
         return [UsagePoint(**row) for row in await cursor.fetchall()]

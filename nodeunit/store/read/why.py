@@ -9,7 +9,7 @@ from psycopg.rows import args_row
 
 from nodeunit.domain.claim_round import RoundInputs
 from nodeunit.domain.policy import Candidate, UnitView
-from nodeunit.store.postgres.connections import explained
+from nodeunit.store.postgres.connections import translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.read.log_reader import RecordedEvent
 from nodeunit.store.read.search import Connection
@@ -53,7 +53,7 @@ async def programs(
 
 async def inputs_now(connection: Connection, limit: int) -> RoundInputs:
     """What a round would decide on now, with so many of the oldest candidates; nothing is written."""
-    async with explained():
+    async with translate_errors():
         row = await (await connection.execute(QUERIES["plan_inputs"], {"limit": limit})).fetchone()
     assert row is not None
     return RoundInputs(
@@ -63,6 +63,6 @@ async def inputs_now(connection: Connection, limit: int) -> RoundInputs:
 
 
 async def _events(connection: Connection, query: LiteralString, **parameters: Any) -> list[RecordedEvent]:
-    async with explained(), connection.cursor(row_factory=args_row(RecordedEvent)) as cursor:
+    async with translate_errors(), connection.cursor(row_factory=args_row(RecordedEvent)) as cursor:
         await cursor.execute(QUERIES[query], parameters)
         return await cursor.fetchall()

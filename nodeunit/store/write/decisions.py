@@ -19,7 +19,7 @@ from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.events import DeploymentClaimed, Event, type_name
 from nodeunit.domain.policy import Candidate, UnitView
 from nodeunit.errors import StaleEpoch, VersionConflict
-from nodeunit.store.postgres.connections import Pool, explained
+from nodeunit.store.postgres.connections import Pool, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.write.membership import Membership
 
@@ -85,7 +85,7 @@ class DecisionStream:
         """Executes one statement that appends `count` events, and a conflict where it returns no row."""
         version = await self._settle()
         self._version = None
-        async with explained(but=OperationalError), self._pool.connection() as connection:
+        async with translate_errors(passing=OperationalError), self._pool.connection() as connection:
             cursor = await connection.execute(QUERIES[query], parameters | self._stream() | {"stream_version": version})
             row = await cursor.fetchone()
         self._version = version + count + (row is None)
@@ -110,7 +110,7 @@ class DecisionStream:
         """Asks until the database answers."""
         while True:
             try:
-                async with explained(but=OperationalError), self._pool.connection() as connection:
+                async with translate_errors(passing=OperationalError), self._pool.connection() as connection:
                     return await (await connection.execute(QUERIES[query], parameters)).fetchone()
             except OperationalError as outage:
                 log.warning("the database does not answer yet: %s", str(outage).strip())
@@ -122,7 +122,7 @@ class DecisionStream:
 
 async def release(pool: Pool, unit: Membership, deployment: Deployment, reason: str) -> bool:
     """Gives a row back. False when the unit does not hold it at that version any more: repeating it is harmless."""
-    async with explained(), pool.connection() as connection:
+    async with translate_errors(), pool.connection() as connection:
         cursor = await connection.execute(
             QUERIES["release_deployment"],
             {
@@ -140,7 +140,7 @@ async def release(pool: Pool, unit: Membership, deployment: Deployment, reason: 
 
 async def runs_elsewhere(pool: Pool, unit: Membership, released: Deployment) -> bool:
     """Whether another unit has started the program of a row that this unit has released."""
-    async with explained(), pool.connection() as connection:
+    async with translate_errors(), pool.connection() as connection:
         cursor = await connection.execute(
             QUERIES["runs_elsewhere"],
             {"deployment_id": released.id, "address": unit.address, "version": released.address_version},
@@ -151,7 +151,7 @@ async def runs_elsewhere(pool: Pool, unit: Membership, released: Deployment) -> 
 
 async def round_inputs(pool: Pool, refused: list[str], limit: int) -> RoundInputs:
     """What a round decides on. `refused` are the name@version texts the unit may not run."""
-    async with explained(), pool.connection() as connection:
+    async with translate_errors(), pool.connection() as connection:
         cursor = await connection.execute(QUERIES["round_inputs"], {"refused": refused, "limit": limit})
         row = await cursor.fetchone()
     assert row is not None
@@ -163,14 +163,14 @@ async def round_inputs(pool: Pool, refused: list[str], limit: int) -> RoundInput
 
 async def programs_of(pool: Pool, address: str) -> list[Deployment]:
     """What should run on a unit: the enabled rows it holds and every enabled daemon row."""
-    async with explained(), pool.connection() as connection:
+    async with translate_errors(), pool.connection() as connection:
         rows = await (await connection.execute(QUERIES["programs_of"], {"address": address})).fetchall()
     return [msgspec.convert(row, Deployment) for row in rows]
 
 
 async def is_recorded(pool: Pool, event_id: UUID) -> bool:
     """Whether an event is in the log: how a writer finds out what became of an append."""
-    async with explained(), pool.connection() as connection:
+    async with translate_errors(), pool.connection() as connection:
         row = await (await connection.execute(QUERIES["event_by_id"], {"event_id": event_id})).fetchone()
     return row is not None
 

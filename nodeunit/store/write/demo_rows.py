@@ -11,7 +11,7 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from nodeunit.errors import DemoFailed
-from nodeunit.store.postgres.connections import connect, explained
+from nodeunit.store.postgres.connections import connect, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 
 
@@ -70,7 +70,7 @@ class DemoRows:
 
 async def refuse_occupied(conninfo: str) -> None:
     """Raises DemoFailed for a database with deployments or living units, before anything is changed in it."""
-    async with await connect(conninfo, "demo") as connection, explained(conninfo):
+    async with await connect(conninfo, "demo") as connection, translate_errors(conninfo):
         row = await (await connection.execute(QUERIES["demo_tables"])).fetchone()
         if row is None or not row["there"]:
             return
@@ -86,7 +86,7 @@ async def refuse_occupied(conninfo: str) -> None:
 @asynccontextmanager
 async def demo_rows(conninfo: str) -> AsyncIterator[DemoRows]:
     """The demo's part of a migrated database. Raises DemoFailed while another demo runs in it."""
-    async with await connect(conninfo, "demo") as connection, explained(conninfo):
+    async with await connect(conninfo, "demo") as connection, translate_errors(conninfo):
         row = await (await connection.execute(QUERIES["demo_lock"])).fetchone()
         if row is None or not row["taken"]:
             raise DemoFailed("another demo runs in this database; wait for its end, or use another database")

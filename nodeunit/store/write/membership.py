@@ -11,7 +11,7 @@ from psycopg.rows import DictRow
 
 from nodeunit.domain.events import UnitJoined
 from nodeunit.domain.policy import Usage
-from nodeunit.store.postgres.connections import Pool, explained
+from nodeunit.store.postgres.connections import Pool, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 
 
@@ -63,7 +63,7 @@ async def join(
     quiet_after_s: float,
 ) -> Membership:
     """Takes a new epoch. Raises IdentityAlive while another supervisor's unit lives under this address."""
-    async with explained(), pool.connection() as connection:
+    async with translate_errors(), pool.connection() as connection:
         epoch = await _value(
             connection,
             "join_unit",
@@ -87,7 +87,7 @@ class Lease(msgspec.Struct, frozen=True):
 
 async def lease_of(pool: Pool, address: str) -> Lease | None:
     """The lease in force, or None."""
-    async with explained(), pool.connection() as connection:
+    async with translate_errors(), pool.connection() as connection:
         row = await (await connection.execute(QUERIES["lease_of"], {"address": address})).fetchone()
     return None if row is None else Lease(**row)
 
@@ -96,7 +96,7 @@ async def heartbeat(
     pool: Pool, unit: Membership, measured: Usage | None, samples: list[ProgramSample]
 ) -> HeartbeatAnswer:
     """Renews the lease and stores the samples; one statement. None: the unit has not measured itself yet."""
-    async with explained(), pool.connection() as connection:
+    async with translate_errors(), pool.connection() as connection:
         cursor = await connection.execute(
             QUERIES["heartbeat"],
             {
@@ -116,7 +116,7 @@ async def heartbeat(
 
 async def declare_lost(pool: Pool, unit: Membership, lost: str) -> bool:
     """Says that another unit's lease has run out. False when it has not, or somebody else was first."""
-    async with explained(), pool.connection() as connection:
+    async with translate_errors(), pool.connection() as connection:
         return bool(
             await _value(
                 connection,
@@ -131,32 +131,32 @@ async def declare_lost(pool: Pool, unit: Membership, lost: str) -> bool:
 
 async def begin_draining(pool: Pool, unit: Membership) -> None:
     """From here on the unit claims nothing more."""
-    async with explained(), pool.connection() as connection:
+    async with translate_errors(), pool.connection() as connection:
         await _value(connection, "begin_draining", address=unit.address, epoch=unit.epoch, event_id=uuid4())
 
 
 async def end_drain(pool: Pool, unit: Membership) -> None:
     """Says that an operator's drain is done: the unit holds nothing more, and stays."""
-    async with explained(), pool.connection() as connection:
+    async with translate_errors(), pool.connection() as connection:
         await _value(connection, "end_drain", address=unit.address, epoch=unit.epoch, event_id=uuid4())
 
 
 async def leave(pool: Pool, unit: Membership) -> None:
     """Ends the epoch. What the unit still held can be taken over at once."""
-    async with explained(), pool.connection() as connection:
+    async with translate_errors(), pool.connection() as connection:
         await _value(connection, "leave_unit", address=unit.address, epoch=unit.epoch, event_id=uuid4())
 
 
 async def ask(pool: Pool, addresses: list[str]) -> datetime:
     """Asks units for a heartbeat, now. Returns the moment, by the database's clock, from which an answer counts."""
-    async with explained(), pool.connection() as connection:
+    async with translate_errors(), pool.connection() as connection:
         asked_at: datetime = await _value(connection, "ask_units", addresses=addresses)
         return asked_at
 
 
 async def doubt(pool: Pool, unit: Membership, addresses: list[str], asked_at: datetime) -> bool:
     """Leaves those out of rounds that have sent no heartbeat since they were asked, until they do. False: all have."""
-    async with explained(), pool.connection() as connection:
+    async with translate_errors(), pool.connection() as connection:
         return bool(
             await _value(
                 connection,
@@ -172,7 +172,7 @@ async def doubt(pool: Pool, unit: Membership, addresses: list[str], asked_at: da
 async def wake(pool: Pool, what: str, who: list[str]) -> None:
     """One notification, on its own: never in the transaction of a claim."""
     for_whom = ",".join(who) if len(who) <= 20 else "*"
-    async with explained(), pool.connection() as connection:
+    async with translate_errors(), pool.connection() as connection:
         await connection.execute(QUERIES["wake"], {"what": what, "who": for_whom})
 
 

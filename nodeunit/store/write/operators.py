@@ -3,7 +3,7 @@
 import msgspec
 
 from nodeunit.errors import UnitUnknown
-from nodeunit.store.postgres.connections import connect, explained
+from nodeunit.store.postgres.connections import connect, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 
 
@@ -21,7 +21,7 @@ class FleetUnit(msgspec.Struct, frozen=True):
 
 async def find_unit(conninfo: str, unit: str) -> FleetUnit:
     """The unit with this address, beginning of an address, or name. Raises UnitUnknown for none, or for several."""
-    async with await connect(conninfo, "operator") as connection, explained(conninfo):
+    async with await connect(conninfo, "operator") as connection, translate_errors(conninfo):
         rows = await (await connection.execute(QUERIES["units_named"], {"unit": unit})).fetchall()
     found = [FleetUnit(**row) for row in rows]
     in_fleet = [one for one in found if one.membership not in ("left", "lost")] or found
@@ -34,17 +34,17 @@ async def find_unit(conninfo: str, unit: str) -> FleetUnit:
 
 async def cordon(conninfo: str, address: str) -> None:
     """The unit claims nothing more until it is uncordoned, restarts included. What it holds goes on."""
-    async with await connect(conninfo, "operator") as connection, explained(conninfo):
+    async with await connect(conninfo, "operator") as connection, translate_errors(conninfo):
         await connection.execute(QUERIES["cordon_unit"], {"address": address})
 
 
 async def uncordon(conninfo: str, address: str) -> None:
     """The unit may claim again; a drain under way ends."""
-    async with await connect(conninfo, "operator") as connection, explained(conninfo):
+    async with await connect(conninfo, "operator") as connection, translate_errors(conninfo):
         await connection.execute(QUERIES["uncordon_unit"], {"address": address})
 
 
 async def drain(conninfo: str, address: str, within_s: float) -> None:
     """The unit is to give its rows back one by one, killing what has not ended in time."""
-    async with await connect(conninfo, "operator") as connection, explained(conninfo):
+    async with await connect(conninfo, "operator") as connection, translate_errors(conninfo):
         await connection.execute(QUERIES["drain_unit"], {"address": address, "within_s": within_s})
