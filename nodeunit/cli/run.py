@@ -10,7 +10,7 @@ from nodeunit.errors import DatabaseUnreachable
 from nodeunit.identity import address_of
 from nodeunit.settings import DESCRIPTIONS, Settings
 from nodeunit.store.postgres.requirements import require
-from nodeunit.supervisor.launch import exec_supervisor, interpreter_argv
+from nodeunit.supervisor.bootstrap import exec_supervisor, interpreter_argv
 
 
 def settings_table() -> str:

@@ -5,10 +5,10 @@ import signal
 import sys
 
 from nodeunit.process.leftovers import SUPERVISOR_NAME
-from nodeunit.supervisor.kernel import adopt_orphans, set_name
-from nodeunit.supervisor.own_log import OwnLog
-from nodeunit.supervisor.settings import SupervisorSettings
-from nodeunit.supervisor.spawn import raise_descriptor_limit
+from nodeunit.supervisor.bootstrap import SupervisorSettings
+from nodeunit.supervisor.child_processes import raise_descriptor_limit
+from nodeunit.supervisor.linux import adopt_orphans, set_name
+from nodeunit.supervisor.stderr_log import OwnLog
 from nodeunit.supervisor.supervisor import Supervisor
 
 _EXIT_USAGE = 2

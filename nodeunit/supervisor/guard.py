@@ -10,19 +10,20 @@ one), that does two things and needs nobody for them:
 If the guard dies the supervisor starts another. Out of reach is only that both are frozen and the programs are not.
 """
 
+import mmap
 import os
 import select
 import signal
+import struct
+from typing import NamedTuple
 
 from nodeunit.clock import boottime
 from nodeunit.process.control_groups import ControlGroups
 from nodeunit.process.leftovers import end_leftovers
 from nodeunit.process.process_table import ProcessTable, kill_all, read_mark
-from nodeunit.supervisor.board import Board, Notice
-from nodeunit.supervisor.kernel import BootTimer, set_name
-from nodeunit.supervisor.own_log import OwnLog
-from nodeunit.supervisor.reaper import Reaper
-from nodeunit.supervisor.spawn import fork_only
+from nodeunit.supervisor.child_processes import Reaper, fork_only
+from nodeunit.supervisor.linux import BootTimer, set_name
+from nodeunit.supervisor.stderr_log import OwnLog
 
 MARGIN_S = 0.3
 """SIGKILL this long before the lease expires: later than the supervisor, so that normally nothing is left to do."""
@@ -32,6 +33,53 @@ _NOTHING_LEFT_S = 1.0  # all are dead, and the supervisor has not said so yet
 _LEFTOVERS_WITHIN_S = 30.0
 _START_AGAIN_AFTER_S = 1.0
 _DISMISSED_WITHIN_S = 1.0
+
+_HEAD = struct.Struct("=dI")  # when the lease expires, length of the text
+_PAGE_BYTES = 2 * 1024 * 1024
+
+
+class Bound(NamedTuple):
+    """A program that must stop with the lease. pid and start time are 0 while it is being forked."""
+
+    pid: int
+    start_time: int
+    key: str
+
+
+class Notice(NamedTuple):
+    """`expires` in seconds of CLOCK_BOOTTIME."""
+
+    expires: float
+    programs: tuple[Bound, ...]
+
+
+class Board:
+    """Made before the fork; the supervisor posts, the guard reads. Memory is used only as far as it is written."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 1 + 2 * _PAGE_BYTES)
+
+    def post(self, notice: Notice) -> None:
+        """Raises ValueError for more text than a page holds: some twenty thousand programs."""
+        text = "\n".join(f"{program.pid} {program.start_time} {program.key}" for program in notice.programs).encode()
+        if _HEAD.size + len(text) > _PAGE_BYTES:
+            raise ValueError(f"{len(notice.programs)} programs are more than the guard can watch")
+        page = 1 - self._memory[0]
+        start = 1 + page * _PAGE_BYTES
+        _HEAD.pack_into(self._memory, start, notice.expires, len(text))
+        self._memory[start + _HEAD.size : start + _HEAD.size + len(text)] = text
+        self._memory[0] = page
+
+    def read(self) -> Notice:
+        while True:
+            page = self._memory[0]
+            start = 1 + page * _PAGE_BYTES
+            expires, length = _HEAD.unpack_from(self._memory, start)
+            text = self._memory[start + _HEAD.size : start + _HEAD.size + length]
+            if self._memory[0] == page:
+                break
+        fields = (line.split(" ", 2) for line in text.decode().splitlines())
+        return Notice(expires, tuple(Bound(int(pid), int(start_time), key) for pid, start_time, key in fields))
 
 
 class Guard:

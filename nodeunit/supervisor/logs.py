@@ -1,4 +1,6 @@
-"""The log files of all keys, and the one process at a time that compresses their older generations."""
+"""The programs' output: from the pipe into a log file for each key, and on into compressed older generations.
+
+Output is copied a bounded piece at a time, and one process at a time compresses."""
 
 import os
 import signal
@@ -6,9 +8,9 @@ import signal
 from nodeunit.clock import boottime
 from nodeunit.process.log_generations import LogGenerations
 from nodeunit.process.rotating_log import RotatingLog
-from nodeunit.supervisor.kernel import die_with_parent
-from nodeunit.supervisor.own_log import OwnLog
-from nodeunit.supervisor.spawn import fork_only
+from nodeunit.supervisor.child_processes import fork_only
+from nodeunit.supervisor.linux import die_with_parent
+from nodeunit.supervisor.stderr_log import OwnLog
 
 _BLOCK = 256 * 1024
 _GZIP_CONTAINER = 31  # zlib's wbits for a gzip file with the largest window
@@ -96,3 +98,55 @@ def _compress(source: int, target: str, supervisor: int) -> None:
         packed.write(packer.flush())
         packed.flush()
         os.fsync(packed.fileno())  # the plain text is deleted next
+
+
+PIECE = 64 * 1024
+"""What one program may have copied per turn of the loop: what a pipe holds. So no chatty one starves the others."""
+
+_LAST_PIECES = 32
+
+
+class Output:
+    """The read end of a program's standard output and error."""
+
+    def __init__(self, fd: int, log: RotatingLog) -> None:
+        os.set_blocking(fd, False)
+        self._fd: int | None = fd
+        self.log = log
+
+    def fileno(self) -> int:
+        """The descriptor to watch. Raises ValueError once closed."""
+        if self._fd is None:
+            raise ValueError("output is closed")
+        return self._fd
+
+    @property
+    def open(self) -> bool:
+        return self._fd is not None
+
+    def copy(self, now: float) -> bool:
+        """Copy one piece. False: there is none now, or no more at all (`open` tells)."""
+        if self._fd is None:
+            return False
+        try:
+            data = os.read(self._fd, PIECE)
+        except BlockingIOError:
+            return False
+        if not data:
+            self._shut()
+            return False
+        self.log.write(data, now)
+        return True
+
+    def finish(self, now: float) -> None:
+        """The tree is gone: copy the rest of the pipe, and close. Bounded, should a stranger hold the other end."""
+        for _ in range(_LAST_PIECES):
+            if not self.copy(now):
+                break
+        self._shut()
+        self.log.close()
+
+    def _shut(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None

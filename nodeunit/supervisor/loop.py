@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 
 from nodeunit.clock import boottime
-from nodeunit.supervisor.kernel import BootTimer
-from nodeunit.supervisor.own_log import OwnLog
-from nodeunit.supervisor.spawn import HANDLED_SIGNALS
+from nodeunit.supervisor.child_processes import HANDLED_SIGNALS
+from nodeunit.supervisor.linux import BootTimer
+from nodeunit.supervisor.stderr_log import OwnLog
 
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE

@@ -12,10 +12,9 @@ import signal
 from typing import Any
 
 from nodeunit.process.process_table import ProcessEntry, ProcessTable
+from nodeunit.supervisor.child_processes import Spawned
 from nodeunit.supervisor.lease import Lease
-from nodeunit.supervisor.protocol import Cause, OnDisconnect, RunningProgram
-from nodeunit.supervisor.requests import SpawnRequest
-from nodeunit.supervisor.spawn import Spawned
+from nodeunit.supervisor.protocol import Cause, OnDisconnect, RunningProgram, SpawnRequest
 
 _NEVER = float("inf")
 

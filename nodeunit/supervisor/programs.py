@@ -8,18 +8,15 @@ from functools import partial
 from nodeunit.clock import boottime
 from nodeunit.process.control_groups import ControlGroups
 from nodeunit.process.process_table import ProcessEntry, ProcessTable, kill_all, read_mark
-from nodeunit.supervisor.board import Bound
+from nodeunit.supervisor.child_processes import Reaper, fork_and_exec
 from nodeunit.supervisor.exits import Exits
-from nodeunit.supervisor.kernel import die_with_parent
+from nodeunit.supervisor.guard import Bound
 from nodeunit.supervisor.lease import Lease
-from nodeunit.supervisor.logs import Logs
+from nodeunit.supervisor.linux import die_with_parent
+from nodeunit.supervisor.logs import Logs, Output
 from nodeunit.supervisor.loop import Loop
-from nodeunit.supervisor.output import Output
 from nodeunit.supervisor.program import Program
-from nodeunit.supervisor.protocol import Cause, Event, RunningProgram
-from nodeunit.supervisor.reaper import Reaper
-from nodeunit.supervisor.requests import SpawnRequest
-from nodeunit.supervisor.spawn import fork_and_exec
+from nodeunit.supervisor.protocol import Cause, Event, RunningProgram, SpawnRequest
 
 _LOOK_AGAIN_AFTER_S = 0.02
 _LOOK_AGAIN_AT_MOST_S = 0.5

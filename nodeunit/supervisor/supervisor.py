@@ -10,20 +10,19 @@ from nodeunit.clock import boottime
 from nodeunit.process.control_groups import ControlGroups
 from nodeunit.process.leftovers import Leftover, end_leftovers
 from nodeunit.process.process_table import ProcessTable, signal_exactly
-from nodeunit.supervisor import requests
-from nodeunit.supervisor.board import Notice
-from nodeunit.supervisor.daemon_keeper import DaemonKeeper
-from nodeunit.supervisor.ending import Ending
-from nodeunit.supervisor.guard import Guard
+from nodeunit.supervisor import protocol
+from nodeunit.supervisor.bootstrap import SupervisorSettings
+from nodeunit.supervisor.child_processes import Reaper
+from nodeunit.supervisor.daemon_link import Link
+from nodeunit.supervisor.daemon_process import DaemonKeeper
+from nodeunit.supervisor.guard import Guard, Notice
 from nodeunit.supervisor.lease import Lease
-from nodeunit.supervisor.link import Link
 from nodeunit.supervisor.logs import Logs
 from nodeunit.supervisor.loop import Loop
-from nodeunit.supervisor.own_log import OwnLog
 from nodeunit.supervisor.programs import Programs
 from nodeunit.supervisor.protocol import Event
-from nodeunit.supervisor.reaper import Reaper
-from nodeunit.supervisor.settings import SupervisorSettings
+from nodeunit.supervisor.shutdown import Ending
+from nodeunit.supervisor.stderr_log import OwnLog
 
 _LEFTOVERS_WITHIN_S = 5.0
 
@@ -180,12 +179,12 @@ class Supervisor:
         try:
             match name:
                 case "lease":
-                    self._programs.renew(Lease.until(requests.seconds_of(op, "expires_boottime"), now))
+                    self._programs.renew(Lease.until(protocol.seconds_of(op, "expires_boottime"), now))
                 case "spawn":
                     self._spawn(op, now)
                 case "stop":
-                    grace_s = max(requests.seconds_of(op, "grace_s"), 0.0)
-                    self._programs.stop(requests.key_of(op), now + grace_s)
+                    grace_s = max(protocol.seconds_of(op, "grace_s"), 0.0)
+                    self._programs.stop(protocol.key_of(op), now + grace_s)
                 case "ack":
                     self._programs.exits.acknowledge(op.get("id"))
                 case "ready":
@@ -202,18 +201,18 @@ class Supervisor:
 
     def _spawn(self, op: Mapping[str, Any], now: float) -> None:
         """Start a program, or tell why not."""
-        key = requests.key_of(op)
+        key = protocol.key_of(op)
         try:
-            request = requests.spawn_of(op, self._settings.address)
+            request = protocol.spawn_of(op, self._settings.address)
             refusal = self._refusal(request, now)
             if not refusal:
                 self._programs.spawn(request, now)
         except (ValueError, OSError) as error:
             refusal = (error.strerror if isinstance(error, OSError) else None) or str(error)
         if refusal:
-            self._tell({"event": "spawn_failed", "key": key, "detail": refusal, "meta": requests.meta_of(op)})
+            self._tell({"event": "spawn_failed", "key": key, "detail": refusal, "meta": protocol.meta_of(op)})
 
-    def _refusal(self, request: requests.SpawnRequest, now: float) -> str:
+    def _refusal(self, request: protocol.SpawnRequest, now: float) -> str:
         if self._ending.refuses_programs:
             return "the supervisor is ending"
         for leftover in self._leftovers:

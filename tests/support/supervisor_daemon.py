@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 WITHIN_S = 10.0
-ADDRESS = "TestUnitTestUnitTestUnitTestUnitTestUnitTest"
+ADDRESS = f"TestUnit{os.getpid()}"  # no other run of the tests may find, or end, what this one started
 PASSWORD = "a password that nobody may see"
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -133,7 +133,7 @@ class SupervisedUnit:
             "daemon_argv": [sys.executable, "-I", "-S", __file__, str(control)],
             "stop_grace_s": 2.0,
         }
-        code = f"{before}\nfrom nodeunit.supervisor.launch import exec_supervisor as run\n"
+        code = f"{before}\nfrom nodeunit.supervisor.bootstrap import exec_supervisor as run\n"
         code += f"run({supervisor | settings!r}, {{'password': {PASSWORD!r}}})"
         environment = {"PATH": os.environ["PATH"], "HOME": "/", "SECRET": PASSWORD, "PYTHONPATH": str(CHECKOUT)}
         with self.own_log.open("ab") as own_log:

@@ -5,9 +5,9 @@ import select
 import pytest
 
 from nodeunit.clock import boottime
-from nodeunit.supervisor.board import Board, Bound, Notice
-from nodeunit.supervisor.kernel import BootTimer
+from nodeunit.supervisor.guard import Board, Bound, Notice
 from nodeunit.supervisor.lease import MARGIN_S, Lease
+from nodeunit.supervisor.linux import BootTimer
 
 
 def test_without_a_lease_nothing_is_allowed() -> None:

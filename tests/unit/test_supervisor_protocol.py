@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from nodeunit.supervisor.protocol import Decoder, encode
-from nodeunit.supervisor.requests import key_of, spawn_of
+from nodeunit.supervisor.protocol import Decoder, encode, key_of, spawn_of
 
 SPAWN = {
     "op": "spawn",

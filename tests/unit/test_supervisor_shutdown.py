@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nodeunit.supervisor.ending import EXIT_NOT_DRAINED
+from nodeunit.supervisor.shutdown import EXIT_NOT_DRAINED
 from tests.support.supervisor_daemon import Daemon, SupervisedUnit, boottime, is_alive, key, supervised_unit
 from tests.support.waiting import wait_until
 

@@ -1,18 +1,53 @@
-"""Turns the present process into a supervisor (`nodeunit run` does, once it has read its settings)."""
+"""How a supervisor comes up: its settings, and how the present process becomes one (`nodeunit run` does).
+
+The settings are a JSON object in memory that belongs to no file system, neither an argument nor the environment:
+
+    {"supervisor": {"address": …, "log_directory": …, "daemon_argv": […], …}, "daemon": {…}}
+
+The second part, with the password in it, is the daemon's own; the supervisor passes it on unread.
+"""
 
 import json
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from nodeunit.process.environment import base_environment
 from nodeunit.process.leftovers import ADDRESS_OPTION, SUPERVISOR_MODULE
+from nodeunit.process.rotating_log import MAX_BYTES
 
 SETTINGS_OPTION = "--settings-fd"
 
 _PACKAGE_PARENT = str(Path(__file__).resolve().parent.parent.parent)
+
+
+class SupervisorSettings(NamedTuple):
+    """Durations in seconds."""
+
+    address: str
+    """The unit's public address: the mark of its programs, and by its first eight characters the name of their log
+    directory below `log_directory`."""
+    log_directory: str
+    daemon_argv: list[str]
+    """The daemon's command; `--settings-fd N --link-fd M` is appended."""
+    stop_grace_s: float = 10.0
+    """The longest grace period when the supervisor itself ends the programs."""
+    drain_timeout_s: float = 60.0
+    """How long the daemon may take to drain, before the supervisor ends the programs without it."""
+    daemon_silence_s: float = 20.0
+    """How long a daemon that has promised to be heard may be silent before it is killed and replaced."""
+    control_groups: bool = True
+    """Whether to put each program into a control group of its own, where that is permitted."""
+    log_max_bytes: int = MAX_BYTES
+    """A program's log is rotated at this size."""
+
+    @classmethod
+    def read(cls, fd: int) -> "SupervisorSettings":
+        """From the beginning of `fd`, which stays open. Raises ValueError or TypeError for what no `nodeunit` wrote."""
+        values: dict[str, Any] = json.loads(os.pread(fd, os.fstat(fd).st_size, 0))["supervisor"]
+        return cls(**values)
 
 
 def interpreter_argv(module: str, *, site: bool = True) -> list[str]:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from nodeunit.process.leftovers import supervisors
-from nodeunit.supervisor.launch import interpreter_argv
+from nodeunit.supervisor.bootstrap import interpreter_argv
 from tests.support.supervisor_daemon import ADDRESS, CHECKOUT, PASSWORD, environment_of, key, supervised_unit
 from tests.support.waiting import wait_until
 

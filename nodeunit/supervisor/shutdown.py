@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 
 from nodeunit.process.process_table import ProcessTable, kill_all
-from nodeunit.supervisor.daemon_keeper import DaemonKeeper, Ended
+from nodeunit.supervisor.daemon_process import DaemonKeeper, Ended
 from nodeunit.supervisor.loop import Loop
-from nodeunit.supervisor.own_log import OwnLog
 from nodeunit.supervisor.programs import Programs
 from nodeunit.supervisor.protocol import Event
+from nodeunit.supervisor.stderr_log import OwnLog
 
 EXIT_NOT_DRAINED = 3
 """The programs are ended, but the rows were not given back: others take them over when the lease has run out."""

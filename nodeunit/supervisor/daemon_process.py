@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from nodeunit.process.environment import base_environment
-from nodeunit.supervisor.own_log import OwnLog
-from nodeunit.supervisor.spawn import fork_and_exec
+from nodeunit.supervisor.child_processes import fork_and_exec
+from nodeunit.supervisor.stderr_log import OwnLog
 
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 5.0

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nodeunit.supervisor.loop import READ, WRITE, Loop
-from nodeunit.supervisor.own_log import OwnLog
 from nodeunit.supervisor.protocol import Decoder, Event, encode
+from nodeunit.supervisor.stderr_log import OwnLog
 
 _PIECE = 256 * 1024
 _LAST_PIECES = 32  # more than a socket holds; a child of the daemon may still have its end and write on
