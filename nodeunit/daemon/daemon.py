@@ -1,10 +1,10 @@
 """The daemon's life: join, work, join again when fenced, and leave when told to.
 
-    hello ─→ join ─→ an epoch: heartbeat, listener, scheduler, runner, journal
+    hello ─→ join ─→ an epoch: heartbeat, listener, scheduler, runner, outbox
                ↑        │ fenced            │ drain            │ replace
                └────────┘                   └─→ leave, exit 0  └─→ exit 0, the programs go on
 
-What outlives an epoch, the link, the runner and the journal, belongs to the
+What outlives an epoch, the link, the runner and the outbox, belongs to the
 daemon: programs do not notice that their unit has joined anew.
 """
 
@@ -17,7 +17,7 @@ from uuid import UUID
 from nodeunit.clock import boottime
 from nodeunit.daemon.configuration import QUIET_AFTER_HEARTBEATS, Configuration
 from nodeunit.daemon.membership_session import Ending, Epoch
-from nodeunit.daemon.outbox import Journal
+from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Runner
 from nodeunit.daemon.spawn_request import Launcher
 from nodeunit.daemon.supervisor_link import Link, Message
@@ -41,9 +41,9 @@ class Daemon:
         s = configuration.settings
         self._configuration = configuration
         self._link = link
-        self._journal = Journal()
+        self._outbox = Outbox()
         launcher = Launcher(configuration.address, s.trusted_package_regexp, s.enable_custom_command, s.stop_grace_s)
-        self._runner = Runner(configuration.address, link, self._journal, launcher, RestartRule())
+        self._runner = Runner(configuration.address, link, self._outbox, launcher, RestartRule())
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._pool = connections.pool(s.postgres_uri, f"unit {s.name}")
 
@@ -77,7 +77,7 @@ class Daemon:
             log.info("joined as %s in epoch %d", unit.address, unit.epoch)
             self._link.send({"op": "ready"})
             settings = self._configuration.settings
-            epoch = Epoch(self._pool, unit, settings, sampler, self._link, self._runner, self._journal)
+            epoch = Epoch(self._pool, unit, settings, sampler, self._link, self._runner, self._outbox)
             fenced = False
             try:
                 await epoch.run(sent_at, self._ending)

@@ -7,7 +7,7 @@ import asyncio
 import logging
 
 from nodeunit.clock import boottime
-from nodeunit.daemon.outbox import Journal
+from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Runner
 from nodeunit.daemon.scheduler import FIRST_CANDIDATES
 from nodeunit.domain.claim_round import wake_ups
@@ -25,7 +25,7 @@ RUNS_WITHIN_S = 3.0
 LOOK_EVERY_S = 0.05
 
 
-async def leave(pool: Pool, unit: Membership, runner: Runner, journal: Journal) -> None:
+async def leave(pool: Pool, unit: Membership, runner: Runner, outbox: Outbox) -> None:
     """Claims nothing more, stops everything, gives everything back and leaves the fleet."""
     runner.start_nothing_more()
     await membership.begin_draining(pool, unit)
@@ -34,7 +34,7 @@ async def leave(pool: Pool, unit: Membership, runner: Runner, journal: Journal) 
     async with asyncio.TaskGroup() as stopping:
         for key in keys:
             stopping.create_task(_give_back(pool, unit, runner, key, "drained", None))
-    await journal.empty()
+    await outbox.wait_until_empty()
     await membership.leave(pool, unit)
     await _wake_successors(pool, unit)
 

@@ -6,7 +6,7 @@ from enum import Enum
 
 from nodeunit.daemon.drain import leave, move_away
 from nodeunit.daemon.heartbeat import Heartbeat
-from nodeunit.daemon.outbox import Journal
+from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Runner
 from nodeunit.daemon.scheduler import Scheduler
 from nodeunit.daemon.supervisor_link import Link
@@ -47,14 +47,14 @@ class Epoch:
         sampler: Sampler,
         link: Link,
         runner: Runner,
-        journal: Journal,
+        outbox: Outbox,
     ) -> None:
         self._pool = pool
         self._unit = unit
         self._settings = settings
         self._link = link
         self._runner = runner
-        self._journal = journal
+        self._outbox = outbox
         self._decisions = DecisionStream(pool, unit)
         self._scheduler = Scheduler(pool, unit, settings.trusted_package_regexp, self._decisions, runner)
         self._listener = Listener(settings.postgres_uri, self._on_wake_up)
@@ -74,7 +74,7 @@ class Epoch:
             duties.start(self._heartbeat.run())
             duties.start(self._listener.run())
             duties.start(self._runner.run(self._pool))
-            duties.start(self._journal.run(self._pool, self._decisions))
+            duties.start(self._outbox.run(self._pool, self._decisions))
             how = await asyncio.shield(ending)
             claiming.cancel()
             if self._moving is not None:
@@ -94,7 +94,7 @@ class Epoch:
             raise StaleEpoch(f"epoch {self._unit.epoch} of unit {self._unit.address} is over")
         self._lease_from(sent_at)
         if missed := self._listener.hear_of(answer.wake_up):
-            self._journal.write(UnitListenerDeaf(missed))
+            self._outbox.put(UnitListenerDeaf(missed))
         for address in answer.expired:
             await self._declare_lost(address)
         if answer.drain_s is not None and self._moving is None:
@@ -134,7 +134,7 @@ class Epoch:
                 return  # what may still run is not given back: the lease runs out and others decide
             self._runner.supervisor_is_gone()
         try:
-            await leave(self._pool, self._unit, self._runner, self._journal)
+            await leave(self._pool, self._unit, self._runner, self._outbox)
         except DatabaseError as error:
             log.warning("could not leave in order (%s): the lease runs out", error)
         self._link.send({"op": "leave"})

@@ -25,10 +25,10 @@ class _Entry(NamedTuple):
     event: Event
     event_id: UUID | None
     """Given when another daemon may have written it already."""
-    then: Callable[[], None] | None
+    on_written: Callable[[], None] | None
 
 
-class Journal:
+class Outbox:
     """Keeps process events until they are in the log."""
 
     def __init__(self) -> None:
@@ -37,11 +37,11 @@ class Journal:
         self._emptied = asyncio.Event()
         self._emptied.set()
 
-    def write(self, event: Event, *, event_id: UUID | None = None, then: Callable[[], None] | None = None) -> None:
+    def put(self, event: Event, *, event_id: UUID | None = None, on_written: Callable[[], None] | None = None) -> None:
         """Takes an event. With an `event_id` it is looked up first, for another daemon may have written it already;
-        `then` is called when it is in the log.
+        `on_written` is called when it is in the log.
         """
-        self._entries.append(_Entry(event, event_id, then))
+        self._entries.append(_Entry(event, event_id, on_written))
         self._emptied.clear()
         self._arrived.set()
 
@@ -71,9 +71,9 @@ class Journal:
                 await decisions.append(first.event, event_id=first.event_id)
         for entry in batch:
             self._entries.popleft()
-            if entry.then is not None:
-                entry.then()
+            if entry.on_written is not None:
+                entry.on_written()
 
-    async def empty(self) -> None:
+    async def wait_until_empty(self) -> None:
         """Returns when everything that was written here is in the log."""
         await self._emptied.wait()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from uuid import UUID, uuid5
 
 from nodeunit.clock import boottime
-from nodeunit.daemon.outbox import Journal
+from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.spawn_request import Launcher, NotRunnable
 from nodeunit.daemon.supervisor_link import Link, Message
 from nodeunit.domain.deployment import Deployment
@@ -54,12 +54,12 @@ class Restarts:
 class Runner:
     """Outlives the epochs of its daemon: programs go on while the unit joins anew."""
 
-    def __init__(self, address: str, link: Link, journal: Journal, launcher: Launcher, rule: RestartRule) -> None:
+    def __init__(self, address: str, link: Link, outbox: Outbox, launcher: Launcher, rule: RestartRule) -> None:
         self.started = asyncio.Event()
         """Set after each start, for the heartbeat to sample it soon."""
         self._address = address
         self._link = link
-        self._journal = journal
+        self._outbox = outbox
         self._launcher = launcher
         self._rule = rule
         self._desired: dict[str, Deployment] = {}
@@ -181,12 +181,12 @@ class Runner:
         program = self._programs.setdefault(key, Program(_claim(message)))
         program.pid, program.start_time = message["pid"], message["start_time"]
         revision, claim_version = _claim(message)
-        self._journal.write(ProcessStarted(UUID(key), program.pid, str(program.start_time), revision, claim_version))
+        self._outbox.put(ProcessStarted(UUID(key), program.pid, str(program.start_time), revision, claim_version))
         self.started.set()
 
     def _on_exited(self, message: Message, event_id: UUID | None = None) -> None:
         key, stopped = message["key"], bool(message["stopped"])
-        self._journal.write(
+        self._outbox.put(
             ProcessExited(
                 deployment_id=UUID(key),
                 pid=message["pid"],
@@ -197,14 +197,14 @@ class Runner:
                 detail="",
             ),
             event_id=event_id,
-            then=lambda: self._link.send({"op": "ack", "id": message["id"]}),
+            on_written=lambda: self._link.send({"op": "ack", "id": message["id"]}),
         )
         self._on_ended(key, _claim(message), message["ran_s"], by_itself=not stopped)
 
     def _on_spawn_failed(self, message: Message) -> None:
         key, detail = message["key"], message["detail"]
         log.warning("%s could not be started: %s", key, detail)
-        self._journal.write(ProcessExited(UUID(key), 0, None, None, 0.0, "spawn_failed", detail))
+        self._outbox.put(ProcessExited(UUID(key), 0, None, None, 0.0, "spawn_failed", detail))
         self._on_ended(key, _claim(message), 0.0, by_itself=True)
 
     def _on_ended(self, key: str, claim: Claim, ran_s: float, *, by_itself: bool) -> None:
@@ -223,7 +223,7 @@ class Runner:
     def _park(self, key: str, claim: Claim, reason: str, detail: str) -> None:
         self._restarts_of(key, claim).parked = True
         log.warning("%s is parked (%s): %s", key, reason, detail)
-        self._journal.write(ProcessParked(UUID(key), reason, detail))
+        self._outbox.put(ProcessParked(UUID(key), reason, detail))
 
     def _restarts_of(self, key: str, claim: Claim) -> Restarts:
         """A changed row or a new claim starts with a clean record."""

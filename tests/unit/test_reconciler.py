@@ -10,7 +10,7 @@ import pytest
 
 from nodeunit.clock import boottime
 from nodeunit.daemon import reconciler as module
-from nodeunit.daemon.outbox import Journal
+from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Runner
 from nodeunit.daemon.spawn_request import Launcher
 from nodeunit.daemon.supervisor_link import Link
@@ -42,7 +42,7 @@ def a_row(on_disconnect: str = "keep") -> Deployment:
 
 def a_runner(link: Said) -> Runner:
     launcher = Launcher(ADDRESS, ".*", custom_command=True, grace_s=1.0)
-    return Runner(ADDRESS, cast(Link, link), Journal(), launcher, RestartRule())
+    return Runner(ADDRESS, cast(Link, link), Outbox(), launcher, RestartRule())
 
 
 def hello(*running: UUID) -> dict[str, Any]:
