@@ -10,7 +10,7 @@ from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Runner
 from nodeunit.daemon.scheduler import Scheduler
 from nodeunit.daemon.supervisor_link import Link
-from nodeunit.daemon.task_group import Duties
+from nodeunit.daemon.task_group import RecancellingTaskGroup
 from nodeunit.domain.events import UnitListenerDeaf
 from nodeunit.errors import DatabaseError, StaleEpoch
 from nodeunit.process.leftovers import end_leftovers
@@ -60,7 +60,7 @@ class Epoch:
         self._listener = Listener(settings.postgres_uri, self._on_wake_up)
         self._heartbeat = Heartbeat(pool, unit, settings.heartbeat_interval_s, sampler, runner, self._on_answer)
         self._moving: asyncio.Task[None] | None = None
-        self._duties = Duties()
+        self._tasks = RecancellingTaskGroup()
 
     async def run(self, joined_at: float, ending: asyncio.Future[Ending]) -> None:
         """Works until `ending` is decided, and ends that way. Raises StaleEpoch, in a group, when the unit is fenced.
@@ -69,18 +69,18 @@ class Epoch:
         """
         self._runner.read_anew()
         self._lease_from(joined_at)
-        async with self._duties as duties:
-            claiming = duties.start(self._scheduler.run())
-            duties.start(self._heartbeat.run())
-            duties.start(self._listener.run())
-            duties.start(self._runner.run(self._pool))
-            duties.start(self._outbox.run(self._pool, self._decisions))
+        async with self._tasks as tasks:
+            claiming = tasks.start(self._scheduler.run())
+            tasks.start(self._heartbeat.run())
+            tasks.start(self._listener.run())
+            tasks.start(self._runner.run(self._pool))
+            tasks.start(self._outbox.run(self._pool, self._decisions))
             how = await asyncio.shield(ending)
             claiming.cancel()
             if self._moving is not None:
                 self._moving.cancel()
             await self._end(how)
-            duties.end_all()
+            tasks.cancel_all()
 
     def _on_wake_up(self, wake_up: WakeUp) -> None:
         self._scheduler.hear(wake_up)
@@ -98,7 +98,7 @@ class Epoch:
         for address in answer.expired:
             await self._declare_lost(address)
         if answer.drain_s is not None and self._moving is None:
-            self._moving = self._duties.start(self._move_away(answer.drain_s))
+            self._moving = self._tasks.start(self._move_away(answer.drain_s))
         if answer.waiting:
             self._scheduler.wake("heartbeat")
 

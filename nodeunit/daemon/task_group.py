@@ -1,41 +1,42 @@
-"""A TaskGroup whose cancellations cannot get lost.
+"""A TaskGroup that does not lose a cancellation.
 
-A task that is cancelled in the very moment in which what it waits for arrives may never hear of it: `asyncio.wait_for`
-of Python 3.11 returns the result then, and psycopg and its pool wait that way. After an outage many answers arrive in
-one moment, the news that the unit is fenced among them; a duty that missed its cancellation went on for ever, the group
-waited for it, and the unit stayed out of the fleet until somebody restarted it. So whoever is to end is told again.
+A task that is cancelled at the moment when the result it awaits arrives may never see the cancellation:
+`asyncio.wait_for` of Python 3.11 returns the result instead, and psycopg and its pool wait that way. After an outage
+many answers arrive at once, one of them saying that the unit is fenced. A task that missed its cancellation ran for
+ever: the group waited for it, and the unit stayed out of the fleet until somebody restarted it. So cancellations are
+repeated.
 """
 
 import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-TELL_AGAIN_AFTER_S = 0.5
-"""Time to end in order, before being told once more: that interrupts what a task still does in its `finally`."""
+CANCEL_AGAIN_AFTER_S = 0.5
+"""Time to end in order before the next cancellation, which also interrupts what a task does in its `finally`."""
 
 
-class Duties(asyncio.TaskGroup):
-    """As a TaskGroup: the first duty that fails ends all the others."""
+class RecancellingTaskGroup(asyncio.TaskGroup):
+    """As a TaskGroup: the first task that fails ends all the others. Cancels each of them until it has ended."""
 
     def __init__(self) -> None:
         super().__init__()
         self._running: set[asyncio.Task[Any]] = set()
 
-    def start(self, duty: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        """Runs a duty in the group."""
-        task = self.create_task(duty)
+    def start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Runs a coroutine as a task of the group."""
+        task = self.create_task(work)
         self._running.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._on_done)
         return task
 
-    def end_all(self) -> None:
-        """Cancels every duty, until it has ended."""
+    def cancel_all(self) -> None:
+        """Cancels every task, again and again until it has ended."""
         for task in self._running:
             task.cancel()
         if self._running:
-            asyncio.get_running_loop().call_later(TELL_AGAIN_AFTER_S, self.end_all)
+            asyncio.get_running_loop().call_later(CANCEL_AGAIN_AFTER_S, self.cancel_all)
 
-    def _ended(self, task: "asyncio.Task[Any]") -> None:
+    def _on_done(self, task: "asyncio.Task[Any]") -> None:
         self._running.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            asyncio.get_running_loop().call_later(TELL_AGAIN_AFTER_S, self.end_all)
+            asyncio.get_running_loop().call_later(CANCEL_AGAIN_AFTER_S, self.cancel_all)

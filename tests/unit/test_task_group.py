@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from nodeunit.daemon import task_group as module
-from nodeunit.daemon.task_group import Duties
+from nodeunit.daemon.task_group import RecancellingTaskGroup
 
 
 class Fenced(Exception):
@@ -29,16 +29,16 @@ async def misses(cancellations: int) -> None:
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TELL_AGAIN_AFTER_S", 0.01)
+    monkeypatch.setattr(module, "CANCEL_AGAIN_AFTER_S", 0.01)
 
 
 @pytest.mark.parametrize("cancellations", [0, 1, 3])
 async def test_a_failure_ends_a_duty_that_missed_its_cancellation(cancellations: int) -> None:
     async def fails() -> None:
-        async with asyncio.timeout(5), Duties() as duties:
-            duties.start(misses(cancellations))
+        async with asyncio.timeout(5), RecancellingTaskGroup() as tasks:
+            tasks.start(misses(cancellations))
             await asyncio.sleep(0)
-            duties.start(fail())
+            tasks.start(fail())
 
     with pytest.raises(ExceptionGroup) as raised:
         await fails()
@@ -48,17 +48,17 @@ async def test_a_failure_ends_a_duty_that_missed_its_cancellation(cancellations:
 @pytest.mark.parametrize("cancellations", [0, 1, 3])
 async def test_all_end_when_they_are_to(cancellations: int) -> None:
     async with asyncio.timeout(5):
-        async with Duties() as duties:
-            duties.start(misses(cancellations))
-            duties.start(misses(0))
+        async with RecancellingTaskGroup() as tasks:
+            tasks.start(misses(cancellations))
+            tasks.start(misses(0))
             await asyncio.sleep(0)
-            duties.end_all()
+            tasks.cancel_all()
 
 
 async def test_a_duty_that_is_done_ends_nobody() -> None:
-    async with asyncio.timeout(5), Duties() as duties:
-        going_on = duties.start(misses(0))
-        duties.start(asyncio.sleep(0))
+    async with asyncio.timeout(5), RecancellingTaskGroup() as tasks:
+        going_on = tasks.start(misses(0))
+        tasks.start(asyncio.sleep(0))
         await asyncio.sleep(0.05)
         assert not going_on.done()
-        duties.end_all()
+        tasks.cancel_all()
