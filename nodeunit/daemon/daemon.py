@@ -16,7 +16,7 @@ from uuid import UUID
 
 from nodeunit.clock import boottime
 from nodeunit.daemon.configuration import QUIET_AFTER_HEARTBEATS, Configuration
-from nodeunit.daemon.membership_session import Ending, Epoch
+from nodeunit.daemon.membership_session import EndReason, MembershipSession
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Runner
 from nodeunit.daemon.spawn_request import Launcher
@@ -44,7 +44,7 @@ class Daemon:
         self._outbox = Outbox()
         launcher = Launcher(configuration.address, s.trusted_package_regexp, s.enable_custom_command, s.stop_grace_s)
         self._runner = Runner(configuration.address, link, self._outbox, launcher, RestartRule())
-        self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._end_reason: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
         self._pool = connections.pool(s.postgres_uri, f"unit {s.name}")
 
     async def run(self) -> None:
@@ -77,10 +77,10 @@ class Daemon:
             log.info("joined as %s in epoch %d", unit.address, unit.epoch)
             self._link.send({"op": "ready"})
             settings = self._configuration.settings
-            epoch = Epoch(self._pool, unit, settings, sampler, self._link, self._runner, self._outbox)
+            session = MembershipSession(self._pool, unit, settings, sampler, self._link, self._runner, self._outbox)
             fenced = False
             try:
-                await epoch.run(sent_at, self._ending)
+                await session.run(sent_at, self._end_reason)
             except* StaleEpoch:
                 fenced = True
             if not fenced:
@@ -124,7 +124,7 @@ class Daemon:
     async def _follow_supervisor(self, messages: AsyncIterator[Message]) -> None:
         async for message in messages:
             self._receive(message)
-        self._end_with(Ending.ORPHANED)
+        self._request_end(EndReason.ORPHANED)
 
     async def _say_alive(self) -> None:
         while True:
@@ -134,17 +134,17 @@ class Daemon:
     def _receive(self, message: Message) -> None:
         match message["event"]:
             case "drain":
-                self._end_with(Ending.DRAIN)
+                self._request_end(EndReason.DRAIN)
             case "replace":
-                self._end_with(Ending.REPLACE)
+                self._request_end(EndReason.REPLACE)
             case _:
                 self._runner.receive(message)
         if message["event"] == "hello" and message["draining"]:
-            self._end_with(Ending.DRAIN)
+            self._request_end(EndReason.DRAIN)
 
-    def _end_with(self, ending: Ending) -> None:
-        if not self._ending.done():
-            self._ending.set_result(ending)
+    def _request_end(self, reason: EndReason) -> None:
+        if not self._end_reason.done():
+            self._end_reason.set_result(reason)
 
 
 async def run(configuration: Configuration, link_fd: int) -> None:

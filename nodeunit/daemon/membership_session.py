@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 LEFTOVERS_WITHIN_S = 10.0
 
 
-class Ending(Enum):
+class EndReason(Enum):
     """Why a daemon ends."""
 
     DRAIN = "drain"
@@ -36,7 +36,7 @@ class Ending(Enum):
     """The supervisor is dead, and the programs with it."""
 
 
-class Epoch:
+class MembershipSession:
     """A unit from joining until it leaves or is fenced."""
 
     def __init__(
@@ -62,8 +62,8 @@ class Epoch:
         self._moving: asyncio.Task[None] | None = None
         self._tasks = RecancellingTaskGroup()
 
-    async def run(self, joined_at: float, ending: asyncio.Future[Ending]) -> None:
-        """Works until `ending` is decided, and ends that way. Raises StaleEpoch, in a group, when the unit is fenced.
+    async def run(self, joined_at: float, end_reason: asyncio.Future[EndReason]) -> None:
+        """Works until `end_reason` is set, then ends accordingly. Raises StaleEpoch, in a group, when fenced.
 
         `joined_at` (CLOCK_BOOTTIME) is when the joining was sent: from there the first lease counts.
         """
@@ -75,11 +75,11 @@ class Epoch:
             tasks.start(self._listener.run())
             tasks.start(self._runner.run(self._pool))
             tasks.start(self._outbox.run(self._pool, self._decisions))
-            how = await asyncio.shield(ending)
+            reason = await asyncio.shield(end_reason)
             claiming.cancel()
             if self._moving is not None:
                 self._moving.cancel()
-            await self._end(how)
+            await self._end(reason)
             tasks.cancel_all()
 
     def _on_wake_up(self, wake_up: WakeUp) -> None:
@@ -123,11 +123,11 @@ class Epoch:
         finally:
             self._moving = None
 
-    async def _end(self, how: Ending) -> None:
-        if how is Ending.REPLACE:
+    async def _end(self, reason: EndReason) -> None:
+        if reason is EndReason.REPLACE:
             log.info("making room for a new daemon")
             return
-        if how is Ending.ORPHANED:
+        if reason is EndReason.ORPHANED:
             left = await asyncio.to_thread(end_leftovers, self._unit.address, LEFTOVERS_WITHIN_S)
             if left:
                 log.error("processes of this unit cannot be ended: %s", [one.entry.pid for one in left])
