@@ -1,10 +1,10 @@
 """The daemon's life: join, work, join again when fenced, and leave when told to.
 
-    hello ─→ join ─→ an epoch: heartbeat, listener, scheduler, runner, outbox
+    hello ─→ join ─→ an epoch: heartbeat, listener, scheduler, reconciler, outbox
                ↑        │ fenced            │ drain            │ replace
                └────────┘                   └─→ leave, exit 0  └─→ exit 0, the programs go on
 
-What outlives an epoch, the link, the runner and the outbox, belongs to the
+What outlives an epoch, the link, the reconciler and the outbox, belongs to the
 daemon: programs do not notice that their unit has joined anew.
 """
 
@@ -18,9 +18,9 @@ from nodeunit.clock import boottime
 from nodeunit.daemon.configuration import QUIET_AFTER_HEARTBEATS, Configuration
 from nodeunit.daemon.membership_session import EndReason, MembershipSession
 from nodeunit.daemon.outbox import Outbox
-from nodeunit.daemon.reconciler import Runner
+from nodeunit.daemon.reconciler import Reconciler
 from nodeunit.daemon.spawn_request import Launcher
-from nodeunit.daemon.supervisor_link import Link, Message
+from nodeunit.daemon.supervisor_link import Message, SupervisorLink
 from nodeunit.domain.restart import RestartRule
 from nodeunit.errors import IdentityAlive, NodeunitError, StaleEpoch
 from nodeunit.process.sampler import Sampler
@@ -37,13 +37,13 @@ LOOK_AT_LEASE_EVERY_S = 0.2
 class Daemon:
     """One daemon process. `run` returns when it has nothing more to do; errors end it."""
 
-    def __init__(self, configuration: Configuration, link: Link) -> None:
+    def __init__(self, configuration: Configuration, link: SupervisorLink) -> None:
         s = configuration.settings
         self._configuration = configuration
         self._link = link
         self._outbox = Outbox()
         launcher = Launcher(configuration.address, s.trusted_package_regexp, s.enable_custom_command, s.stop_grace_s)
-        self._runner = Runner(configuration.address, link, self._outbox, launcher, RestartRule())
+        self._reconciler = Reconciler(configuration.address, link, self._outbox, launcher, RestartRule())
         self._end_reason: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
         self._pool = connections.pool(s.postgres_uri, f"unit {s.name}")
 
@@ -77,7 +77,7 @@ class Daemon:
             log.info("joined as %s in epoch %d", unit.address, unit.epoch)
             self._link.send({"op": "ready"})
             settings = self._configuration.settings
-            session = MembershipSession(self._pool, unit, settings, sampler, self._link, self._runner, self._outbox)
+            session = MembershipSession(self._pool, unit, settings, sampler, self._link, self._reconciler, self._outbox)
             fenced = False
             try:
                 await session.run(sent_at, self._end_reason)
@@ -117,8 +117,8 @@ class Daemon:
     async def _stop_everything(self) -> None:
         """Another unit holds our identity: nothing may go on here."""
         async with asyncio.TaskGroup() as stopping:
-            for key in self._runner.held():
-                stopping.create_task(self._runner.give_back(key))
+            for key in self._reconciler.known_keys():
+                stopping.create_task(self._reconciler.begin_release(key))
         self._link.send({"op": "leave"})
 
     async def _follow_supervisor(self, messages: AsyncIterator[Message]) -> None:
@@ -138,7 +138,7 @@ class Daemon:
             case "replace":
                 self._request_end(EndReason.REPLACE)
             case _:
-                self._runner.receive(message)
+                self._reconciler.receive(message)
         if message["event"] == "hello" and message["draining"]:
             self._request_end(EndReason.DRAIN)
 
@@ -149,7 +149,7 @@ class Daemon:
 
 async def run(configuration: Configuration, link_fd: int) -> None:
     """Runs a daemon to its end. Raises NodeunitError."""
-    daemon = Daemon(configuration, await Link.open(link_fd))
+    daemon = Daemon(configuration, await SupervisorLink.open(link_fd))
     first: BaseException | None = None
     try:
         await daemon.run()

@@ -8,7 +8,7 @@ import logging
 
 from nodeunit.clock import boottime
 from nodeunit.daemon.outbox import Outbox
-from nodeunit.daemon.reconciler import Runner
+from nodeunit.daemon.reconciler import Reconciler
 from nodeunit.daemon.scheduler import FIRST_CANDIDATES
 from nodeunit.domain.claim_round import wake_ups
 from nodeunit.domain.deployment import Deployment
@@ -25,39 +25,39 @@ RUNS_WITHIN_S = 3.0
 LOOK_EVERY_S = 0.05
 
 
-async def leave(pool: Pool, unit: Membership, runner: Runner, outbox: Outbox) -> None:
+async def leave(pool: Pool, unit: Membership, reconciler: Reconciler, outbox: Outbox) -> None:
     """Claims nothing more, stops everything, gives everything back and leaves the fleet."""
-    runner.start_nothing_more()
+    reconciler.stop_starting()
     await membership.begin_draining(pool, unit)
-    keys = runner.held()
+    keys = reconciler.known_keys()
     log.info("leaving: %d programs to stop", len(keys))
     async with asyncio.TaskGroup() as stopping:
         for key in keys:
-            stopping.create_task(_give_back(pool, unit, runner, key, "drained", None))
+            stopping.create_task(_give_back(pool, unit, reconciler, key, "drained", None))
     await outbox.wait_until_empty()
     await membership.leave(pool, unit)
     await _wake_successors(pool, unit)
 
 
-async def move_away(pool: Pool, unit: Membership, runner: Runner, within_s: float, grace_s: float) -> None:
+async def move_away(pool: Pool, unit: Membership, reconciler: Reconciler, within_s: float, grace_s: float) -> None:
     """Gives the rows back one by one, so that each runs elsewhere before the next one stops; the unit stays, cordoned.
     Grace periods are cut so that all are moved within `within_s` seconds.
     """
     deadline = boottime() + within_s
-    log.info("an operator wants %d rows moved away within %.0f s", len(runner.rows()), within_s)
-    while keys := runner.rows():
+    log.info("an operator wants %d rows moved away within %.0f s", len(reconciler.held_rows()), within_s)
+    while keys := reconciler.held_rows():
         left_s = max(deadline - boottime(), 0.0)
-        released = await _give_back(pool, unit, runner, keys[0], "drained", min(grace_s, left_s))
+        released = await _give_back(pool, unit, reconciler, keys[0], "drained", min(grace_s, left_s))
         if released is not None:
             await _until_it_runs_elsewhere(pool, unit, released, min(RUNS_WITHIN_S, max(deadline - boottime(), 0.0)))
     await membership.end_drain(pool, unit)
 
 
 async def _give_back(
-    pool: Pool, unit: Membership, runner: Runner, key: str, reason: str, grace_s: float | None
+    pool: Pool, unit: Membership, reconciler: Reconciler, key: str, reason: str, grace_s: float | None
 ) -> Deployment | None:
     """The row, if it was this unit's to release and is released."""
-    deployment = await runner.give_back(key, grace_s)
+    deployment = await reconciler.begin_release(key, grace_s)
     try:
         if deployment is not None and await decisions.release(pool, unit, deployment, reason):
             await _wake_successors(pool, unit)
@@ -65,7 +65,7 @@ async def _give_back(
     except DatabaseError as error:
         log.warning("%s could not be released (%s); it is taken over when this unit has left", key, error)
     finally:
-        runner.given_back(key)
+        reconciler.end_release(key)
     return None
 
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from nodeunit.clock import boottime
-from nodeunit.daemon.reconciler import Runner
+from nodeunit.daemon.reconciler import Reconciler
 from nodeunit.errors import DatabaseError
 from nodeunit.process.sampler import Sampler
 from nodeunit.store.postgres.connections import Pool
@@ -40,7 +40,7 @@ class Heartbeat:
         unit: Membership,
         interval_s: float,
         sampler: Sampler,
-        runner: Runner,
+        reconciler: Reconciler,
         on_answer: Callable[[HeartbeatAnswer, float], Awaitable[None]],
     ) -> None:
         self.soon = asyncio.Event()
@@ -49,7 +49,7 @@ class Heartbeat:
         self._unit = unit
         self._interval_s = interval_s
         self._sampler = sampler
-        self._runner = runner
+        self._reconciler = reconciler
         self._on_answer = on_answer
         self._measured = False
         self._pause_s = interval_s
@@ -68,12 +68,12 @@ class Heartbeat:
 
     async def _pause(self, pause_s: float) -> None:
         """Waits for the next beat: its turn, a program that has started and settled, or a call for it."""
-        started = asyncio.ensure_future(self._runner.started.wait())
+        started = asyncio.ensure_future(self._reconciler.started.wait())
         soon = asyncio.ensure_future(self.soon.wait())
         try:
             await asyncio.wait((started, soon), timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
-            if self._runner.started.is_set():
-                self._runner.started.clear()
+            if self._reconciler.started.is_set():
+                self._reconciler.started.clear()
                 await asyncio.wait((soon,), timeout=min(SETTLES_AFTER_S, self._interval_s))
             self.soon.clear()
         finally:
@@ -81,11 +81,11 @@ class Heartbeat:
             soon.cancel()
 
     async def _beat(self) -> None:
-        sample = await asyncio.to_thread(self._sampler.sample, self._runner.processes())
+        sample = await asyncio.to_thread(self._sampler.sample, self._reconciler.processes())
         samples = [
-            ProgramSample(UUID(key), self._runner.claim_version(key), used.cpu_percent, used.memory_mb)
+            ProgramSample(UUID(key), self._reconciler.claim_version(key), used.cpu_percent, used.memory_mb)
             for key, used in sample.programs.items()
-            if key in self._runner.processes()
+            if key in self._reconciler.processes()
         ]
         # The first reading has no CPU share: the unit is not measured yet, which is not the same as idle.
         measured = sample.unit if self._measured else None

@@ -7,9 +7,9 @@ from enum import Enum
 from nodeunit.daemon.drain import leave, move_away
 from nodeunit.daemon.heartbeat import Heartbeat
 from nodeunit.daemon.outbox import Outbox
-from nodeunit.daemon.reconciler import Runner
+from nodeunit.daemon.reconciler import Reconciler
 from nodeunit.daemon.scheduler import Scheduler
-from nodeunit.daemon.supervisor_link import Link
+from nodeunit.daemon.supervisor_link import SupervisorLink
 from nodeunit.daemon.task_group import RecancellingTaskGroup
 from nodeunit.domain.events import UnitListenerDeaf
 from nodeunit.errors import DatabaseError, StaleEpoch
@@ -45,20 +45,20 @@ class MembershipSession:
         unit: Membership,
         settings: Settings,
         sampler: Sampler,
-        link: Link,
-        runner: Runner,
+        link: SupervisorLink,
+        reconciler: Reconciler,
         outbox: Outbox,
     ) -> None:
         self._pool = pool
         self._unit = unit
         self._settings = settings
         self._link = link
-        self._runner = runner
+        self._reconciler = reconciler
         self._outbox = outbox
         self._decisions = DecisionStream(pool, unit)
-        self._scheduler = Scheduler(pool, unit, settings.trusted_package_regexp, self._decisions, runner)
+        self._scheduler = Scheduler(pool, unit, settings.trusted_package_regexp, self._decisions, reconciler)
         self._listener = Listener(settings.postgres_uri, self._on_wake_up)
-        self._heartbeat = Heartbeat(pool, unit, settings.heartbeat_interval_s, sampler, runner, self._on_answer)
+        self._heartbeat = Heartbeat(pool, unit, settings.heartbeat_interval_s, sampler, reconciler, self._on_answer)
         self._moving: asyncio.Task[None] | None = None
         self._tasks = RecancellingTaskGroup()
 
@@ -67,13 +67,13 @@ class MembershipSession:
 
         `joined_at` (CLOCK_BOOTTIME) is when the joining was sent: from there the first lease counts.
         """
-        self._runner.read_anew()
+        self._reconciler.invalidate()
         self._lease_from(joined_at)
         async with self._tasks as tasks:
             claiming = tasks.start(self._scheduler.run())
             tasks.start(self._heartbeat.run())
             tasks.start(self._listener.run())
-            tasks.start(self._runner.run(self._pool))
+            tasks.start(self._reconciler.run(self._pool))
             tasks.start(self._outbox.run(self._pool, self._decisions))
             reason = await asyncio.shield(end_reason)
             claiming.cancel()
@@ -87,7 +87,7 @@ class MembershipSession:
         if wake_up.what == "unit" and wake_up.concerns(self._unit.address):
             self._heartbeat.soon.set()
         if wake_up.what not in ("eligible", "unit"):
-            self._runner.look()
+            self._reconciler.refresh()
 
     async def _on_answer(self, answer: HeartbeatAnswer, sent_at: float) -> None:
         if answer.fenced:
@@ -105,7 +105,7 @@ class MembershipSession:
     def _lease_from(self, sent_at: float) -> None:
         deadline = sent_at + self._unit.lease_ttl_s
         self._link.send({"op": "lease", "expires_boottime": deadline})
-        self._runner.lease_is_good_until(deadline)
+        self._reconciler.renew_lease(deadline)
 
     async def _declare_lost(self, address: str) -> None:
         try:
@@ -117,7 +117,7 @@ class MembershipSession:
 
     async def _move_away(self, within_s: float) -> None:
         try:
-            await move_away(self._pool, self._unit, self._runner, within_s, self._settings.stop_grace_s)
+            await move_away(self._pool, self._unit, self._reconciler, within_s, self._settings.stop_grace_s)
         except DatabaseError as error:
             log.warning("moving rows away is interrupted: %s", error)
         finally:
@@ -132,9 +132,9 @@ class MembershipSession:
             if left:
                 log.error("processes of this unit cannot be ended: %s", [one.entry.pid for one in left])
                 return  # what may still run is not given back: the lease runs out and others decide
-            self._runner.supervisor_is_gone()
+            self._reconciler.supervisor_lost()
         try:
-            await leave(self._pool, self._unit, self._runner, self._outbox)
+            await leave(self._pool, self._unit, self._reconciler, self._outbox)
         except DatabaseError as error:
             log.warning("could not leave in order (%s): the lease runs out", error)
         self._link.send({"op": "leave"})

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 from nodeunit.clock import boottime
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.spawn_request import Launcher, NotRunnable
-from nodeunit.daemon.supervisor_link import Link, Message
+from nodeunit.daemon.supervisor_link import Message, SupervisorLink
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.events import ProcessExited, ProcessParked, ProcessStarted
 from nodeunit.domain.restart import RestartRule, RestartState, after_exit
@@ -31,7 +31,7 @@ Claim = tuple[int, int]
 
 
 @dataclass
-class Program:
+class LiveProgram:
     """A program that the supervisor was asked to start and has not reported as ended."""
 
     claim: Claim
@@ -42,7 +42,7 @@ class Program:
 
 
 @dataclass
-class Restarts:
+class RestartRecord:
     """How a program that is not running comes to run again, or does not."""
 
     claim: Claim
@@ -51,10 +51,12 @@ class Restarts:
     parked: bool = False
 
 
-class Runner:
+class Reconciler:
     """Outlives the epochs of its daemon: programs go on while the unit joins anew."""
 
-    def __init__(self, address: str, link: Link, outbox: Outbox, launcher: Launcher, rule: RestartRule) -> None:
+    def __init__(
+        self, address: str, link: SupervisorLink, outbox: Outbox, launcher: Launcher, rule: RestartRule
+    ) -> None:
         self.started = asyncio.Event()
         """Set after each start, for the heartbeat to sample it soon."""
         self._address = address
@@ -63,14 +65,14 @@ class Runner:
         self._launcher = launcher
         self._rule = rule
         self._desired: dict[str, Deployment] = {}
-        self._programs: dict[str, Program] = {}
-        self._restarts: dict[str, Restarts] = {}
+        self._programs: dict[str, LiveProgram] = {}
+        self._restarts: dict[str, RestartRecord] = {}
         self._ended: dict[str, asyncio.Event] = {}
         self._adopted: set[str] = set()
-        self._going: set[str] = set()
+        self._releasing: set[str] = set()
         self._rows_changed = asyncio.Event()
-        self._rows_known = False
-        self._outdated = 0
+        self._rows_are_current = False
+        self._invalidations = 0
         self._lease_until = 0.0
         self._draining = False
 
@@ -82,20 +84,20 @@ class Runner:
         """The version of the claim under which a running program was started."""
         return self._programs[key].claim[1]
 
-    def lease_is_good_until(self, deadline: float) -> None:
+    def renew_lease(self, deadline: float) -> None:
         """Nothing is started without a lease: another unit may be starting it. `deadline` is on CLOCK_BOOTTIME."""
         if self._lease_until < boottime():
-            self.read_anew()  # in the meantime others may have taken what stood in the rows
+            self.invalidate()  # in the meantime others may have taken what stood in the rows
         self._lease_until = deadline
         self._reconcile()
 
-    def read_anew(self) -> None:
+    def invalidate(self) -> None:
         """Start and stop nothing before the rows have been read: what is known of them may be long past."""
-        self._rows_known = False
-        self._outdated += 1
+        self._rows_are_current = False
+        self._invalidations += 1
         self._rows_changed.set()
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """The rows may have changed: read them."""
         self._rows_changed.set()
 
@@ -108,12 +110,12 @@ class Runner:
 
     async def run(self, pool: Pool) -> None:
         """Follows the rows until cancelled."""
-        self.read_anew()
+        self.invalidate()
         while True:
             await self._rows_changed.wait()
             self._rows_changed.clear()
             self._adopted.clear()
-            outdated = self._outdated
+            invalidations = self._invalidations
             try:
                 rows = {str(d.id): d for d in await programs_of(pool, self._address)}
             except DatabaseError as error:
@@ -123,13 +125,14 @@ class Runner:
                 continue
             # What was claimed while the query ran is newer than its answer.
             rows |= {key: self._desired[key] for key in self._adopted if key in self._desired and key not in rows}
-            self._desired = {key: row for key, row in rows.items() if key not in self._going}
-            self._rows_known = outdated == self._outdated  # else this answer may be older than it must be
+            self._desired = {key: row for key, row in rows.items() if key not in self._releasing}
+            # Invalidated while the query ran: its answer may be older than it must be.
+            self._rows_are_current = invalidations == self._invalidations
             self._reconcile()
 
-    async def give_back(self, key: str, grace_s: float | None = None) -> Deployment | None:
-        """Stops one program, not to be started again until `given_back`. Returns the row when it is one to release."""
-        self._going.add(key)
+    async def begin_release(self, key: str, grace_s: float | None = None) -> Deployment | None:
+        """Stops one program, not to be started again until `end_release`. Returns the row when it is one to release."""
+        self._releasing.add(key)
         deployment = self._desired.pop(key, None)
         if key in self._programs:
             ended = self._ended.setdefault(key, asyncio.Event())
@@ -137,24 +140,24 @@ class Runner:
             await ended.wait()
         return deployment if deployment is not None and deployment.type == "deployment" else None
 
-    def given_back(self, key: str) -> None:
+    def end_release(self, key: str) -> None:
         """The row is released: should it come back to this unit, that is a new claim."""
-        self._going.discard(key)
+        self._releasing.discard(key)
         self._rows_changed.set()
 
-    def start_nothing_more(self) -> None:
+    def stop_starting(self) -> None:
         """The unit is leaving."""
         self._draining = True
 
-    def rows(self) -> list[str]:
+    def held_rows(self) -> list[str]:
         """The ids of the rows this unit holds; daemon rows, which every unit has, are not among them."""
         return sorted(key for key, d in self._desired.items() if d.type == "deployment")
 
-    def held(self) -> list[str]:
+    def known_keys(self) -> list[str]:
         """The ids of everything that runs or should run here."""
         return sorted(self._desired.keys() | self._programs.keys())
 
-    def supervisor_is_gone(self) -> None:
+    def supervisor_lost(self) -> None:
         """Nothing runs any more, and nobody will report it."""
         self._draining = True
         self._programs.clear()
@@ -166,7 +169,7 @@ class Runner:
         match message["event"]:
             case "hello":
                 for running in message["programs"]:
-                    self._programs[running["key"]] = Program(_claim(running), running["pid"], running["start_time"])
+                    self._programs[running["key"]] = LiveProgram(_claim(running), running["pid"], running["start_time"])
                 for ended in message["exits"]:
                     self._on_exited(ended, uuid5(UUID(message["supervisor"]), str(ended["id"])))
             case "started":
@@ -178,7 +181,7 @@ class Runner:
 
     def _on_started(self, message: Message) -> None:
         key = message["key"]
-        program = self._programs.setdefault(key, Program(_claim(message)))
+        program = self._programs.setdefault(key, LiveProgram(_claim(message)))
         program.pid, program.start_time = message["pid"], message["start_time"]
         revision, claim_version = _claim(message)
         self._outbox.put(ProcessStarted(UUID(key), program.pid, str(program.start_time), revision, claim_version))
@@ -210,7 +213,7 @@ class Runner:
     def _on_ended(self, key: str, claim: Claim, ran_s: float, *, by_itself: bool) -> None:
         self._programs.pop(key, None)
         if by_itself:
-            restarts = self._restarts_of(key, claim)
+            restarts = self._restart_record(key, claim)
             restarts.state, delay_s = after_exit(self._rule, restarts.state, ran_s)
             if delay_s is None:
                 self._park(key, claim, "crash_loop", f"ended {restarts.state.failures} times in a row")
@@ -221,19 +224,19 @@ class Runner:
         self._reconcile()
 
     def _park(self, key: str, claim: Claim, reason: str, detail: str) -> None:
-        self._restarts_of(key, claim).parked = True
+        self._restart_record(key, claim).parked = True
         log.warning("%s is parked (%s): %s", key, reason, detail)
         self._outbox.put(ProcessParked(UUID(key), reason, detail))
 
-    def _restarts_of(self, key: str, claim: Claim) -> Restarts:
+    def _restart_record(self, key: str, claim: Claim) -> RestartRecord:
         """A changed row or a new claim starts with a clean record."""
         known = self._restarts.get(key)
         if known is None or known.claim != claim:
-            known = self._restarts[key] = Restarts(claim)
+            known = self._restarts[key] = RestartRecord(claim)
         return known
 
     def _reconcile(self) -> None:
-        if not self._rows_known:
+        if not self._rows_are_current:
             return  # known is only what runs, from the supervisor, and not what should
         for key, program in self._programs.items():
             wanted = self._desired.get(key)
@@ -249,7 +252,7 @@ class Runner:
 
     def _start(self, key: str, wanted: Deployment) -> None:
         claim = _claim_of(wanted)
-        restarts = self._restarts_of(key, claim)
+        restarts = self._restart_record(key, claim)
         wait_s = restarts.not_before - boottime()
         if restarts.parked:
             return
@@ -261,7 +264,7 @@ class Runner:
         except NotRunnable as error:
             self._park(key, claim, error.reason, str(error))
             return
-        self._programs[key] = Program(claim)
+        self._programs[key] = LiveProgram(claim)
         self._link.send(spawn)
 
     def _stop(self, key: str, grace_s: float | None = None) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from uuid import UUID
 
-from nodeunit.daemon.reconciler import Runner
+from nodeunit.daemon.reconciler import Reconciler
 from nodeunit.daemon.suspicion import Patience
 from nodeunit.domain import claim_round
 from nodeunit.domain.claim_round import Decision, RoundInputs
@@ -39,12 +39,14 @@ HEARD_BY_FEW = ("eligible", "unit", "unit_lost", "overdue")
 class Scheduler:
     """Runs until cancelled. Wake-ups that come during a wave coalesce into one more."""
 
-    def __init__(self, pool: Pool, unit: Membership, trusted: str, decisions: DecisionStream, runner: Runner) -> None:
+    def __init__(
+        self, pool: Pool, unit: Membership, trusted: str, decisions: DecisionStream, reconciler: Reconciler
+    ) -> None:
         self._pool = pool
         self._unit = unit
         self._trusted = trusted
         self._decisions = decisions
-        self._runner = runner
+        self._reconciler = reconciler
         self._patterns: set[str] = set()
         self._refused: set[str] = set()  # name@version that none of these patterns trusts
         self._why: list[str] = []
@@ -142,7 +144,7 @@ class Scheduler:
             log.info("deployment %s went to another unit", candidate.id)
             return False
         log.info("claimed %s (%s)", deployment.id, candidate.package)
-        self._runner.adopt(deployment)
+        self._reconciler.adopt(deployment)
         return True
 
     async def _skip(self, why: str, inputs: RoundInputs, decision: Decision) -> None:

@@ -15,7 +15,7 @@ Message = Mapping[str, Any]
 READ_AT_ONCE = 65_536
 
 
-class Link:
+class SupervisorLink:
     """Messages to and from the supervisor. `send` never waits: what it takes is small, and the supervisor reads."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -23,7 +23,7 @@ class Link:
         self._writer = writer
 
     @classmethod
-    async def open(cls, fd: int) -> "Link":
+    async def open(cls, fd: int) -> "SupervisorLink":
         """Takes over the file descriptor that the daemon was started with."""
         return cls(*await asyncio.open_connection(sock=socket.socket(fileno=fd)))
 

@@ -1,4 +1,4 @@
-"""What the runner asks of the supervisor, and above all what it leaves alone."""
+"""What the reconciler asks of the supervisor, and above all what it leaves alone."""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ import pytest
 from nodeunit.clock import boottime
 from nodeunit.daemon import reconciler as module
 from nodeunit.daemon.outbox import Outbox
-from nodeunit.daemon.reconciler import Runner
+from nodeunit.daemon.reconciler import Reconciler
 from nodeunit.daemon.spawn_request import Launcher
-from nodeunit.daemon.supervisor_link import Link
+from nodeunit.daemon.supervisor_link import SupervisorLink
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.restart import RestartRule
 from nodeunit.store.postgres.connections import Pool
@@ -25,7 +25,7 @@ NO_POOL = cast(Pool, None)
 
 
 class Said(list[dict[str, Any]]):
-    """The link: what the runner says to the supervisor."""
+    """The link: what the reconciler says to the supervisor."""
 
     send = list.append
 
@@ -40,9 +40,9 @@ def a_row(on_disconnect: str = "keep") -> Deployment:
     )  # fmt: skip
 
 
-def a_runner(link: Said) -> Runner:
+def a_reconciler(link: Said) -> Reconciler:
     launcher = Launcher(ADDRESS, ".*", custom_command=True, grace_s=1.0)
-    return Runner(ADDRESS, cast(Link, link), Outbox(), launcher, RestartRule())
+    return Reconciler(ADDRESS, cast(SupervisorLink, link), Outbox(), launcher, RestartRule())
 
 
 def hello(*running: UUID) -> dict[str, Any]:
@@ -53,8 +53,8 @@ def hello(*running: UUID) -> dict[str, Any]:
 
 
 @contextmanager
-def follows(runner: Runner) -> Iterator[None]:
-    task = asyncio.ensure_future(runner.run(NO_POOL))
+def follows(reconciler: Reconciler) -> Iterator[None]:
+    task = asyncio.ensure_future(reconciler.run(NO_POOL))
     try:
         yield
     finally:
@@ -76,31 +76,31 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> list[Deployment]:
 async def test_a_new_daemon_stops_nothing_before_it_has_read_what_should_run(rows: list[Deployment]) -> None:
     row, link = a_row(), Said()
     rows.append(row)
-    runner = a_runner(link)
-    runner.receive(hello(row.id))
-    runner.lease_is_good_until(boottime() + 10)
+    reconciler = a_reconciler(link)
+    reconciler.receive(hello(row.id))
+    reconciler.renew_lease(boottime() + 10)
     assert link == []
-    with follows(runner):
+    with follows(reconciler):
         await asyncio.sleep(0.05)
     assert link == []
 
 
 async def test_what_should_not_run_is_stopped_once_the_rows_are_read(rows: list[Deployment]) -> None:
     stray, link = uuid4(), Said()
-    runner = a_runner(link)
-    runner.receive(hello(stray))
-    runner.lease_is_good_until(boottime() + 10)
-    with follows(runner):
+    reconciler = a_reconciler(link)
+    reconciler.receive(hello(stray))
+    reconciler.renew_lease(boottime() + 10)
+    with follows(reconciler):
         await eventually(lambda: link.ops("stop") == [str(stray)], what="the stray program is stopped")
 
 
 async def test_the_rows_are_read_at_the_start_of_every_epoch(rows: list[Deployment]) -> None:
     first, second, link = a_row(), a_row(), Said()
-    runner = a_runner(link)
-    runner.lease_is_good_until(boottime() + 10)
+    reconciler = a_reconciler(link)
+    reconciler.renew_lease(boottime() + 10)
     for expected in ([first], [first, second]):
         rows[:] = expected
-        with follows(runner):
+        with follows(reconciler):
             await eventually(lambda: len(link.ops("spawn")) == len(rows), what="the new row is started")
 
 
@@ -108,13 +108,13 @@ async def test_after_a_lapsed_lease_the_rows_are_read_before_anything_is_started
     """The lease of the last epoch ran out and others took the row: what was known of it must not start it again."""
     row, link = a_row("stop"), Said()
     rows.append(row)
-    runner = a_runner(link)
-    with follows(runner):
+    reconciler = a_reconciler(link)
+    with follows(reconciler):
         await asyncio.sleep(0.02)
-        runner.lease_is_good_until(boottime() - 1)
+        reconciler.renew_lease(boottime() - 1)
         await asyncio.sleep(0.02)
         rows.clear()
-        runner.lease_is_good_until(boottime() + 10)
+        reconciler.renew_lease(boottime() + 10)
         await asyncio.sleep(0.05)
     assert link == []
 
@@ -122,14 +122,14 @@ async def test_after_a_lapsed_lease_the_rows_are_read_before_anything_is_started
 async def test_what_was_known_in_another_epoch_starts_nothing(rows: list[Deployment]) -> None:
     row, link = a_row("stop"), Said()
     rows.append(row)
-    runner = a_runner(link)
-    runner.lease_is_good_until(boottime() + MARGIN_S)  # too short to start it
-    with follows(runner):
+    reconciler = a_reconciler(link)
+    reconciler.renew_lease(boottime() + MARGIN_S)  # too short to start it
+    with follows(reconciler):
         await asyncio.sleep(0.02)
     rows.clear()
-    runner.read_anew()
-    runner.lease_is_good_until(boottime() + 10)
-    with follows(runner):
+    reconciler.invalidate()
+    reconciler.renew_lease(boottime() + 10)
+    with follows(reconciler):
         await asyncio.sleep(0.05)
     assert link == []
 
@@ -137,9 +137,9 @@ async def test_what_was_known_in_another_epoch_starts_nothing(rows: list[Deploym
 async def test_what_must_stop_is_not_started_where_the_supervisor_would_refuse_it(rows: list[Deployment]) -> None:
     stop, keep, link = a_row("stop"), a_row("keep"), Said()
     rows += [stop, keep]
-    runner = a_runner(link)
-    runner.lease_is_good_until(boottime() + MARGIN_S)
-    with follows(runner):
+    reconciler = a_reconciler(link)
+    reconciler.renew_lease(boottime() + MARGIN_S)
+    with follows(reconciler):
         await eventually(lambda: link.ops("spawn") == [str(keep.id)], what="only the one that may go on is started")
-        runner.lease_is_good_until(boottime() + 10)
+        reconciler.renew_lease(boottime() + 10)
         await eventually(lambda: link.ops("spawn") == [str(keep.id), str(stop.id)], what="the other one is started")
