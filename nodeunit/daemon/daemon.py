@@ -19,7 +19,7 @@ from nodeunit.daemon.configuration import QUIET_AFTER_HEARTBEATS, Configuration
 from nodeunit.daemon.membership_session import EndReason, MembershipSession
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Reconciler
-from nodeunit.daemon.spawn_request import Launcher
+from nodeunit.daemon.spawn_request import SpawnRequestBuilder
 from nodeunit.daemon.supervisor_link import Message, SupervisorLink
 from nodeunit.domain.restart import RestartRule
 from nodeunit.errors import IdentityAlive, NodeunitError, StaleEpoch
@@ -42,8 +42,10 @@ class Daemon:
         self._configuration = configuration
         self._link = link
         self._outbox = Outbox()
-        launcher = Launcher(configuration.address, s.trusted_package_regexp, s.enable_custom_command, s.stop_grace_s)
-        self._reconciler = Reconciler(configuration.address, link, self._outbox, launcher, RestartRule())
+        spawn_requests = SpawnRequestBuilder(
+            configuration.address, s.trusted_package_regexp, s.enable_custom_command, s.stop_grace_s
+        )
+        self._reconciler = Reconciler(configuration.address, link, self._outbox, spawn_requests, RestartRule())
         self._end_reason: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
         self._pool = connections.pool(s.postgres_uri, f"unit {s.name}")
 

@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 from nodeunit.clock import boottime
 from nodeunit.daemon.outbox import Outbox
-from nodeunit.daemon.spawn_request import Launcher, NotRunnable
+from nodeunit.daemon.spawn_request import NotRunnable, SpawnRequestBuilder
 from nodeunit.daemon.supervisor_link import Message, SupervisorLink
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.events import ProcessExited, ProcessParked, ProcessStarted
@@ -55,14 +55,14 @@ class Reconciler:
     """Outlives the epochs of its daemon: programs go on while the unit joins anew."""
 
     def __init__(
-        self, address: str, link: SupervisorLink, outbox: Outbox, launcher: Launcher, rule: RestartRule
+        self, address: str, link: SupervisorLink, outbox: Outbox, spawn_requests: SpawnRequestBuilder, rule: RestartRule
     ) -> None:
         self.started = asyncio.Event()
         """Set after each start, for the heartbeat to sample it soon."""
         self._address = address
         self._link = link
         self._outbox = outbox
-        self._launcher = launcher
+        self._spawn_requests = spawn_requests
         self._rule = rule
         self._desired: dict[str, Deployment] = {}
         self._programs: dict[str, LiveProgram] = {}
@@ -260,7 +260,7 @@ class Reconciler:
             asyncio.get_running_loop().call_later(wait_s, self._reconcile)
             return
         try:
-            spawn = self._launcher.spawn(wanted)
+            spawn = self._spawn_requests.build(wanted)
         except NotRunnable as error:
             self._park(key, claim, error.reason, str(error))
             return
@@ -271,7 +271,7 @@ class Reconciler:
         program = self._programs[key]
         if not program.stopping or grace_s is not None:
             program.stopping = True
-            grace_s = self._launcher.grace_s if grace_s is None else grace_s
+            grace_s = self._spawn_requests.grace_s if grace_s is None else grace_s
             self._link.send({"op": "stop", "key": key, "grace_s": grace_s})
 
 

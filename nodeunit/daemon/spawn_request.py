@@ -17,7 +17,7 @@ class NotRunnable(Exception):
         self.reason = reason
 
 
-class Launcher:
+class SpawnRequestBuilder:
     """Knows what this unit may run and how."""
 
     def __init__(self, address: str, trusted: str, custom_command: bool, grace_s: float) -> None:
@@ -26,7 +26,7 @@ class Launcher:
         self._trusted = trusted
         self._custom_command = custom_command
 
-    def spawn(self, row: Deployment) -> Spawn:
+    def build(self, row: Deployment) -> Spawn:
         """The request to the supervisor. Raises NotRunnable."""
         package = f"{row.package_name}@{row.package_version}"
         if not may_run(self._trusted, package):

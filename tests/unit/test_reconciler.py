@@ -12,7 +12,7 @@ from nodeunit.clock import boottime
 from nodeunit.daemon import reconciler as module
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Reconciler
-from nodeunit.daemon.spawn_request import Launcher
+from nodeunit.daemon.spawn_request import SpawnRequestBuilder
 from nodeunit.daemon.supervisor_link import SupervisorLink
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.restart import RestartRule
@@ -41,8 +41,8 @@ def a_row(on_disconnect: str = "keep") -> Deployment:
 
 
 def a_reconciler(link: Said) -> Reconciler:
-    launcher = Launcher(ADDRESS, ".*", custom_command=True, grace_s=1.0)
-    return Reconciler(ADDRESS, cast(SupervisorLink, link), Outbox(), launcher, RestartRule())
+    spawn_requests = SpawnRequestBuilder(ADDRESS, ".*", custom_command=True, grace_s=1.0)
+    return Reconciler(ADDRESS, cast(SupervisorLink, link), Outbox(), spawn_requests, RestartRule())
 
 
 def hello(*running: UUID) -> dict[str, Any]:
