@@ -36,7 +36,7 @@ async def leave(pool: Pool, unit: Membership, reconciler: Reconciler, outbox: Ou
             stopping.create_task(_give_back(pool, unit, reconciler, key, "drained", None))
     await outbox.wait_until_empty()
     await membership.leave(pool, unit)
-    await _wake_successors(pool, unit)
+    await _notify_eligible(pool, unit)
 
 
 async def move_away(pool: Pool, unit: Membership, reconciler: Reconciler, within_s: float, grace_s: float) -> None:
@@ -60,7 +60,7 @@ async def _give_back(
     deployment = await reconciler.begin_release(key, grace_s)
     try:
         if deployment is not None and await decisions.release(pool, unit, deployment, reason):
-            await _wake_successors(pool, unit)
+            await _notify_eligible(pool, unit)
             return deployment
     except DatabaseError as error:
         log.warning("%s could not be released (%s); it is taken over when this unit has left", key, error)
@@ -78,7 +78,7 @@ async def _until_it_runs_elsewhere(pool: Pool, unit: Membership, released: Deplo
         await asyncio.sleep(LOOK_EVERY_S)
 
 
-async def _wake_successors(pool: Pool, unit: Membership) -> None:
+async def _notify_eligible(pool: Pool, unit: Membership) -> None:
     now = await decisions.round_inputs(pool, [], FIRST_CANDIDATES)
     if others := wake_ups(unit.address, None, now):
-        await membership.wake(pool, "eligible", others)
+        await membership.notify(pool, "eligible", others)

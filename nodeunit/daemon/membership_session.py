@@ -83,7 +83,7 @@ class MembershipSession:
             tasks.cancel_all()
 
     def _on_wake_up(self, wake_up: WakeUp) -> None:
-        self._scheduler.hear(wake_up)
+        self._scheduler.on_wake_up(wake_up)
         if wake_up.what == "unit" and wake_up.concerns(self._unit.address):
             self._heartbeat.soon.set()
         if wake_up.what not in ("eligible", "unit"):
@@ -93,14 +93,14 @@ class MembershipSession:
         if answer.fenced:
             raise StaleEpoch(f"epoch {self._unit.epoch} of unit {self._unit.address} is over")
         self._lease_from(sent_at)
-        if missed := self._listener.hear_of(answer.wake_up):
+        if missed := self._listener.check_deafness(answer.wake_up):
             self._outbox.put(UnitListenerDeaf(missed))
         for address in answer.expired:
             await self._declare_lost(address)
         if answer.drain_s is not None and self._moving is None:
             self._moving = self._tasks.start(self._move_away(answer.drain_s))
         if answer.waiting:
-            self._scheduler.wake("heartbeat")
+            self._scheduler.notify("heartbeat")
 
     def _lease_from(self, sent_at: float) -> None:
         deadline = sent_at + self._unit.lease_ttl_s
@@ -111,7 +111,7 @@ class MembershipSession:
         try:
             if await membership.declare_lost(self._pool, self._unit, address):
                 log.warning("unit %s is lost: its lease has run out", address)
-                self._scheduler.wake("unit_lost")
+                self._scheduler.notify("unit_lost")
         except DatabaseError as error:
             log.warning("cannot declare %s lost yet: %s", address, error)
 

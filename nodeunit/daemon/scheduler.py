@@ -1,4 +1,4 @@
-"""Claim rounds. A wake-up starts a wave: rounds follow each other as long as this unit claims.
+"""Claim rounds. A notification starts a series of rounds, which goes on as long as this unit claims.
 
 A claim carries no notification. After its commit the claimant reads the new state, which its next round needs anyway,
 and wakes exactly the units that would claim now and would not have before. The last one to commit sees the full state,
@@ -10,7 +10,7 @@ import logging
 from uuid import UUID
 
 from nodeunit.daemon.reconciler import Reconciler
-from nodeunit.daemon.suspicion import Patience
+from nodeunit.daemon.suspicion import Suspicion
 from nodeunit.domain import claim_round
 from nodeunit.domain.claim_round import Decision, RoundInputs
 from nodeunit.domain.events import Event
@@ -32,12 +32,12 @@ FIRST_CANDIDATES = 64
 SPARE_CANDIDATES = 4
 """Beyond one row for each unit a round looks at a few more: for rows that only some units may run."""
 
-HEARD_BY_FEW = ("eligible", "unit", "unit_lost", "overdue")
-"""Wake-ups that not every unit gets by itself: who is not eligible after one passes it on to who is."""
+TARGETED_WAKE_UPS = ("eligible", "unit", "unit_lost", "overdue")
+"""Wake-ups that not every unit gets: a unit that is not eligible after one passes it on to those that are."""
 
 
 class Scheduler:
-    """Runs until cancelled. Wake-ups that come during a wave coalesce into one more."""
+    """Runs until cancelled. Notifications that come during a series of rounds coalesce into one more series."""
 
     def __init__(
         self, pool: Pool, unit: Membership, trusted: str, decisions: DecisionStream, reconciler: Reconciler
@@ -48,94 +48,96 @@ class Scheduler:
         self._decisions = decisions
         self._reconciler = reconciler
         self._patterns: set[str] = set()
-        self._refused: set[str] = set()  # name@version that none of these patterns trusts
-        self._why: list[str] = []
-        self._woken = asyncio.Event()
-        self._seen: RoundInputs | None = None
-        self._told_of: frozenset[UUID] = frozenset()
-        self._patience = Patience(pool, unit, lambda: self._inputs(set()), lambda: self.wake("overdue"))
+        self._untrusted: set[str] = set()  # name@version that none of these patterns matches
+        self._reasons: list[str] = []
+        self._notified = asyncio.Event()
+        self._last_inputs: RoundInputs | None = None
+        self._recorded_rows: frozenset[UUID] = frozenset()
+        self._suspicion = Suspicion(pool, unit, lambda: self._read_inputs(set()), lambda: self.notify("overdue"))
 
-    def wake(self, why: str) -> None:
-        """Asks for a wave. A heartbeat is the weakest reason: it counts only when there is no other."""
-        self._why.append(why)
-        self._woken.set()
+    def notify(self, reason: str) -> None:
+        """Asks for rounds. The reason `heartbeat` counts only when there is no other."""
+        self._reasons.append(reason)
+        self._notified.set()
 
-    def hear(self, wake_up: WakeUp) -> None:
-        """A notification: for everybody, or for some units by address."""
+    def on_wake_up(self, wake_up: WakeUp) -> None:
+        """A notification for all units or for some, by address."""
         if wake_up.concerns(self._unit.address):
-            self.wake(wake_up.what)
+            self.notify(wake_up.what)
 
     async def run(self) -> None:
-        """Waits and claims. A database that is away ends a wave; the next wake-up comes with its return."""
+        """Waits and claims. An outage of the database ends the series; its return brings the next notification."""
         try:
             while True:
-                await self._woken.wait()
-                self._woken.clear()
-                reasons = list(dict.fromkeys(self._why))
-                self._why.clear()
+                await self._notified.wait()
+                self._notified.clear()
+                reasons = list(dict.fromkeys(self._reasons))
+                self._reasons.clear()
                 try:
-                    await self._wave(next((r for r in reasons if r != "heartbeat"), "heartbeat"))
+                    await self._run_rounds(next((r for r in reasons if r != "heartbeat"), "heartbeat"))
                 except DatabaseError as error:
                     log.warning("claiming is interrupted: %s", error)
         finally:
-            self._patience.end()
+            self._suspicion.stop()
 
-    async def _wave(self, why: str) -> None:
+    async def _run_rounds(self, reason: str) -> None:
         claimed = False
         conflicts: set[UUID] = set()
         while True:
-            inputs = await self._inputs(conflicts)
+            inputs = await self._read_inputs(conflicts)
             decision = claim_round.decide(self._unit.address, inputs)
-            if claimed or (decision.outcome == "skip" and (why in HEARD_BY_FEW or self._was_expected(inputs))):
-                await self._wake_others(inputs)
-            self._seen = inputs
+            if claimed or (
+                decision.outcome == "skip" and (reason in TARGETED_WAKE_UPS or self._others_expect_a_claim(inputs))
+            ):
+                await self._notify_eligible(inputs)
+            self._last_inputs = inputs
             if decision.outcome == "skip":
-                self._patience.wait_for_others(inputs)
+                self._suspicion.watch(inputs)
                 if claimed:
-                    return  # the look after a claim is not a round
+                    return  # reading the state after a claim is not a round
             if decision.candidate is None:
-                await self._skip(why, inputs, decision)
+                await self._skip(reason, inputs, decision)
                 return
-            claimed = await self._claim(why, decision, decision.candidate)
+            claimed = await self._claim(reason, decision, decision.candidate)
             if not claimed:
                 conflicts.add(decision.candidate.id)
 
-    async def _inputs(self, conflicts: set[UUID]) -> RoundInputs:
-        """The state, as every unit sees it, but for the rows this one came second for in this wave: a claim under way
-        is not visible yet, and to try again at once would only conflict again.
+    async def _read_inputs(self, conflicts: set[UUID]) -> RoundInputs:
+        """The state as every unit sees it, without the rows that another unit took in this series: a claim under way
+        is not visible yet, and another attempt at once would only conflict again.
 
-        Rows that no unit may run are asked for only once; rows of others may stand before the first of ours.
+        Rows that no unit trusts are read only once. Rows of other units may stand before the first of ours.
         """
-        units = len(self._seen.units) if self._seen is not None else FIRST_CANDIDATES
+        units = len(self._last_inputs.units) if self._last_inputs is not None else FIRST_CANDIDATES
         limit = units + SPARE_CANDIDATES + len(conflicts)
         while True:
-            inputs = await store.round_inputs(self._pool, sorted(self._refused), limit)
+            inputs = await store.round_inputs(self._pool, sorted(self._untrusted), limit)
             patterns = {unit.trusted for unit in inputs.units}
             if patterns != self._patterns:
                 self._patterns = patterns
-                if self._refused:
-                    self._refused.clear()
+                if self._untrusted:
+                    self._untrusted.clear()
                     continue
             packages = {c.package for c in inputs.candidates}
-            self._refused |= {p for p in packages if not any(may_run(trusted, p) for trusted in patterns)}
+            self._untrusted |= {p for p in packages if not any(may_run(trusted, p) for trusted in patterns)}
             mine = any(may_run(self._trusted, package) for package in packages)
             if mine or len(inputs.candidates) < limit:
                 return RoundInputs(
                     inputs.units,
-                    tuple(c for c in inputs.candidates if c.id not in conflicts and c.package not in self._refused),
+                    tuple(c for c in inputs.candidates if c.id not in conflicts and c.package not in self._untrusted),
                 )
             limit *= 4
 
-    def _was_expected(self, now: RoundInputs) -> bool:
-        """Whether others, who see what this unit saw last, count on it: a sample in between may have changed that."""
-        if self._seen is None:
+    def _others_expect_a_claim(self, now: RoundInputs) -> bool:
+        """Whether units that see what this unit saw last wait for its claim; a sample may have changed that since."""
+        if self._last_inputs is None:
             return False
-        expected = RoundInputs(self._seen.units, now.candidates)
+        expected = RoundInputs(self._last_inputs.units, now.candidates)
         return claim_round.decide(self._unit.address, expected).outcome == "claim"
 
-    async def _claim(self, why: str, decision: Decision, candidate: Candidate) -> bool:
+    async def _claim(self, reason: str, decision: Decision, candidate: Candidate) -> bool:
         events = (
-            claim_round.record(self._unit.address, why, decision),
+            claim_round.record(self._unit.address, reason, decision),
             decision.eligibility,
             decision.attempt,
         )
@@ -147,16 +149,16 @@ class Scheduler:
         self._reconciler.adopt(deployment)
         return True
 
-    async def _skip(self, why: str, inputs: RoundInputs, decision: Decision) -> None:
-        """Records the skip. A heartbeat looks again at what was told before; that is nothing new to record."""
+    async def _skip(self, reason: str, inputs: RoundInputs, decision: Decision) -> None:
+        """Records the skip. A heartbeat reads again what was recorded before; that is nothing new."""
         waiting = frozenset(c.id for c in inputs.candidates)
-        if why == "heartbeat" and waiting <= self._told_of:
+        if reason == "heartbeat" and waiting <= self._recorded_rows:
             return
-        self._told_of = waiting
-        recorded = claim_round.record(self._unit.address, why, decision)
+        self._recorded_rows = waiting
+        recorded = claim_round.record(self._unit.address, reason, decision)
         events: tuple[Event | None, ...] = (recorded, decision.eligibility, decision.skipped)
         await self._decisions.append(*(e for e in events if e is not None))
 
-    async def _wake_others(self, now: RoundInputs) -> None:
-        if others := claim_round.wake_ups(self._unit.address, self._seen, now):
-            await membership.wake(self._pool, "eligible", others)
+    async def _notify_eligible(self, now: RoundInputs) -> None:
+        if others := claim_round.wake_ups(self._unit.address, self._last_inputs, now):
+            await membership.notify(self._pool, "eligible", others)

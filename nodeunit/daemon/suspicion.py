@@ -1,13 +1,13 @@
-"""What a unit does about others that should claim and do not: a frozen one must not hold up the fleet.
+"""What a unit does about others that should claim and do not: a frozen unit must not hold up the fleet.
 
-A round compares all units that are online, and a unit that stopped a moment ago still is. If it is the one to claim,
-all others wait for it. So a unit that would be next watches what it waits for:
+A round compares all units that are online, and a unit that stopped a moment ago still is. If that unit is the one to
+claim, all others wait for it. So the unit that would be next watches the claims that are due:
 
-    skip ──ASK_AFTER_S, nothing has changed──> ask for a heartbeat ──ANSWER_WITHIN_S, none has come──> leave it out
+    skip ──PROBE_AFTER_S, the claim is still due──> probe ──ANSWER_WITHIN_S, no heartbeat──> suspect
 
-Leaving out is a word in the database, on the lease of the unit in doubt (`doubt_units.sql`): from then on it is not
-online to anybody, until its next heartbeat. So every unit sees the same, the recorded inputs of a round still tell its
-whole decision, and the unit keeps its lease and its rows. A unit that is only slow answers, and is waited for.
+A suspicion is recorded in the database, on the lease of the suspected unit: until its next heartbeat that unit is not
+online for anybody. So every unit sees the same state, the recorded inputs of a round still explain its whole decision,
+and the suspected unit keeps its lease and its rows. A unit that is only slow answers the probe, and is waited for.
 """
 
 import asyncio
@@ -26,62 +26,64 @@ from nodeunit.store.write.membership import Membership
 
 log = logging.getLogger(__name__)
 
-ASK_AFTER_S = 0.15
-"""A claim takes some milliseconds; on a busy machine some dozens."""
+PROBE_AFTER_S = 0.15
+"""A claim takes some milliseconds, on a busy machine some dozens."""
 
 ANSWER_WITHIN_S = 0.25
 
-Turns = dict[str, tuple[UUID, int]]
-"""Which row at which version each of the others is to claim, by address."""
+DueClaims = dict[str, tuple[UUID, int]]
+"""By address, the row and the version of it that each other unit is to claim."""
 
 
-class Patience:
-    """`look` reads the state as a round would; `go_on` is called when somebody was left out."""
+class Suspicion:
+    """`read_inputs` reads the state as a round would; `on_suspected` is called when units were suspected."""
 
     def __init__(
         self,
         pool: Pool,
         unit: Membership,
-        look: Callable[[], Awaitable[RoundInputs]],
-        go_on: Callable[[], None],
+        read_inputs: Callable[[], Awaitable[RoundInputs]],
+        on_suspected: Callable[[], None],
     ) -> None:
         self._pool = pool
         self._unit = unit
-        self._look = look
-        self._go_on = go_on
+        self._read_inputs = read_inputs
+        self._on_suspected = on_suspected
         self._watching: asyncio.Task[None] | None = None
 
-    def wait_for_others(self, inputs: RoundInputs) -> None:
-        """This unit has nothing to claim in `inputs`: watch who has. Returns at once; watches one thing at a time."""
-        if (self._watching is None or self._watching.done()) and (turns := self._turns(inputs)):
-            self._watching = asyncio.create_task(self._watch(turns))
+    def watch(self, inputs: RoundInputs) -> None:
+        """Watches the units that are to claim, as this unit has nothing to claim in `inputs`. Returns at once; does
+        nothing while it watches already.
+        """
+        if (self._watching is None or self._watching.done()) and (due := self._due_claims(inputs)):
+            self._watching = asyncio.create_task(self._watch(due))
 
-    def end(self) -> None:
-        """Watches no more."""
+    def stop(self) -> None:
+        """Ends the watching."""
         if self._watching is not None:
             self._watching.cancel()
 
-    async def _watch(self, turns: Turns) -> None:
+    async def _watch(self, due: DueClaims) -> None:
         try:
-            while turns:
-                await asyncio.sleep(ASK_AFTER_S)
-                now = self._turns(await self._look())
-                if not (overdue := _unchanged(turns, now)):
-                    turns = now
+            while due:
+                await asyncio.sleep(PROBE_AFTER_S)
+                now = self._due_claims(await self._read_inputs())
+                if not (overdue := _still_due(due, now)):
+                    due = now
                     continue
-                asked_at = await membership.ask(self._pool, overdue)
+                probed_at = await membership.probe(self._pool, overdue)
                 await asyncio.sleep(ANSWER_WITHIN_S)
-                turns = self._turns(await self._look())
-                silent = _unchanged(now, turns)
-                if silent and await membership.doubt(self._pool, self._unit, silent, asked_at):
+                due = self._due_claims(await self._read_inputs())
+                silent = _still_due(now, due)
+                if silent and await membership.suspect(self._pool, self._unit, silent, probed_at):
                     log.warning("going on without %s, which should have claimed and does not answer", ", ".join(silent))
-                    self._go_on()
+                    self._on_suspected()
                     return
         except NodeunitError as error:
-            log.warning("cannot see what the others do: %s", error)
+            log.warning("cannot see what the other units do: %s", error)
 
-    def _turns(self, inputs: RoundInputs) -> Turns:
-        """Whose turn it is; empty when without them it would not be ours."""
+    def _due_claims(self, inputs: RoundInputs) -> DueClaims:
+        """The claims of the other units; empty when this unit would have nothing to claim without those units."""
         claims = claim_round.claims(inputs)
         others = {address: (row.id, row.version) for address, row in claims.items() if address != self._unit.address}
         rest = tuple(unit for unit in inputs.units if unit.address not in others)
@@ -91,5 +93,5 @@ class Patience:
         return others
 
 
-def _unchanged(before: Turns, now: Turns) -> list[str]:
+def _still_due(before: DueClaims, now: DueClaims) -> list[str]:
     return sorted(address for address, row in before.items() if now.get(address) == row)

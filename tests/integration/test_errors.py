@@ -122,7 +122,7 @@ async def test_a_function_that_is_gone_is_a_schema_not_complete(database: str) -
     rows(database, "drop function wake cascade")
     async with connections.pool(database, "test") as pool:
         with pytest.raises(NotMigrated, match="run: nodeunit migrate"):
-            await membership.wake(pool, "eligible", ["unit-1"])
+            await membership.notify(pool, "eligible", ["unit-1"])
 
 
 async def test_a_server_too_old(database: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,7 +152,7 @@ async def test_it_tells_the_number_of_the_newest_notification(database: str, poo
     unit = await join(pool, "unit-1")
     insert_deployments(database, 3)
     assert (await membership.heartbeat(pool, unit, None, [])).wake_up == 1
-    await membership.wake(pool, "eligible", ["unit-1"])
+    await membership.notify(pool, "eligible", ["unit-1"])
     assert (await membership.heartbeat(pool, unit, None, [])).wake_up == 2
 
 

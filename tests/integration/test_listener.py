@@ -43,8 +43,8 @@ def until(heard: list[WakeUp], *expected: WakeUp) -> Callable[[], bool]:
 async def test_hears_what_changes_and_whom_it_concerns(database: str, pool: Pool) -> None:
     async with listening(database) as (_, heard):
         insert_deployments(database, 21)
-        await membership.wake(pool, "eligible", ["unit-1", "unit-2"])
-        await membership.wake(pool, "eligible", [f"unit-{n}" for n in range(21)])
+        await membership.notify(pool, "eligible", ["unit-1", "unit-2"])
+        await membership.notify(pool, "eligible", [f"unit-{n}" for n in range(21)])
         rows(database, "notify nodeunit, 'what nobody can read'")
         rows(database, "notify nodeunit")
         for_two = WakeUp("eligible", frozenset({"unit-1", "unit-2"}))
@@ -89,17 +89,17 @@ async def test_finds_out_that_it_is_deaf(database: str, proxy: Proxy) -> None:
     async with listening(proxy.conninfo) as (listener, heard):
         insert_deployments(database)
         await eventually(until(heard, CONNECTED, WakeUp("deployment")))
-        assert [listener.hear_of(1), listener.hear_of(1)] == [0, 0]
+        assert [listener.check_deafness(1), listener.check_deafness(1)] == [0, 0]
         proxy.go_deaf()
         insert_deployments(database)
         insert_deployments(database)
         newest = value(database, "select max(number) from wake_up")
-        assert listener.hear_of(newest) == 0, "it may be on its way"
-        assert listener.hear_of(newest) == 2
-        assert listener.hear_of(newest) == 0, "it is being mended"
+        assert listener.check_deafness(newest) == 0, "it may be on its way"
+        assert listener.check_deafness(newest) == 2
+        assert listener.check_deafness(newest) == 0, "it is being mended"
         proxy.hear_again()
         await eventually(until(heard, CONNECTED, WakeUp("deployment"), CONNECTED), within_s=15)
-        assert [listener.hear_of(newest), listener.hear_of(newest)] == [0, 0]
+        assert [listener.check_deafness(newest), listener.check_deafness(newest)] == [0, 0]
         insert_deployments(database)
         await eventually(until(heard, CONNECTED, WakeUp("deployment"), CONNECTED, WakeUp("deployment")))
 
@@ -108,13 +108,13 @@ async def test_one_that_lags_for_less_than_a_heartbeat_is_not_deaf(database: str
     async with listening(proxy.conninfo) as (listener, heard):
         proxy.go_deaf()
         insert_deployments(database)
-        assert listener.hear_of(1) == 0
+        assert listener.check_deafness(1) == 0
         proxy.hear_again()
         await eventually(until(heard, CONNECTED, WakeUp("deployment")))
         insert_deployments(database)
-        assert listener.hear_of(2) == 0
+        assert listener.check_deafness(2) == 0
         await eventually(until(heard, CONNECTED, WakeUp("deployment"), WakeUp("deployment")))
-        assert listener.hear_of(2) == 0
+        assert listener.check_deafness(2) == 0
 
 
 async def test_takes_no_standby_for_the_server(database: str) -> None:

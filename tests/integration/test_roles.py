@@ -66,7 +66,7 @@ async def test_a_unit_can_do_all_that_a_unit_does(database: str, login: Login) -
         await membership.heartbeat(pool, unit, Usage(1.0, 1.0), [ProgramSample(first.id, 1, 1.0, 1.0)])
         (held, _) = await decisions.programs_of(pool, "unit-1")
         assert await decisions.release(pool, unit, held, "drained")
-        await membership.wake(pool, "eligible", ["unit-2"])
+        await membership.notify(pool, "eligible", ["unit-2"])
         assert not await membership.declare_lost(pool, other, "unit-1")
         assert await membership.lease_of(pool, "unit-1") is not None
         await membership.begin_draining(pool, unit)

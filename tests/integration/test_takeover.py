@@ -44,19 +44,19 @@ async def test_nobody_is_declared_lost_by_who_stood_still_with_the_server(databa
 
 async def test_who_does_not_answer_is_left_out_until_it_does(database: str, pool: Pool) -> None:
     one, two = await join(pool, "unit-1"), await join(pool, "unit-2")
-    asked_at = await membership.ask(pool, ["unit-2"])
-    assert await membership.doubt(pool, one, ["unit-2"], asked_at)
+    probed_at = await membership.probe(pool, ["unit-2"])
+    assert await membership.suspect(pool, one, ["unit-2"], probed_at)
     assert await active(pool) == ["unit-1"]
-    assert not await membership.doubt(pool, one, ["unit-2"], asked_at), "once is enough"
+    assert not await membership.suspect(pool, one, ["unit-2"], probed_at), "once is enough"
     await membership.heartbeat(pool, two, None, [])
     assert await active(pool) == ["unit-1", "unit-2"]
 
 
 async def test_who_answers_is_waited_for(database: str, pool: Pool) -> None:
     one, two = await join(pool, "unit-1"), await join(pool, "unit-2")
-    asked_at = await membership.ask(pool, ["unit-2"])
+    probed_at = await membership.probe(pool, ["unit-2"])
     await membership.heartbeat(pool, two, None, [])
-    assert not await membership.doubt(pool, one, ["unit-2"], asked_at)
+    assert not await membership.suspect(pool, one, ["unit-2"], probed_at)
     assert await active(pool) == ["unit-1", "unit-2"]
 
 
@@ -64,7 +64,7 @@ async def test_who_is_left_out_keeps_lease_and_rows(database: str, pool: Pool) -
     one = await join(pool, "unit-1")
     await join(pool, "unit-2")
     expires_at = value(database, "select expires_at from lease where address = 'unit-2'")
-    await membership.doubt(pool, one, ["unit-2"], datetime.now(UTC) + timedelta(hours=1))
+    await membership.suspect(pool, one, ["unit-2"], datetime.now(UTC) + timedelta(hours=1))
     assert value(database, "select expires_at from lease where address = 'unit-2'") == expires_at
     assert not await membership.declare_lost(pool, one, "unit-2")
 
@@ -74,4 +74,4 @@ async def test_a_stale_epoch_doubts_nobody(database: str, pool: Pool) -> None:
     await join(pool, "unit-2")
     rows(database, "update lease set epoch = epoch + 1 where address = 'unit-1'")
     with pytest.raises(StaleEpoch):
-        await membership.doubt(pool, one, ["unit-2"], datetime.now(UTC) + timedelta(hours=1))
+        await membership.suspect(pool, one, ["unit-2"], datetime.now(UTC) + timedelta(hours=1))

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from nodeunit.daemon import suspicion as module
-from nodeunit.daemon.suspicion import Patience
+from nodeunit.daemon.suspicion import Suspicion
 from nodeunit.domain.claim_round import RoundInputs
 from nodeunit.domain.policy import NOTHING, Candidate, UnitView
 from nodeunit.store.postgres.connections import Pool
@@ -37,75 +37,75 @@ class Fleet:
 
     def __init__(self) -> None:
         self.inputs = RoundInputs((a_unit("a"), a_unit("b"), a_unit("c")), (a_row(1),))
-        self.asked: list[list[str]] = []
-        self.left_out: list[list[str]] = []
+        self.probed: list[list[str]] = []
+        self.suspected: list[list[str]] = []
         self.answers = False
         self.went_on = 0
-        self.looks = 0
-        self.patience = Patience(cast(Pool, None), ME, self.look, self.go_on)
+        self.reads = 0
+        self.suspicion = Suspicion(cast(Pool, None), ME, self.read_inputs, self.on_suspected)
 
-    async def look(self) -> RoundInputs:
-        self.looks += 1
+    async def read_inputs(self) -> RoundInputs:
+        self.reads += 1
         return self.inputs
 
-    def go_on(self) -> None:
+    def on_suspected(self) -> None:
         self.went_on += 1
 
-    async def ask(self, pool: Pool, addresses: list[str]) -> datetime:
-        self.asked.append(addresses)
+    async def probe(self, pool: Pool, addresses: list[str]) -> datetime:
+        self.probed.append(addresses)
         return datetime.now(UTC)
 
-    async def doubt(self, pool: Pool, unit: Membership, addresses: list[str], asked_at: datetime) -> bool:
+    async def suspect(self, pool: Pool, unit: Membership, addresses: list[str], probed_at: datetime) -> bool:
         if not self.answers:
-            self.left_out.append(addresses)
+            self.suspected.append(addresses)
         return not self.answers
 
 
 @pytest.fixture
 def fleet(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
     fleet = Fleet()
-    monkeypatch.setattr(module, "ASK_AFTER_S", 0.01)
+    monkeypatch.setattr(module, "PROBE_AFTER_S", 0.01)
     monkeypatch.setattr(module, "ANSWER_WITHIN_S", 0.01)
-    monkeypatch.setattr(membership, "ask", fleet.ask)
-    monkeypatch.setattr(membership, "doubt", fleet.doubt)
+    monkeypatch.setattr(membership, "probe", fleet.probe)
+    monkeypatch.setattr(membership, "suspect", fleet.suspect)
     yield fleet
-    fleet.patience.end()
+    fleet.suspicion.stop()
 
 
 async def test_who_should_claim_and_does_not_answer_is_left_out(fleet: Fleet) -> None:
-    fleet.patience.wait_for_others(fleet.inputs)
+    fleet.suspicion.watch(fleet.inputs)
     await eventually(lambda: fleet.went_on == 1, what="the unit goes on")
-    assert (fleet.asked, fleet.left_out) == ([["a"]], [["a"]])
+    assert (fleet.probed, fleet.suspected) == ([["a"]], [["a"]])
 
 
 async def test_who_answers_is_waited_for(fleet: Fleet) -> None:
     fleet.answers = True
-    fleet.patience.wait_for_others(fleet.inputs)
-    await eventually(lambda: len(fleet.asked) > 2, what="it is asked again and again")
+    fleet.suspicion.watch(fleet.inputs)
+    await eventually(lambda: len(fleet.probed) > 2, what="it is probed again and again")
     assert fleet.went_on == 0
     fleet.inputs = msgspec.structs.replace(fleet.inputs, candidates=())
-    looks = fleet.looks
-    await eventually(lambda: fleet.looks > looks, what="the row is gone")
+    reads = fleet.reads
+    await eventually(lambda: fleet.reads > reads, what="the row is gone")
     await asyncio.sleep(0.05)
-    assert fleet.looks <= looks + 2, "nothing is left to watch"
+    assert fleet.reads <= reads + 2, "nothing is left to watch"
 
 
 async def test_what_changes_in_time_is_nobodys_fault(fleet: Fleet) -> None:
-    fleet.patience.wait_for_others(fleet.inputs)
+    fleet.suspicion.watch(fleet.inputs)
     fleet.inputs = RoundInputs((a_unit("a", 1), a_unit("b"), a_unit("c")), ())
-    await eventually(lambda: fleet.looks == 1, what="it has looked")
+    await eventually(lambda: fleet.reads == 1, what="it has looked")
     await asyncio.sleep(0.05)
-    assert (fleet.asked, fleet.went_on) == ([], 0)
+    assert (fleet.probed, fleet.went_on) == ([], 0)
 
 
 async def test_only_who_would_be_next_watches(fleet: Fleet) -> None:
     fleet.inputs = RoundInputs((a_unit("a"), a_unit("b", 2), a_unit("c", 1)), (a_row(1),))
-    fleet.patience.wait_for_others(fleet.inputs)
+    fleet.suspicion.watch(fleet.inputs)
     await asyncio.sleep(0.05)
-    assert fleet.looks == 0
+    assert fleet.reads == 0
 
 
 async def test_with_nobody_to_wait_for_nothing_is_asked(fleet: Fleet) -> None:
-    fleet.patience.wait_for_others(RoundInputs(fleet.inputs.units, ()))
+    fleet.suspicion.watch(RoundInputs(fleet.inputs.units, ()))
     await asyncio.sleep(0.05)
-    assert fleet.looks == 0
+    assert fleet.reads == 0

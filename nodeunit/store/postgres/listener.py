@@ -2,7 +2,7 @@
 
 A notification is a hint without authority. Whoever is woken reads the state; so after every (re)connect one synthetic
 wake-up follows the LISTEN, and nothing that happened in between is missed. Silent deafness, a connection that lives and
-hears nothing, is found by `hear_of`: each heartbeat tells the number of the newest notification.
+hears nothing, is found by `check_deafness`: each heartbeat tells the number of the newest notification.
 """
 
 import asyncio
@@ -44,8 +44,8 @@ class Listener:
     def __init__(self, conninfo: str, on_wake_up: Callable[[WakeUp], None]) -> None:
         self._conninfo = conninfo
         self._on_wake_up = on_wake_up
-        self._heard = 0
-        self._behind = 0
+        self._last_number = 0
+        self._expected_number = 0
         self._connection: AsyncConnection[DictRow] | None = None
 
     async def run(self) -> None:
@@ -57,7 +57,7 @@ class Listener:
                     await self._start(connection)
                     delay = FIRST_DELAY_S
                     async for notification in connection.notifies():
-                        self._hear(notification.payload)
+                        self._on_notification(notification.payload)
             except (psycopg.Error, NodeunitError, OSError) as error:
                 log.warning("the listener has lost its connection (%s) and connects again", str(error).strip())
             finally:
@@ -65,16 +65,20 @@ class Listener:
             await asyncio.sleep(delay * random.uniform(0.8, 1.2))
             delay = min(delay * 2, LONGEST_DELAY_S)
 
-    def hear_of(self, newest: int) -> int:
+    def check_deafness(self, newest: int) -> int:
         """Takes the number that a heartbeat was told. Returns how many notifications were missed, if the listener has
         been behind since the heartbeat before: it is deaf then, and reconnects; else 0.
         """
-        deaf_by = self._behind - self._heard if self._connection is not None and self._behind > self._heard else 0
-        self._behind = newest
+        deaf_by = (
+            self._expected_number - self._last_number
+            if self._connection is not None and self._expected_number > self._last_number
+            else 0
+        )
+        self._expected_number = newest
         if deaf_by:
             log.warning("the listener missed %d notifications and connects again", deaf_by)
-            self._behind = 0
-            self._disconnect()
+            self._expected_number = 0
+            self._reconnect()
         return deaf_by
 
     async def _start(self, connection: AsyncConnection[DictRow]) -> None:
@@ -83,21 +87,21 @@ class Listener:
         assert row is not None
         if row["standby"]:
             raise DatabaseError("the server is a standby, where nothing is notified")
-        self._heard, self._behind = row["number"], 0
+        self._last_number, self._expected_number = row["number"], 0
         self._connection = connection
         self._on_wake_up(WakeUp("connected"))
 
-    def _hear(self, payload: str) -> None:
+    def _on_notification(self, payload: str) -> None:
         """`number what who,who`; what cannot be read is a wake-up for everybody."""
         number, _, rest = payload.partition(" ")
         what, _, who = rest.partition(" ")
         if not number.isdecimal():
             self._on_wake_up(WakeUp("unknown"))
             return
-        self._heard = max(self._heard, int(number))
+        self._last_number = max(self._last_number, int(number))
         self._on_wake_up(WakeUp(what or "unknown", frozenset() if who in ("", "*") else frozenset(who.split(","))))
 
-    def _disconnect(self) -> None:
+    def _reconnect(self) -> None:
         """Shuts the socket down: `notifies` ends with an error, and `run` connects again."""
         if self._connection is not None and not self._connection.closed:
             with socket.socket(fileno=os.dup(self._connection.fileno())) as ours:

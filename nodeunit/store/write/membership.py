@@ -14,6 +14,9 @@ from nodeunit.domain.policy import Usage
 from nodeunit.store.postgres.connections import Pool, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 
+MOST_ADDRESSES = 20
+"""A notification for more units than this is for all: its payload is bounded."""
+
 
 @dataclass(frozen=True)
 class Membership:
@@ -147,15 +150,15 @@ async def leave(pool: Pool, unit: Membership) -> None:
         await _value(connection, "leave_unit", address=unit.address, epoch=unit.epoch, event_id=uuid4())
 
 
-async def ask(pool: Pool, addresses: list[str]) -> datetime:
-    """Asks units for a heartbeat, now. Returns the moment, by the database's clock, from which an answer counts."""
+async def probe(pool: Pool, addresses: list[str]) -> datetime:
+    """Asks units for a heartbeat, now. Returns the time, by the database's clock, after which one is an answer."""
     async with translate_errors(), pool.connection() as connection:
-        asked_at: datetime = await _value(connection, "ask_units", addresses=addresses)
-        return asked_at
+        probed_at: datetime = await _value(connection, "ask_units", addresses=addresses)
+        return probed_at
 
 
-async def doubt(pool: Pool, unit: Membership, addresses: list[str], asked_at: datetime) -> bool:
-    """Leaves those out of rounds that have sent no heartbeat since they were asked, until they do. False: all have."""
+async def suspect(pool: Pool, unit: Membership, addresses: list[str], probed_at: datetime) -> bool:
+    """Leaves units out of rounds until they send a heartbeat, if none came since the probe. False: all sent one."""
     async with translate_errors(), pool.connection() as connection:
         return bool(
             await _value(
@@ -164,16 +167,16 @@ async def doubt(pool: Pool, unit: Membership, addresses: list[str], asked_at: da
                 address=unit.address,
                 epoch=unit.epoch,
                 addresses=addresses,
-                asked_at=asked_at,
+                asked_at=probed_at,
             )
         )
 
 
-async def wake(pool: Pool, what: str, who: list[str]) -> None:
-    """One notification, on its own: never in the transaction of a claim."""
-    for_whom = ",".join(who) if len(who) <= 20 else "*"
+async def notify(pool: Pool, what: str, addresses: list[str]) -> None:
+    """Sends one notification in a transaction of its own, never in that of a claim."""
+    who = ",".join(addresses) if len(addresses) <= MOST_ADDRESSES else "*"
     async with translate_errors(), pool.connection() as connection:
-        await connection.execute(QUERIES["wake"], {"what": what, "who": for_whom})
+        await connection.execute(QUERIES["wake"], {"what": what, "who": who})
 
 
 async def _value(connection: AsyncConnection[DictRow], query: str, **parameters: object) -> Any:
