@@ -8,19 +8,19 @@ from nodeunit.process.leftovers import SUPERVISOR_NAME
 from nodeunit.supervisor.bootstrap import SupervisorSettings
 from nodeunit.supervisor.child_processes import raise_descriptor_limit
 from nodeunit.supervisor.linux import adopt_orphans, set_name
-from nodeunit.supervisor.stderr_log import OwnLog
+from nodeunit.supervisor.stderr_log import StderrLog
 from nodeunit.supervisor.supervisor import Supervisor
 
 _EXIT_USAGE = 2
 
 
 def main(arguments: list[str]) -> int:
-    """The address is for others to read (see `nodeunit.process.leftovers`); it must be that of the settings."""
+    """`--address` is there for others to read (see `nodeunit.process.leftovers`); it must be that of the settings."""
     while (lowest := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass  # one of the standard three was closed: a pipe or socket must not get its number
     os.close(lowest)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a mask is inherited, and would make us deaf
-    own_log = OwnLog()
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # an inherited mask would block our signals
+    stderr_log = StderrLog()
     try:
         options = dict(zip(arguments[::2], arguments[1::2], strict=True))
         settings_fd = int(options["--settings-fd"])
@@ -28,12 +28,12 @@ def main(arguments: list[str]) -> int:
         if options["--address"] != settings.address:
             raise ValueError("--address is not the address of the settings")
     except (ValueError, TypeError, KeyError, OSError) as error:
-        own_log.warning(f"not started by nodeunit run: {error!r}")
+        stderr_log.warning(f"not started by nodeunit run: {error!r}")
         return _EXIT_USAGE
     os.set_inheritable(settings_fd, False)
     set_name(SUPERVISOR_NAME)
     adopt_orphans()
-    return Supervisor(settings, settings_fd, raise_descriptor_limit(), own_log).run()
+    return Supervisor(settings, settings_fd, raise_descriptor_limit(), stderr_log).run()
 
 
 sys.exit(main(sys.argv[1:]))

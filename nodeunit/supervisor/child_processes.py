@@ -13,9 +13,9 @@ from typing import NamedTuple, NoReturn
 from nodeunit.process.process_table import read_entry
 
 HANDLED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
-"""What the supervisor handles, and a child must not inherit even for a moment."""
+"""The signals that the supervisor handles. A child must not inherit the handlers even for a moment."""
 
-# Ignored signals are inherited: those that Python ignores, and those of whoever started us (nohup, some shells).
+# Ignored signals are inherited: those that Python ignores, and those that our parent ignored (nohup, some shells).
 _IGNORED = tuple(signum for signum in signal.valid_signals() if signal.getsignal(signum) is signal.SIG_IGN)
 
 
@@ -94,9 +94,9 @@ def fork_and_exec(
     try:
         entry = read_entry(pid)
         if entry is None:
-            raise OSError(0, "/proc does not show it")  # nobody has waited for it, so it must be there, dead or alive
+            raise OSError(0, "/proc does not show it")  # not reaped yet, so it must be there, dead or alive
     except OSError:
-        os.kill(pid, signal.SIGKILL)  # nothing may run that nobody keeps
+        os.kill(pid, signal.SIGKILL)  # nothing may run that is not kept
         os.close(read_end)
         raise
     return Spawned(pid, entry.start_time, read_end)
@@ -153,10 +153,10 @@ OnEnd = Callable[[int, int], bool]
 
 
 class Reaper:
-    """Knows the children that somebody waits for."""
+    """Reaps ended children: those that were announced by `expect` as each wants it, adopted orphans at once."""
 
     def __init__(self) -> None:
-        self.on_any: Callable[[], None] = lambda: None
+        self.on_child_ended: Callable[[], None] = lambda: None
         """Called after children have ended, expected or not."""
         self._expected: dict[int, OnEnd] = {}
         self._held: set[int] = set()
@@ -170,7 +170,7 @@ class Reaper:
         self._look = True
 
     def release(self, pid: int) -> None:
-        """Reap one that was held; from now on its pid may be anybody's."""
+        """Reap a child that was held; from now on its pid may be reused."""
         self._held.discard(pid)
         self._expected.pop(pid, None)
         os.waitpid(pid, 0)
@@ -182,7 +182,7 @@ class Reaper:
         self._look = False
         if not self._collect():
             return None
-        self.on_any()
+        self.on_child_ended()
         return now
 
     def _collect(self) -> bool:
@@ -196,7 +196,7 @@ class Reaper:
             if ended is None:
                 return found
             if ended.si_pid in self._held:
-                break  # the kernel would show the same one for ever: ask for each by its number
+                break  # waitid would return the same one for ever: ask for each by its pid
             self._take(ended.si_pid, ended.si_code, ended.si_status)
             found = True
         for pid in [pid for pid in self._expected if pid not in self._held]:
@@ -208,7 +208,7 @@ class Reaper:
     def _take(self, pid: int, code: int, status: int) -> None:
         on_end = self._expected.get(pid)
         if on_end is not None:
-            self._held.add(pid)  # also when the call fails: it must not be reaped unnoticed
+            self._held.add(pid)  # also when the callback fails: the child must not be reaped unnoticed
             if not on_end(code, status):
                 return
             self._held.discard(pid)

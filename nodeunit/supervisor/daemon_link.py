@@ -1,8 +1,8 @@
 """The supervisor's end of the socket pair with one daemon. Never waits for it.
 
 A daemon that does not read cannot make the supervisor's memory grow: once too much is waiting to be sent, no further
-request is read from it. What then remains to be sent is one exit for each program that ends, and no new one is started.
-So nothing is ever thrown away, and a daemon that thaws finds everything in order.
+request is read from it. After that only one exit for each program that ends is added, because no program is started.
+So nothing is ever dropped, and a daemon that thaws finds everything in order.
 """
 
 import socket
@@ -12,7 +12,7 @@ from typing import Any
 
 from nodeunit.supervisor.loop import READ, WRITE, Loop
 from nodeunit.supervisor.protocol import Decoder, Event, encode
-from nodeunit.supervisor.stderr_log import OwnLog
+from nodeunit.supervisor.stderr_log import StderrLog
 
 _PIECE = 256 * 1024
 _LAST_PIECES = 32  # more than a socket holds; a child of the daemon may still have its end and write on
@@ -20,17 +20,19 @@ _MOST_UNSENT = 1024 * 1024
 _REQUESTS_A_TURN = 8  # a fork takes about a millisecond, and logs and deadlines must not wait for a burst of a thousand
 
 
-class Link:
+class DaemonLink:
     """Sends events, and hands each request to `on_request`, a few in a turn."""
 
     def __init__(
-        self, end: socket.socket, loop: Loop, own_log: OwnLog, on_request: Callable[[Mapping[str, Any]], None]
+        self, end: socket.socket, loop: Loop, stderr_log: StderrLog, on_request: Callable[[Mapping[str, Any]], None]
     ) -> None:
         end.setblocking(False)
         self._socket = end
         self._loop = loop
         self._on_request = on_request
-        self._decoder = Decoder(lambda text: own_log.seldom("link", f"the daemon said what cannot be read: {text}"))
+        self._decoder = Decoder(
+            lambda text: stderr_log.rate_limited("link", f"the daemon sent what cannot be read: {text}")
+        )
         self._requests: deque[Mapping[str, Any]] = deque()
         self._unsent = bytearray()
         self._readable = True
@@ -43,14 +45,14 @@ class Link:
             self._flush()
 
     def tick(self, now: float) -> float | None:
-        """Work off a few of the requests that are waiting."""
+        """Execute a few of the requests that are waiting."""
         for _ in range(min(_REQUESTS_A_TURN, len(self._requests))):
             self._on_request(self._requests.popleft())
         self._choose_events()
         return now if self._requests else None
 
     def finish(self) -> None:
-        """The daemon is dead: hear what it said before, then close."""
+        """The daemon is dead: execute what it sent before, then close."""
         for _ in range(_LAST_PIECES):
             if not (self._readable and self._receive()):
                 break
@@ -101,6 +103,6 @@ class Link:
     def _choose_events(self) -> None:
         if self._closed:
             return
-        # Reading goes on only when what was read is done: the pipe is the waiting room, not our memory.
+        # Reading goes on only when all that was read is executed: what waits, waits in the socket and not in memory.
         wants_more = self._readable and not self._requests and len(self._unsent) < _MOST_UNSENT
         self._loop.watch_for(self._socket.fileno(), (READ if wants_more else 0) | (WRITE if self._unsent else 0))

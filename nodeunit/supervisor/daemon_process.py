@@ -1,4 +1,4 @@
-"""Keeps one daemon running: starts it, tells a refusal from a crash, and starts it again, later and later."""
+"""The daemon as a child process: started, watched for silence, replaced, and started again with growing delays."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from nodeunit.process.environment import base_environment
 from nodeunit.supervisor.child_processes import fork_and_exec
-from nodeunit.supervisor.stderr_log import OwnLog
+from nodeunit.supervisor.stderr_log import StderrLog
 
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 5.0
@@ -17,8 +17,8 @@ _HEALTHY_AFTER_S = 30.0
 _REPLACE_TIMEOUT_S = 10.0
 
 
-class Ended(NamedTuple):
-    """How a daemon ended: exit status (negative: the signal), and whether it had said `leave`."""
+class DaemonExit(NamedTuple):
+    """How a daemon ended: exit status (negative: the signal), and whether it had sent `leave`."""
 
     status: int
     had_left: bool
@@ -27,8 +27,8 @@ class Ended(NamedTuple):
         return f"exit code {self.status}" if self.status >= 0 else f"signal {-self.status}"
 
 
-class DaemonKeeper:
-    """State of the daemon. Times are seconds of CLOCK_BOOTTIME, silence is measured without suspend."""
+class DaemonProcess:
+    """Keeps one daemon running. Times are seconds of CLOCK_BOOTTIME; silence is measured without suspend."""
 
     def __init__(
         self,
@@ -36,14 +36,14 @@ class DaemonKeeper:
         settings_fd: int,
         silence_s: float,
         limits: tuple[int, int],
-        own_log: OwnLog,
+        stderr_log: StderrLog,
         connect: Callable[[int, socket.socket], None],
     ) -> None:
         self._argv = argv
         self._settings_fd = settings_fd
         self._silence_s = silence_s
         self._limits = limits
-        self._own_log = own_log
+        self._log = stderr_log
         self._connect = connect
         self._start_at: float | None = 0.0
         self._delay_s = _FIRST_DELAY_S
@@ -67,36 +67,36 @@ class DaemonKeeper:
             silent_s = time.monotonic() - self._heard_at
             if silent_s < self._silence_s:
                 return min(now + self._silence_s - silent_s, self._replace_by or float("inf"))
-            self._end(f"has said nothing for {silent_s:.1f} s", now)
+            self._end(f"has sent nothing for {silent_s:.1f} s", now)
         return self._replace_by
 
     def heard(self, alive: bool) -> None:
-        """The daemon has spoken. `alive`: with the op that promises more of it."""
+        """The daemon has sent something. `alive`: it was the op that promises more of it."""
         if alive or self._heard_at is not None:
             self._heard_at = time.monotonic()
 
-    def is_ready(self) -> None:
+    def mark_ready(self) -> None:
         self.ever_ready = True
 
-    def is_leaving(self) -> None:
+    def mark_leaving(self) -> None:
         self._left = True
 
-    def to_be_replaced(self, now: float) -> None:
-        """It has been asked to make way, and has a moment to do so."""
+    def begin_replacement(self, now: float) -> None:
+        """The daemon was asked to exit; it is killed if it has not done so in time."""
         if self.pid is not None:
             self._replace_by = now + _REPLACE_TIMEOUT_S
 
-    def no_more(self) -> None:
-        """Do not start another one."""
+    def start_no_more(self) -> None:
+        """Do not start another daemon."""
         self._start_at = None
 
     def kill(self) -> None:
         if self.pid is not None:
             os.kill(self.pid, signal.SIGKILL)  # not reaped yet, so the number is its own
 
-    def ended(self, status: int, now: float) -> Ended:
-        """It is about to be reaped. The next one starts after the backoff, or at once if it was to be replaced."""
-        ended = Ended(status, self._left)
+    def ended(self, status: int, now: float) -> DaemonExit:
+        """It is about to be reaped. The next daemon starts after the backoff, or at once when this one was replaced."""
+        ended = DaemonExit(status, self._left)
         if self._replace_by is not None or now - self._started_at >= _HEALTHY_AFTER_S:
             self._delay_s = _FIRST_DELAY_S
         if self._start_at is not None:
@@ -117,7 +117,7 @@ class DaemonKeeper:
             ours.close()
             self._start_at = now + self._delay_s
             self._delay_s = min(self._delay_s * 2, _LONGEST_DELAY_S)
-            self._own_log.warning(f"the daemon cannot be started: {error.strerror}")
+            self._log.warning(f"the daemon cannot be started: {error.strerror}")
             return
         finally:
             os.close(settings)
@@ -126,7 +126,7 @@ class DaemonKeeper:
         self._connect(spawned.outcome, ours)
 
     def _end(self, why: str, now: float) -> None:
-        self._own_log.warning(f"daemon {self.pid} {why}: it is killed")
+        self._log.warning(f"daemon {self.pid} {why}: it is killed")
         self._replace_by = now + _REPLACE_TIMEOUT_S
         self._heard_at = None
         self.kill()

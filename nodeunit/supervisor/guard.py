@@ -1,13 +1,17 @@
-"""A second pair of eyes on the programs, for when the supervisor itself is frozen or dead.
+"""The guard: a second process that ends programs when the supervisor is frozen or dead.
 
-A small child of the supervisor, in a session of its own (a Ctrl-Z on the terminal stops supervisor and daemon, not this
-one), that does two things and needs nobody for them:
+It is a small child of the supervisor in a session of its own, because a Ctrl-Z on the terminal stops supervisor and
+daemon. It does two things, without anybody's help:
 
-- The supervisor is dead: its programs died with it, what they had started did not. End that, by its mark
+- The supervisor is dead: its programs died with it, but what they had started did not. The guard ends that, by its mark
   (`nodeunit.process.leftovers`).
-- The lease is about to expire, a moment later than the supervisor should have acted: end the programs that must stop.
+- The lease is about to expire, and the moment at which the supervisor should have acted is past: the guard ends the
+  programs that must stop.
 
-If the guard dies the supervisor starts another. Out of reach is only that both are frozen and the programs are not.
+If the guard dies, the supervisor starts another. What remains is that both are frozen and the programs are not.
+
+The guard knows the lease and the programs from memory that it shares with the supervisor (`SharedGuardState`). A pipe
+would have to be read and could be full.
 """
 
 import mmap
@@ -23,22 +27,22 @@ from nodeunit.process.leftovers import end_leftovers
 from nodeunit.process.process_table import ProcessTable, kill_all, read_mark
 from nodeunit.supervisor.child_processes import Reaper, fork_only
 from nodeunit.supervisor.linux import BootTimer, set_name
-from nodeunit.supervisor.stderr_log import OwnLog
+from nodeunit.supervisor.stderr_log import StderrLog
 
 MARGIN_S = 0.3
 """SIGKILL this long before the lease expires: later than the supervisor, so that normally nothing is left to do."""
 
-_LOOK_AGAIN_AFTER_S = 0.02
-_NOTHING_LEFT_S = 1.0  # all are dead, and the supervisor has not said so yet
+_CHECK_AGAIN_AFTER_S = 0.02
+_NOTHING_LEFT_S = 1.0  # all are dead, and the supervisor has not published that yet
 _LEFTOVERS_WITHIN_S = 30.0
 _START_AGAIN_AFTER_S = 1.0
-_DISMISSED_WITHIN_S = 1.0
+_STOPPED_WITHIN_S = 1.0
 
 _HEAD = struct.Struct("=dI")  # when the lease expires, length of the text
 _PAGE_BYTES = 2 * 1024 * 1024
 
 
-class Bound(NamedTuple):
+class GuardedProgram(NamedTuple):
     """A program that must stop with the lease. pid and start time are 0 while it is being forked."""
 
     pid: int
@@ -46,31 +50,36 @@ class Bound(NamedTuple):
     key: str
 
 
-class Notice(NamedTuple):
-    """`expires` in seconds of CLOCK_BOOTTIME."""
+class GuardState(NamedTuple):
+    """What the guard must know: when the lease expires (seconds of CLOCK_BOOTTIME), and which programs stop with it."""
 
     expires: float
-    programs: tuple[Bound, ...]
+    programs: tuple[GuardedProgram, ...]
 
 
-class Board:
-    """Made before the fork; the supervisor posts, the guard reads. Memory is used only as far as it is written."""
+class SharedGuardState:
+    """A `GuardState` in memory made before the fork: the supervisor writes, the guard reads.
+
+    There are two pages: one is written while the other is valid, and one byte, written last, says which is valid. So
+    the guard finds the last complete state even when the supervisor was frozen in the middle of writing. Memory is used
+    only as far as it is written.
+    """
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, 1 + 2 * _PAGE_BYTES)
 
-    def post(self, notice: Notice) -> None:
+    def write(self, state: GuardState) -> None:
         """Raises ValueError for more text than a page holds: some twenty thousand programs."""
-        text = "\n".join(f"{program.pid} {program.start_time} {program.key}" for program in notice.programs).encode()
+        text = "\n".join(f"{program.pid} {program.start_time} {program.key}" for program in state.programs).encode()
         if _HEAD.size + len(text) > _PAGE_BYTES:
-            raise ValueError(f"{len(notice.programs)} programs are more than the guard can watch")
+            raise ValueError(f"{len(state.programs)} programs are more than the guard can watch")
         page = 1 - self._memory[0]
         start = 1 + page * _PAGE_BYTES
-        _HEAD.pack_into(self._memory, start, notice.expires, len(text))
+        _HEAD.pack_into(self._memory, start, state.expires, len(text))
         self._memory[start + _HEAD.size : start + _HEAD.size + len(text)] = text
         self._memory[0] = page
 
-    def read(self) -> Notice:
+    def read(self) -> GuardState:
         while True:
             page = self._memory[0]
             start = 1 + page * _PAGE_BYTES
@@ -79,25 +88,27 @@ class Board:
             if self._memory[0] == page:
                 break
         fields = (line.split(" ", 2) for line in text.decode().splitlines())
-        return Notice(expires, tuple(Bound(int(pid), int(start_time), key) for pid, start_time, key in fields))
+        return GuardState(
+            expires, tuple(GuardedProgram(int(pid), int(start_time), key) for pid, start_time, key in fields)
+        )
 
 
 class Guard:
     """The supervisor's side: keeps one guard running and tells it what changes."""
 
-    def __init__(self, address: str, groups: ControlGroups | None, reaper: Reaper, own_log: OwnLog) -> None:
+    def __init__(self, address: str, groups: ControlGroups | None, reaper: Reaper, stderr_log: StderrLog) -> None:
         self._address = address
         self._groups = groups
         self._reaper = reaper
-        self._own_log = own_log
-        self._board = Board()
+        self._log = stderr_log
+        self._shared = SharedGuardState()
         self._alarm: int | None = None
         self._start_at = 0.0
-        self._posted = Notice(0.0, ())
+        self._published = GuardState(0.0, ())
         self.pid: int | None = None
 
     def tick(self, now: float) -> float | None:
-        """Start one if there is none, but no more than one a second."""
+        """Start a guard if there is none, at most one a second."""
         if self.pid is not None:
             return None
         if now < self._start_at:
@@ -108,58 +119,60 @@ class Guard:
         watched, self._alarm = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         supervisor = os.getpid()
         try:
-            watch = _Watch(watched, supervisor, self._board, self._address, self._groups)
-            self.pid = fork_only(watch.run, keep=(watched,))
+            process = _GuardProcess(watched, supervisor, self._shared, self._address, self._groups)
+            self.pid = fork_only(process.run, keep=(watched,))
         finally:
             os.close(watched)
         self._reaper.expect(self.pid, self._ended)
         return None
 
     def _ended(self, code: int, status: int) -> bool:
-        self._own_log.warning(f"guard {self.pid} has ended; another one is started")
+        self._log.warning(f"guard {self.pid} has ended; another one is started")
         self.pid = None
         return True
 
-    def dismiss(self) -> None:
-        """The supervisor ends, and nothing is left to guard. Waits a moment, so as to leave no process behind."""
+    def stop(self) -> None:
+        """The supervisor ends and nothing is left to guard. Waits a moment for the guard, so that none remains."""
         if self._alarm is None or self.pid is None:
             return
         os.close(self._alarm)
         handle = os.pidfd_open(self.pid)
-        select.select([handle], [], [], _DISMISSED_WITHIN_S)
+        select.select([handle], [], [], _STOPPED_WITHIN_S)
         os.close(handle)
 
-    def post(self, notice: Notice) -> None:
-        """Make known who must stop, and when. Wakes the guard only for what it might otherwise see too late."""
-        if notice == self._posted:
+    def publish(self, state: GuardState) -> None:
+        """Publish what the guard must know. Wakes the guard only for what it might otherwise see too late."""
+        if state == self._published:
             return
-        self._board.post(notice)
-        sooner = notice.expires < self._posted.expires or (notice.programs and not self._posted.programs)
-        self._posted = notice
+        self._shared.write(state)
+        sooner = state.expires < self._published.expires or (state.programs and not self._published.programs)
+        self._published = state
         if sooner and self._alarm is not None:
             try:
                 os.write(self._alarm, b"!")
             except (BlockingIOError, BrokenPipeError):
-                pass  # it has not looked since the last one; or it is dead, and the next one reads the board
+                pass  # it has not read the last one yet; or it is dead, and the next guard reads the shared state
 
 
-class _Watch:
+class _GuardProcess:
     """The guard's own side, in its own process."""
 
-    def __init__(self, watched: int, supervisor: int, board: Board, address: str, groups: ControlGroups | None) -> None:
+    def __init__(
+        self, watched: int, supervisor: int, shared: SharedGuardState, address: str, groups: ControlGroups | None
+    ) -> None:
         self._watched = watched
         self._supervisor = supervisor
-        self._board = board
+        self._shared = shared
         self._address = address
         self._groups = groups
 
     def run(self) -> None:
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(signum, signal.SIG_IGN)  # it ends with the supervisor, neither before nor instead
+            signal.signal(signum, signal.SIG_IGN)  # it ends when the supervisor has ended, not before
         set_name("nodeunit-guard")
-        own_log, timer = OwnLog(), BootTimer()  # those of the supervisor were closed with its descriptors
+        stderr_log, timer = StderrLog(), BootTimer()  # the supervisor's were closed with its descriptors
         while True:
-            timer.arm(self._act(own_log))
+            timer.arm(self._act(stderr_log))
             ready, _, _ = select.select([self._watched, timer.fileno()], [], [])
             if timer.fileno() in ready:
                 timer.acknowledge()
@@ -168,30 +181,30 @@ class _Watch:
         if self._groups:
             self._groups.end_all(_LEFTOVERS_WITHIN_S)
         for leftover in end_leftovers(self._address, _LEFTOVERS_WITHIN_S):
-            own_log.warning(f"guard: process {leftover.entry.pid} of {leftover.key} cannot be ended")
+            stderr_log.warning(f"guard: process {leftover.entry.pid} of {leftover.key} cannot be ended")
 
-    def _act(self, own_log: OwnLog) -> float | None:
-        """End what must be dead by now; returns when to look again."""
-        notice = self._board.read()
-        if not notice.programs:
+    def _act(self, stderr_log: StderrLog) -> float | None:
+        """End what must be dead by now; returns when to check again."""
+        state = self._shared.read()
+        if not state.programs:
             return None
-        if boottime() < notice.expires - MARGIN_S:
-            return notice.expires - MARGIN_S
-        if not self._end(notice):
+        if boottime() < state.expires - MARGIN_S:
+            return state.expires - MARGIN_S
+        if not self._end(state):
             return boottime() + _NOTHING_LEFT_S
-        own_log.warning("guard: the lease expired and the supervisor did not act; ended what must stop with it")
-        return boottime() + _LOOK_AGAIN_AFTER_S
+        stderr_log.warning("guard: the lease expired and the supervisor did not act; ended what must stop with it")
+        return boottime() + _CHECK_AGAIN_AFTER_S
 
-    def _end(self, notice: Notice) -> bool:
-        """SIGKILL to the trees of the programs on the board. False: nothing of them is alive."""
-        keys = {program.key for program in notice.programs}
+    def _end(self, state: GuardState) -> bool:
+        """SIGKILL to the trees of the programs in `state`. False: nothing of them is alive."""
+        keys = {program.key for program in state.programs}
         populated = {key for key in keys if self._groups and self._groups.is_populated(key)}
         for key in populated:
             assert self._groups is not None
             self._groups.kill(key)
         table = ProcessTable.read()
         roots = []
-        for program in notice.programs:
+        for program in state.programs:
             main = table.find((program.pid, program.start_time))
             if main is not None:
                 roots += [main, *table.led_by(main.pid)]

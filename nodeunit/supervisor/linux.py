@@ -1,4 +1,4 @@
-"""The three Linux calls that Python 3.11 does not offer: prctl, and a timer that also runs while suspended."""
+"""Linux calls that Python 3.11 does not offer: prctl, and a timer that also runs while the machine is suspended."""
 
 import ctypes
 import os
@@ -17,7 +17,7 @@ _libc.timerfd_settime.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_void_p, c
 
 
 def die_with_parent(signum: int, parent: int) -> bool:
-    """Have the kernel send `signum` when the parent dies. False: it has died already (`parent` is no longer it)."""
+    """Have the kernel send `signum` when the parent dies. False: `parent` has died already."""
     _prctl(_PR_SET_PDEATHSIG, signum)
     return os.getppid() == parent
 

@@ -10,7 +10,7 @@ from nodeunit.process.log_generations import LogGenerations
 from nodeunit.process.rotating_log import RotatingLog
 from nodeunit.supervisor.child_processes import fork_only
 from nodeunit.supervisor.linux import die_with_parent
-from nodeunit.supervisor.stderr_log import OwnLog
+from nodeunit.supervisor.stderr_log import StderrLog
 
 _BLOCK = 256 * 1024
 _GZIP_CONTAINER = 31  # zlib's wbits for a gzip file with the largest window
@@ -20,12 +20,12 @@ _AFTER_FAILURE_S = 60.0
 
 
 class Logs:
-    """`directory/KEY.log` for each key. A key keeps its log object for good: its generations may still be compressed
+    """`directory/KEY.log` for each key. A key keeps its log object, because its generations may still be compressed
     when its next program already writes."""
 
-    def __init__(self, directory: str, own_log: OwnLog, max_bytes: int) -> None:
+    def __init__(self, directory: str, stderr_log: StderrLog, max_bytes: int) -> None:
         self._directory = directory
-        self._own_log = own_log
+        self._log = stderr_log
         self._max_bytes = max_bytes
         self._logs: dict[str, RotatingLog] = {}
         self._waiting: dict[str, LogGenerations] = {}
@@ -38,7 +38,7 @@ class Logs:
         log = self._logs.get(key)
         if log is None:
             generations = LogGenerations(os.path.join(self._directory, f"{key}.log"))
-            log = self._logs[key] = RotatingLog(generations, self._own_log.warning, self._rotated, self._max_bytes)
+            log = self._logs[key] = RotatingLog(generations, self._log.warning, self._rotated, self._max_bytes)
             self._rotated(generations)  # an earlier supervisor may have ended in the middle of a compression
         return log
 
@@ -46,7 +46,7 @@ class Logs:
         self._waiting[generations.path] = generations
 
     def compress_next(self) -> int | None:
-        """Start on the next generation that is due, unless one is being compressed. Returns the pid of who does it."""
+        """Compress the next generation that is due, unless one is being compressed. Returns the pid of the process."""
         while self.compressor is None and self._waiting and boottime() >= self._not_before:
             path, generations = next(iter(self._waiting.items()))
             source = generations.next_to_compress()
@@ -61,7 +61,7 @@ class Logs:
     def _start(self, path: str, target: str) -> int | None:
         supervisor = os.getpid()
         try:
-            # Opened here, for by the time the child runs the path may be that of another generation.
+            # Opened here, because the path may be that of another generation by the time the child runs.
             source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 return fork_only(lambda: _compress(source, target, supervisor), keep=(source,))
@@ -78,7 +78,7 @@ class Logs:
         try:
             generations.finish_compression(succeeded)
         except OSError as error:
-            self._own_log.warning(f"{generations.path}: an older generation stays uncompressed: {error.strerror}")
+            self._log.warning(f"{generations.path}: an older generation stays uncompressed: {error.strerror}")
             succeeded = False
         if not succeeded:
             self._not_before = boottime() + _AFTER_FAILURE_S  # the disk is full, most likely
@@ -88,7 +88,7 @@ def _compress(source: int, target: str, supervisor: int) -> None:
     if not die_with_parent(signal.SIGKILL, supervisor):
         return
     os.nice(_NICE)
-    import zlib  # here only: the supervisor itself has no use for it
+    import zlib  # imported in the child only: the supervisor does not need it
 
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP_CONTAINER)
     with open(source, "rb", buffering=0) as plain, open(target, "wb") as packed:
@@ -101,7 +101,7 @@ def _compress(source: int, target: str, supervisor: int) -> None:
 
 
 PIECE = 64 * 1024
-"""What one program may have copied per turn of the loop: what a pipe holds. So no chatty one starves the others."""
+"""At most so much of one program is copied in a turn of the loop, so that a chatty one does not starve the others."""
 
 _LAST_PIECES = 32
 
@@ -139,7 +139,7 @@ class Output:
         return True
 
     def finish(self, now: float) -> None:
-        """The tree is gone: copy the rest of the pipe, and close. Bounded, should a stranger hold the other end."""
+        """The tree is gone: copy the rest of the pipe, and close. Bounded, because the other end may still be held."""
         for _ in range(_LAST_PIECES):
             if not self.copy(now):
                 break

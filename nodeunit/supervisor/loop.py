@@ -1,4 +1,4 @@
-"""The one thread: waits for descriptors, signals and the next due moment, and calls who is concerned."""
+"""The event loop: waits for descriptors, signals and the next due moment, and calls back. There is one thread."""
 
 import os
 import selectors
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from nodeunit.clock import boottime
 from nodeunit.supervisor.child_processes import HANDLED_SIGNALS
 from nodeunit.supervisor.linux import BootTimer
-from nodeunit.supervisor.stderr_log import OwnLog
+from nodeunit.supervisor.stderr_log import StderrLog
 
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
@@ -17,17 +17,17 @@ WRITE = selectors.EVENT_WRITE
 Tick = Callable[[float], float | None]
 """Does what is due at the given moment and returns the next one; None: nothing is."""
 
-_BREATHER_S = 0.05
+_PAUSE_AFTER_ERROR_S = 0.05
 
 
 class Loop:
-    """Runs until `end` is called. An error in one callback is reported and survived, for the sake of the others."""
+    """Runs until `end` is called. An error in one callback is logged and survived, because the others must go on."""
 
-    def __init__(self, own_log: OwnLog) -> None:
-        self._own_log = own_log
+    def __init__(self, stderr_log: StderrLog) -> None:
+        self._log = stderr_log
         self._selector = selectors.DefaultSelector()
         self._timer = BootTimer()
-        self._resting: dict[int, tuple[str, Callable[[int], None]]] = {}
+        self._paused: dict[int, tuple[str, Callable[[int], None]]] = {}
         self._ticks: list[tuple[str, Tick]] = []
         self._on_signal: dict[int, Callable[[], None]] = {}
         self._pending: list[int] = []
@@ -45,20 +45,20 @@ class Loop:
 
     def watch_for(self, fd: int, events: int) -> None:
         """Change the events that `fd` is watched for; 0 is none for now."""
-        if fd in self._resting:
+        if fd in self._paused:
             if events:
-                self._selector.register(fd, events, self._resting.pop(fd))
+                self._selector.register(fd, events, self._paused.pop(fd))
             return
         key = self._selector.get_key(fd)
         if not events:
-            self._resting[fd] = key.data
+            self._paused[fd] = key.data
             self._selector.unregister(fd)
         elif key.events != events:
             self._selector.modify(fd, events, key.data)
 
     def unwatch(self, fd: int) -> None:
-        """Before the descriptor is closed, and its number given to another. Nothing happens if it is not watched."""
-        if self._resting.pop(fd, None) is None and fd in self._selector.get_map():
+        """To be called before the descriptor is closed. Nothing happens if it is not watched."""
+        if self._paused.pop(fd, None) is None and fd in self._selector.get_map():
             self._selector.unregister(fd)
 
     def on_signal(self, signum: int, call: Callable[[], None]) -> None:
@@ -79,7 +79,7 @@ class Loop:
             try:
                 self._turn()
             except Exception as error:  # noqa: BLE001 - see the class
-                self._survive("a turn of the loop", error)
+                self._report("a turn of the loop", error)
         return self._exit_code
 
     def _turn(self) -> None:
@@ -89,7 +89,7 @@ class Loop:
                 moment = tick(boottime())
             except Exception as error:  # noqa: BLE001 - see the class
                 moment = boottime()
-                self._survive(what, error)
+                self._report(what, error)
             if moment is not None:
                 due.append(moment)
         if self._exit_code is not None:
@@ -106,7 +106,7 @@ class Loop:
             try:
                 call(events)
             except Exception as error:  # noqa: BLE001
-                self._survive(what, error)
+                self._report(what, error)
         self._dispatch_signals()
 
     def _take_signals(self, woken: int) -> None:
@@ -122,8 +122,8 @@ class Loop:
             try:
                 self._on_signal[signum]()
             except Exception as error:  # noqa: BLE001
-                self._survive(f"signal {signum}", error)
+                self._report(f"signal {signum}", error)
 
-    def _survive(self, what: str, error: Exception) -> None:
-        self._own_log.error(what, error)
-        time.sleep(_BREATHER_S)  # what caused it may still be there in the next turn
+    def _report(self, what: str, error: Exception) -> None:
+        self._log.error(what, error)
+        time.sleep(_PAUSE_AFTER_ERROR_S)  # the cause may still be there in the next turn

@@ -1,10 +1,10 @@
 """One program: from the fork to the last process of its tree.
 
-    starting ──exec──> running ──asked──> stopping ──main process ended──> ending ──tree gone, reaped──> (reported)
+    starting ──exec──> running ──TERM───> stopping ──main process ended──> ending ──tree gone, reaped──> (reported)
         └── exec failed ───────────────────────────────────────────────────────────────────────────────> (reported)
 
-The main process, once ended, stays a zombie until the rest of its tree is gone: a zombie keeps its number, so neither
-the pid nor the group nor the session can come to mean anybody else while they are still used to find the rest.
+The main process, once ended, stays a zombie until the rest of its tree is gone. A zombie keeps its number, so pid,
+group and session cannot be reused while they still serve to find the rest.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Any
 
 from nodeunit.process.process_table import ProcessEntry, ProcessTable
 from nodeunit.supervisor.child_processes import Spawned
-from nodeunit.supervisor.lease import Lease
+from nodeunit.supervisor.lease import LeaseDeadline
 from nodeunit.supervisor.protocol import Cause, OnDisconnect, RunningProgram, SpawnRequest
 
 _NEVER = float("inf")
@@ -32,7 +32,7 @@ class Program:
         self.start_time = spawned.start_time
         self.started_at = now
         self.outcome: int | None = spawned.outcome
-        """The descriptor that tells how exec went; None once that is known."""
+        """The descriptor from which the outcome of exec is read; None once that is known."""
         self.failure = ""
         self.cause: Cause = "exited"
         self.ended_at: float | None = None
@@ -61,25 +61,25 @@ class Program:
             "meta": self.meta,
         }
 
-    def kill_at(self, lease: Lease) -> float:
+    def kill_at(self, lease: LeaseDeadline) -> float:
         """When its tree is killed: the end of its grace period or of the lease, whichever is first."""
-        return min(self._kill_at, lease.end_at) if self.on_disconnect == "stop" else self._kill_at
+        return min(self._kill_at, lease.kill_at) if self.on_disconnect == "stop" else self._kill_at
 
-    def ask_at(self, lease: Lease) -> float:
-        """When it must be asked to stop, should the lease not be renewed."""
+    def term_at(self, lease: LeaseDeadline) -> float:
+        """When it gets SIGTERM, if the lease is not renewed."""
         if self.on_disconnect == "keep" or self.stopping or self.ended_at is not None:
             return _NEVER
-        return lease.ask_at(self.grace_s)
+        return lease.term_at(self.grace_s)
 
-    def ask_to_stop(self, cause: Cause, kill_at: float) -> None:
-        """SIGTERM to the group, once; what is left is killed at `kill_at`. Asked again, that can only come closer."""
+    def request_stop(self, cause: Cause, kill_at: float) -> None:
+        """SIGTERM to the group, once; what is left is killed at `kill_at`. A second request can only shorten that."""
         if not self.stopping and self.ended_at is None:
             self.cause = cause
             self._signal_group(signal.SIGTERM)
         self._kill_at = min(self._kill_at, kill_at)
 
     def kill_group(self) -> None:
-        """The quick part of an end: no look at /proc. The rest of the tree follows with `kill_tree`."""
+        """SIGKILL to the group, without reading /proc. The rest of the tree follows when the process table is read."""
         self._signal_group(signal.SIGKILL)
 
     def main_ended(self, code: int, status: int, now: float) -> None:
@@ -95,7 +95,7 @@ class Program:
 
     def living(self, table: ProcessTable, orphans: dict[str, list[ProcessEntry]]) -> list[ProcessEntry]:
         """The living processes of its tree: below the main process, in its session or group, orphans with its mark, and
-        whatever belonged to it when we last looked."""
+        what belonged to it at the last reading."""
         roots = [entry for identity in self._known.items() if (entry := table.find(identity)) is not None]
         roots += orphans.get(self.key, [])
         roots += table.led_by(self.pid)
@@ -114,4 +114,4 @@ class Program:
             except ProcessLookupError:
                 continue  # between fork and setsid it has no group of its own yet
             except PermissionError:
-                return  # it has become another user; nothing we may do
+                return  # it has become another user, whom we may not signal

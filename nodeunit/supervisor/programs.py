@@ -1,4 +1,4 @@
-"""All programs by key: starts them, knows when each must be asked and when killed, and buries what has ended."""
+"""All programs by key: starts them, knows when each gets SIGTERM and SIGKILL, and cleans up after what has ended."""
 
 import os
 import signal
@@ -10,23 +10,23 @@ from nodeunit.process.control_groups import ControlGroups
 from nodeunit.process.process_table import ProcessEntry, ProcessTable, kill_all, read_mark
 from nodeunit.supervisor.child_processes import Reaper, fork_and_exec
 from nodeunit.supervisor.exits import Exits
-from nodeunit.supervisor.guard import Bound
-from nodeunit.supervisor.lease import Lease
+from nodeunit.supervisor.guard import GuardedProgram
+from nodeunit.supervisor.lease import LeaseDeadline
 from nodeunit.supervisor.linux import die_with_parent
 from nodeunit.supervisor.logs import Logs, Output
 from nodeunit.supervisor.loop import Loop
 from nodeunit.supervisor.program import Program
 from nodeunit.supervisor.protocol import Cause, Event, RunningProgram, SpawnRequest
 
-_LOOK_AGAIN_AFTER_S = 0.02
-_LOOK_AGAIN_AT_MOST_S = 0.5
+_CHECK_AGAIN_AFTER_S = 0.02
+_CHECK_AGAIN_AT_MOST_S = 0.5
 _SPARE_DESCRIPTORS = 64
 _NEVER = float("inf")
 
 
 class Programs:
-    """`tell` sends an event to the daemon; `announce` is called when `bound` or the lease has changed, and for a
-    program that must stop with the lease already before there is one."""
+    """`send` sends an event to the daemon. `publish_guard_state` is called when `guarded` or the lease has changed, for
+    a program that must stop with the lease before the fork."""
 
     def __init__(
         self,
@@ -36,44 +36,44 @@ class Programs:
         logs: Logs,
         groups: ControlGroups | None,
         limits: tuple[int, int],
-        tell: Callable[[Event], None],
-        announce: Callable[[], None],
+        send: Callable[[Event], None],
+        publish_guard_state: Callable[[], None],
     ) -> None:
         self._address = address
         self._loop = loop
         self._logs = logs
         self._groups = groups
         self._limits = limits
-        self._tell = tell
-        self._announce = announce
+        self._send = send
+        self._publish_guard_state = publish_guard_state
         self._programs: dict[str, Program] = {}
         self._outputs: dict[str, Output] = {}
         self._forking: str | None = None
         self._due = 0.0
-        self._look_after_s = _LOOK_AGAIN_AFTER_S
+        self._check_after_s = _CHECK_AGAIN_AFTER_S
         self._reaper = reaper
         self.exits = Exits()
-        self.lease = Lease()
+        self.lease = LeaseDeadline()
 
     def __len__(self) -> int:
         return len(self._programs)
 
     def describe(self) -> list[RunningProgram]:
-        """Those that have come as far as exec; of the others `started` or `spawn_failed` will tell."""
+        """The programs whose exec has succeeded; for the others `started` or `spawn_failed` follows."""
         return [program.describe() for program in self._programs.values() if program.outcome is None]
 
-    def bound(self) -> tuple[Bound, ...]:
-        """Who must stop with the lease."""
+    def guarded(self) -> tuple[GuardedProgram, ...]:
+        """The programs that must stop with the lease."""
         programs = [program for program in self._programs.values() if program.on_disconnect == "stop"]
-        found = [Bound(program.pid, program.start_time, program.key) for program in programs]
+        found = [GuardedProgram(program.pid, program.start_time, program.key) for program in programs]
         if self._forking is not None:
-            found.append(Bound(0, 0, self._forking))
+            found.append(GuardedProgram(0, 0, self._forking))
         return tuple(found)
 
-    def renew(self, lease: Lease) -> None:
+    def renew(self, lease: LeaseDeadline) -> None:
         self.lease = lease
         self._due = 0.0
-        self._announce()
+        self._publish_guard_state()
 
     def refusal(self, request: SpawnRequest, now: float) -> str:
         """Why this program may not be started now; empty: it may."""
@@ -86,7 +86,7 @@ class Programs:
         return ""
 
     def spawn(self, request: SpawnRequest, now: float) -> None:
-        """Start it, or raise OSError. Whether exec succeeds is told later."""
+        """Start a program. Raises OSError. Whether exec succeeds is reported later."""
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         group = self._groups.enter(request.key) if self._groups else None
         try:
@@ -94,14 +94,14 @@ class Programs:
                 raise OSError(0, "too many open files")
             if request.on_disconnect == "stop":
                 self._forking = request.key
-                self._announce()
+                self._publish_guard_state()
             spawned = fork_and_exec(
                 request.argv,
                 request.env,
                 cwd=request.cwd,
                 output=write_end,
                 limits=self._limits,
-                before_exec=partial(_settle_in, os.getpid(), group),
+                before_exec=partial(_prepare_child, os.getpid(), group),
             )
         except BaseException:
             os.close(read_end)
@@ -114,41 +114,41 @@ class Programs:
         self._follow(Program(request, spawned, now), read_end, now)
 
     def _follow(self, program: Program, read_end: int, now: float) -> None:
-        """It is forked, so now it must be known. Raises nothing: what cannot be watched is ended and told as failed."""
+        """Keep a program that is forked. Raises nothing: one that cannot be watched is ended and reported as failed."""
         self._programs[program.key] = program
         self._reaper.expect(program.pid, lambda code, status: self._main_ended(program, code, status))
         output = self._outputs[program.key] = Output(read_end, self._logs.of(program.key))
         try:
             self._loop.watch(read_end, "output", lambda _: self._copy(output))
             if program.outcome is not None:
-                self._loop.watch(program.outcome, "exec", lambda _: self._settle(program))
+                self._loop.watch(program.outcome, "exec", lambda _: self._read_exec_outcome(program))
         except OSError as error:
             program.failure = f"cannot be watched: {error.strerror}"
-            program.ask_to_stop("shutdown", now)
+            program.request_stop("shutdown", now)
         self._due = 0.0
         if program.on_disconnect == "stop":
-            self._announce()
+            self._publish_guard_state()
         output.log.open(now)
 
     def stop(self, key: str, kill_at: float) -> None:
         program = self._programs.get(key)
         if program is not None:
-            program.ask_to_stop("stop", kill_at)
-            self.look_soon()
+            program.request_stop("stop", kill_at)
+            self.check_soon()
 
     def stop_all(self, cause: Cause, now: float, longest_grace_s: float) -> None:
         for program in self._programs.values():
-            program.ask_to_stop(cause, now + min(program.grace_s, longest_grace_s))
-        self.look_soon()
+            program.request_stop(cause, now + min(program.grace_s, longest_grace_s))
+        self.check_soon()
 
     def tick(self, now: float) -> float | None:
-        """Keep the lease and the grace periods, and bury what has ended."""
+        """Enforce the lease and the grace periods, and clean up after what has ended."""
         if now < self._due:
             return self._due
         programs = self._programs.values()
         for program in programs:
-            if now >= program.ask_at(self.lease):
-                program.ask_to_stop("lease", self.lease.end_at)
+            if now >= program.term_at(self.lease):
+                program.request_stop("lease", self.lease.kill_at)
         ending = []
         for program in programs:
             if now >= program.kill_at(self.lease):
@@ -159,11 +159,11 @@ class Programs:
             elif program.ended_at is not None:
                 ending.append(program)
         if ending:
-            self._bury(ending, now)
+            self._clean_up(ending, now)
         self._due = min((self._next_moment(program, now) for program in programs), default=_NEVER)
         return self._due
 
-    def _bury(self, programs: list[Program], now: float) -> None:
+    def _clean_up(self, programs: list[Program], now: float) -> None:
         table = ProcessTable.read()
         orphans = self._orphans(table)
         for program in programs:
@@ -173,17 +173,17 @@ class Programs:
             elsewhere = self._groups is not None and self._groups.is_populated(program.key)
             if program.ended_at is not None and not living and not elsewhere:
                 self._finish(program, now)
-        self._look_after_s = min(self._look_after_s * 1.5, _LOOK_AGAIN_AT_MOST_S)
+        self._check_after_s = min(self._check_after_s * 1.5, _CHECK_AGAIN_AT_MOST_S)
 
     def _next_moment(self, program: Program, now: float) -> float:
         if program.ended_at is not None or now >= program.kill_at(self.lease):
-            return now + self._look_after_s
-        return min(program.ask_at(self.lease), program.kill_at(self.lease))
+            return now + self._check_after_s
+        return min(program.term_at(self.lease), program.kill_at(self.lease))
 
-    def look_soon(self) -> None:
-        """A child has ended, perhaps the last of a tree; or the state of a program has changed."""
+    def check_soon(self) -> None:
+        """Check in the next turn: a child has ended, perhaps the last of a tree, or a program has changed its state."""
         self._due = 0.0
-        self._look_after_s = _LOOK_AGAIN_AFTER_S
+        self._check_after_s = _CHECK_AGAIN_AFTER_S
 
     def _orphans(self, table: ProcessTable) -> dict[str, list[ProcessEntry]]:
         """Adopted children of the supervisor, by the key that they are marked with."""
@@ -197,12 +197,12 @@ class Programs:
         return found
 
     def _main_ended(self, program: Program, code: int, status: int) -> bool:
-        self._settle(program)
+        self._read_exec_outcome(program)
         program.main_ended(code, status, boottime())
         return False
 
-    def _settle(self, program: Program) -> None:
-        """exec has succeeded, or told why it did not."""
+    def _read_exec_outcome(self, program: Program) -> None:
+        """exec has succeeded, or the descriptor holds the reason why not."""
         if program.outcome is None:
             return
         try:
@@ -214,7 +214,7 @@ class Programs:
         program.outcome = None
         if not program.failure:
             pid, start_time = program.identity
-            self._tell(
+            self._send(
                 {"event": "started", "key": program.key, "pid": pid, "start_time": start_time, "meta": program.meta}
             )
 
@@ -224,7 +224,7 @@ class Programs:
             self._loop.unwatch(fd)
 
     def _finish(self, program: Program, now: float) -> None:
-        """Nothing of the tree is alive: close its log, reap it, free its key, and only then say so."""
+        """Nothing of the tree is alive: close its log, reap it, free its key, and only then report it."""
         output = self._outputs.pop(program.key, None)
         if output is not None:
             if output.open:
@@ -235,14 +235,14 @@ class Programs:
         if self._groups:
             self._groups.remove(program.key)
         if program.on_disconnect == "stop":
-            self._announce()
+            self._publish_guard_state()
         if program.failure:
-            self._tell({"event": "spawn_failed", "key": program.key, "detail": program.failure, "meta": program.meta})
+            self._send({"event": "spawn_failed", "key": program.key, "detail": program.failure, "meta": program.meta})
         else:
-            self._tell(self.exits.record(program, now))
+            self._send(self.exits.record(program, now))
 
 
-def _settle_in(supervisor: int, group: int | None) -> None:
+def _prepare_child(supervisor: int, group: int | None) -> None:
     """In the child: die with the supervisor, and be in the group before anything can be forked."""
     if not die_with_parent(signal.SIGKILL, supervisor):
         os._exit(127)
@@ -250,4 +250,4 @@ def _settle_in(supervisor: int, group: int | None) -> None:
         try:
             os.write(group, b"0")
         except OSError:
-            pass  # then its tree is known as it is everywhere else
+            pass  # without the group its tree is known by parents, sessions and marks

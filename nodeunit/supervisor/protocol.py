@@ -1,12 +1,11 @@
-"""What supervisor and daemon say to each other: one JSON object a line, over a socket pair.
+"""The protocol between supervisor and daemon: one JSON object a line, over a socket pair.
 
 Times are seconds of CLOCK_BOOTTIME, a `start_time` is in clock ticks since boot (field 22 of `/proc/PID/stat`), a key
-is the deployment's id. `meta` belongs to the daemon: the supervisor gives it back as it came.
+is the deployment's id. `meta` belongs to the daemon: the supervisor returns it unchanged.
 
-The supervisor speaks first, with `hello`. A new daemon learns everything from it: nothing said to its predecessor
-matters any more, except that an exit is repeated until it is acknowledged. Unknown names are ignored on both sides, so
-that a daemon may be newer than its supervisor. What the daemon asks is checked here before anything is done about it.
-Standard library only.
+The supervisor begins with `hello`. A new daemon learns everything from it: nothing that was sent to its predecessor
+matters any more, except that an exit is repeated until it is acknowledged. Both sides ignore unknown names, so that a
+daemon may be newer than its supervisor. Requests are checked here before they are executed. Standard library only.
 """
 
 import json
@@ -17,7 +16,7 @@ from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 from nodeunit.process.environment import ADDRESS_MARK, DEPLOYMENT_MARK
 
 LONGEST_LINE = 4 * 1024 * 1024
-"""A line beyond this is dropped by the one who reads. A `hello` may be long: readers must not assume 64 KiB."""
+"""The reader drops a longer line. A `hello` may be long: readers must not assume 64 KiB."""
 
 OnDisconnect = Literal["keep", "stop"]
 Cause = Literal["exited", "stop", "lease", "shutdown"]
@@ -111,8 +110,8 @@ class Ready(TypedDict):
 
 
 class Alive(TypedDict):
-    """Nothing to say, but not stuck. The first one is a promise: a daemon that has said it and is then silent (no op of
-    any kind) for `daemon_silence_s` is killed and replaced, for frozen it would keep its unit from working for good."""
+    """The daemon is not stuck. The first one is a promise: a daemon that has sent it and is then silent (no op of any
+    kind) for `daemon_silence_s` is killed and replaced, because a frozen daemon would keep its unit from working."""
 
     op: Literal["alive"]
 
@@ -148,7 +147,7 @@ class Ack(TypedDict):
     id: int
 
 
-class Lease(TypedDict):
+class RenewLease(TypedDict):
     """The heartbeat was confirmed: programs with `on_disconnect = stop` may run until shortly before this moment,
     counted from when the heartbeat was *sent*. Always the last one counts; a moment in the past ends them now."""
 
@@ -162,7 +161,7 @@ class Leave(TypedDict):
     op: Literal["leave"]
 
 
-Op = Ready | Alive | Spawn | Stop | Ack | Lease | Leave
+Op = Ready | Alive | Spawn | Stop | Ack | RenewLease | Leave
 
 
 def encode(message: Event | Op) -> bytes:
@@ -171,7 +170,7 @@ def encode(message: Event | Op) -> bytes:
 
 
 class Decoder:
-    """Cuts a stream of bytes into objects. A line that is none is reported to `complain` and skipped."""
+    """Cuts a stream of bytes into objects. A line that is no object is reported to `complain` and skipped."""
 
     def __init__(self, complain: Callable[[str], None], longest_line: int = LONGEST_LINE) -> None:
         self._complain = complain

@@ -1,7 +1,7 @@
-"""What the supervisor itself has to say, on standard error, in the form of `nodeunit.log`.
+"""The supervisor's own log, on standard error, in the format of `nodeunit.log`.
 
-Not by `logging`, which is a third of the supervisor's memory, and not by a plain write: standard error may be a pipe
-whose reader is stuck, and no sentence is worth the programs. What cannot be written at once is dropped.
+`logging` would be a third of the supervisor's memory, and a plain write could block, because standard error may be a
+pipe whose reader is stuck. A line that cannot be written at once is dropped.
 """
 
 import os
@@ -10,26 +10,26 @@ import stat
 import time
 
 _STDERR = 2
-_SELDOM_S = 10.0
+_RATE_LIMIT_S = 10.0
 
 
-class OwnLog:
-    """Writes lines. Nothing raises, nothing waits."""
+class StderrLog:
+    """Writes lines. No method raises or waits."""
 
     def __init__(self, fd: int = _STDERR) -> None:
         self._fd = fd
         self._socket: socket.socket | None = None
-        self._quiet_until: dict[str, float] = {}
+        self._silent_until: dict[str, float] = {}
         try:
             mode = os.fstat(fd).st_mode
             if stat.S_ISSOCK(mode):
                 self._socket = socket.socket(fileno=os.dup(fd))
             elif not stat.S_ISREG(mode):
-                # A description of our own: O_NONBLOCK on the inherited one would also hit the daemon and the shell. Not
-                # for a plain file, where the position in it is shared with the daemon and must stay so.
+                # Opened anew, because O_NONBLOCK on the inherited description would also hit the daemon and the shell.
+                # A plain file is not opened anew: its position is shared with the daemon and must stay so.
                 self._fd = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         except OSError:
-            pass  # closed, or a terminal of another user: the inherited one has to do
+            pass  # closed, or a terminal of another user: use the inherited descriptor
 
     def info(self, text: str) -> None:
         self._write("INFO", text)
@@ -37,20 +37,20 @@ class OwnLog:
     def warning(self, text: str) -> None:
         self._write("WARNING", text)
 
-    def seldom(self, subject: str, text: str) -> None:
-        """A warning that its cause could repeat a thousand times a second: at most one on a subject in ten seconds."""
+    def rate_limited(self, subject: str, text: str) -> None:
+        """A warning whose cause could repeat a thousand times a second: at most one on a subject in ten seconds."""
         now = time.monotonic()
-        if now >= self._quiet_until.get(subject, 0.0):
-            self._quiet_until[subject] = now + _SELDOM_S
+        if now >= self._silent_until.get(subject, 0.0):
+            self._silent_until[subject] = now + _RATE_LIMIT_S
             self._write("WARNING", text)
 
     def error(self, doing: str, error: BaseException) -> None:
-        """An error that should not be, with the place where it arose, and that is survived."""
+        """An unexpected error that the caller survives, with the place where it was raised."""
         place, trace = "", error.__traceback__
         while trace is not None:
             place = f" ({os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno})"
             trace = trace.tb_next
-        self.seldom(f"{doing}{place}", f"{doing} failed and goes on: {type(error).__name__}: {error}{place}")
+        self.rate_limited(f"{doing}{place}", f"{doing} failed and goes on: {type(error).__name__}: {error}{place}")
 
     def _write(self, level: str, text: str) -> None:
         now = time.time()

@@ -1,4 +1,4 @@
-"""Puts the parts together: what the daemon asks, what the system signals, what the daemon is told."""
+"""The supervisor: owns all parts, executes the daemon's requests and the signals of the system."""
 
 import os
 import signal
@@ -13,16 +13,16 @@ from nodeunit.process.process_table import ProcessTable, signal_exactly
 from nodeunit.supervisor import protocol
 from nodeunit.supervisor.bootstrap import SupervisorSettings
 from nodeunit.supervisor.child_processes import Reaper
-from nodeunit.supervisor.daemon_link import Link
-from nodeunit.supervisor.daemon_process import DaemonKeeper
-from nodeunit.supervisor.guard import Guard, Notice
-from nodeunit.supervisor.lease import Lease
+from nodeunit.supervisor.daemon_link import DaemonLink
+from nodeunit.supervisor.daemon_process import DaemonProcess
+from nodeunit.supervisor.guard import Guard, GuardState
+from nodeunit.supervisor.lease import LeaseDeadline
 from nodeunit.supervisor.logs import Logs
 from nodeunit.supervisor.loop import Loop
 from nodeunit.supervisor.programs import Programs
 from nodeunit.supervisor.protocol import Event
-from nodeunit.supervisor.shutdown import Ending
-from nodeunit.supervisor.stderr_log import OwnLog
+from nodeunit.supervisor.shutdown import Shutdown
+from nodeunit.supervisor.stderr_log import StderrLog
 
 _LEFTOVERS_WITHIN_S = 5.0
 
@@ -31,22 +31,22 @@ class Supervisor:
     """One unit's supervisor. `run` returns its exit code."""
 
     def __init__(
-        self, settings: SupervisorSettings, settings_fd: int, limits: tuple[int, int], own_log: OwnLog
+        self, settings: SupervisorSettings, settings_fd: int, limits: tuple[int, int], stderr_log: StderrLog
     ) -> None:
         self._settings = settings
-        self._own_log = own_log
+        self._log = stderr_log
         with open("/proc/sys/kernel/random/uuid", encoding="ascii") as fresh:
             self._id = fresh.read().strip()
-        # Whoever started us by exec may have had children; those are none of our business.
+        # The process that became the supervisor by exec may have had children; they are left alone.
         self._inherited = {child.pid for child in ProcessTable.read().children(os.getpid())}
         self._leftovers: list[Leftover] = []
-        self._link: Link | None = None
-        self._loop = Loop(own_log)
+        self._link: DaemonLink | None = None
+        self._loop = Loop(stderr_log)
         self._reaper = Reaper()
         self._groups = self._make_groups()
-        self._guard = Guard(settings.address, self._groups, self._reaper, own_log)
+        self._guard = Guard(settings.address, self._groups, self._reaper, stderr_log)
         self._logs = Logs(
-            os.path.join(settings.log_directory, settings.address[:8]), own_log, max_bytes=settings.log_max_bytes
+            os.path.join(settings.log_directory, settings.address[:8]), stderr_log, max_bytes=settings.log_max_bytes
         )
         self._programs = Programs(
             settings.address,
@@ -55,42 +55,42 @@ class Supervisor:
             self._logs,
             self._groups,
             limits,
-            self._tell,
-            self._announce,
+            self._send,
+            self._publish_guard_state,
         )
-        self._reaper.on_any = self._programs.look_soon
-        self._keeper = DaemonKeeper(
-            settings.daemon_argv, settings_fd, settings.daemon_silence_s, limits, own_log, self._connect
+        self._reaper.on_child_ended = self._programs.check_soon
+        self._daemon = DaemonProcess(
+            settings.daemon_argv, settings_fd, settings.daemon_silence_s, limits, stderr_log, self._connect
         )
-        self._ending = Ending(
+        self._shutdown = Shutdown(
             self._loop,
             self._programs,
-            self._keeper,
-            own_log,
+            self._daemon,
+            stderr_log,
             grace_s=settings.stop_grace_s,
             drain_timeout_s=settings.drain_timeout_s,
-            tell=self._tell,
-            hang_up=self._hang_up,
-            spared=lambda: self._inherited | {self._guard.pid or 0, self._logs.compressor or 0},
+            send=self._send,
+            close_link=self._close_link,
+            exempt=lambda: self._inherited | {self._guard.pid or 0, self._logs.compressor or 0},
         )
 
     def run(self) -> int:
         self._end_leftovers()
         for signum in (signal.SIGTERM, signal.SIGINT):
-            self._loop.on_signal(signum, lambda: self._ending.asked(boottime()))
+            self._loop.on_signal(signum, lambda: self._shutdown.request(boottime()))
         self._loop.on_signal(signal.SIGHUP, self._replace_daemon)
         self._loop.on_signal(signal.SIGCHLD, self._reaper.child_ended)
-        # The order matters: what the daemon has said, then what is due, and only then what has ended. So a program
-        # that the guard killed while this process was frozen is known to have ended with the lease.
+        # The order matters: first the daemon's requests, then what is due, and only then what has ended. So a program
+        # that the guard killed while this process was frozen is reported as ended with the lease.
         self._loop.every_turn("guard", self._guard.tick)
         self._loop.every_turn("requests", lambda now: self._link.tick(now) if self._link else None)
         self._loop.every_turn("programs", self._programs.tick)
         self._loop.every_turn("reaping", self._reaper.tick)
         self._loop.every_turn("compression", self._compress)
-        self._loop.every_turn("daemon", self._keeper.tick)
-        self._loop.every_turn("ending", self._ending.tick)
+        self._loop.every_turn("daemon", self._daemon.tick)
+        self._loop.every_turn("ending", self._shutdown.tick)
         exit_code = self._loop.run()
-        self._guard.dismiss()
+        self._guard.stop()
         if self._groups:
             self._groups.remove()
         return exit_code
@@ -101,15 +101,15 @@ class Supervisor:
         try:
             groups = ControlGroups.create(self._settings.address, _LEFTOVERS_WITHIN_S)
         except OSError as error:
-            self._own_log.info(f"programs run without control groups: {error.strerror}")
+            self._log.info(f"programs run without control groups: {error.strerror}")
             return None
-        self._own_log.info(f"programs run in control groups below {groups}")
+        self._log.info(f"programs run in control groups below {groups}")
         return groups
 
     def _end_leftovers(self) -> None:
         self._leftovers = end_leftovers(self._settings.address, _LEFTOVERS_WITHIN_S)
         for leftover in self._leftovers:
-            self._own_log.warning(f"process {leftover.entry.pid} is left over from {leftover.key} and cannot be ended")
+            self._log.warning(f"process {leftover.entry.pid} is left over from {leftover.key} and cannot be ended")
 
     def _compress(self, now: float) -> None:
         pid = self._logs.compress_next()
@@ -122,20 +122,20 @@ class Supervisor:
             self._reaper.expect(pid, ended)
 
     def _connect(self, outcome: int, end: socket.socket) -> None:
-        """A daemon was started; `outcome` tells how its exec went."""
-        pid = self._keeper.pid
+        """A daemon was started; the outcome of its exec is read from `outcome`."""
+        pid = self._daemon.pid
         assert pid is not None
 
-        def settle(_: int) -> None:
+        def read_exec_outcome(_: int) -> None:
             if failure := os.read(outcome, 4096):
-                self._own_log.warning(f"daemon: {failure.decode(errors='replace')}")
+                self._log.warning(f"daemon: {failure.decode(errors='replace')}")
             self._loop.unwatch(outcome)
             os.close(outcome)
 
-        self._loop.watch(outcome, "exec of the daemon", settle)
+        self._loop.watch(outcome, "exec of the daemon", read_exec_outcome)
         self._reaper.expect(pid, self._daemon_ended)
-        self._link = Link(end, self._loop, self._own_log, self._obey)
-        self._tell(
+        self._link = DaemonLink(end, self._loop, self._log, self._execute)
+        self._send(
             {
                 "event": "hello",
                 "supervisor": self._id,
@@ -143,7 +143,7 @@ class Supervisor:
                 "programs": self._programs.describe(),
                 "exits": self._programs.exits.waiting(),
                 "lease_expires": self._programs.lease.expires,
-                "draining": self._ending.draining,
+                "draining": self._shutdown.draining,
             }
         )
 
@@ -151,35 +151,35 @@ class Supervisor:
         if self._link is not None:
             self._link.finish()
             self._link = None
-        ended = self._keeper.ended(status if code == os.CLD_EXITED else -status, boottime())
-        self._ending.daemon_ended(ended, boottime())
+        ended = self._daemon.ended(status if code == os.CLD_EXITED else -status, boottime())
+        self._shutdown.daemon_ended(ended, boottime())
         return True
 
-    def _hang_up(self) -> None:
+    def _close_link(self) -> None:
         if self._link is not None:
             self._link.close()
             self._link = None
 
     def _replace_daemon(self) -> None:
-        self._own_log.info("replacing the daemon")
-        self._tell({"event": "replace"})
-        self._keeper.to_be_replaced(boottime())
+        self._log.info("replacing the daemon")
+        self._send({"event": "replace"})
+        self._daemon.begin_replacement(boottime())
 
-    def _tell(self, event: Event) -> None:
+    def _send(self, event: Event) -> None:
         if self._link is not None:
             self._link.send(event)
 
-    def _announce(self) -> None:
-        self._guard.post(Notice(self._programs.lease.expires, self._programs.bound()))
+    def _publish_guard_state(self) -> None:
+        self._guard.publish(GuardState(self._programs.lease.expires, self._programs.guarded()))
 
-    def _obey(self, op: Mapping[str, Any]) -> None:
-        """One request of the daemon. What makes no sense is said once, and ignored."""
+    def _execute(self, op: Mapping[str, Any]) -> None:
+        """Execute one request of the daemon. A request that makes no sense is logged, rate-limited, and ignored."""
         name, now = op.get("op"), boottime()
-        self._keeper.heard(alive=name == "alive")
+        self._daemon.heard(alive=name == "alive")
         try:
             match name:
                 case "lease":
-                    self._programs.renew(Lease.until(protocol.seconds_of(op, "expires_boottime"), now))
+                    self._programs.renew(LeaseDeadline.until(protocol.seconds_of(op, "expires_boottime"), now))
                 case "spawn":
                     self._spawn(op, now)
                 case "stop":
@@ -188,19 +188,19 @@ class Supervisor:
                 case "ack":
                     self._programs.exits.acknowledge(op.get("id"))
                 case "ready":
-                    self._own_log.info(f"daemon {self._keeper.pid} is ready")
-                    self._keeper.is_ready()
+                    self._log.info(f"daemon {self._daemon.pid} is ready")
+                    self._daemon.mark_ready()
                 case "leave":
-                    self._keeper.is_leaving()
+                    self._daemon.mark_leaving()
                 case "alive":
                     pass
                 case _:
-                    self._own_log.seldom("op", f"the daemon asks for what is unknown here: {name!r:.60}")
+                    self._log.rate_limited("op", f"the daemon sent an unknown op: {name!r:.60}")
         except ValueError as error:
-            self._own_log.seldom("request", f"the daemon's request {name!r:.60} is refused: {error}")
+            self._log.rate_limited("request", f"the daemon's request {name!r:.60} is refused: {error}")
 
     def _spawn(self, op: Mapping[str, Any], now: float) -> None:
-        """Start a program, or tell why not."""
+        """Start a program, or report why not."""
         key = protocol.key_of(op)
         try:
             request = protocol.spawn_of(op, self._settings.address)
@@ -210,10 +210,10 @@ class Supervisor:
         except (ValueError, OSError) as error:
             refusal = (error.strerror if isinstance(error, OSError) else None) or str(error)
         if refusal:
-            self._tell({"event": "spawn_failed", "key": key, "detail": refusal, "meta": protocol.meta_of(op)})
+            self._send({"event": "spawn_failed", "key": key, "detail": refusal, "meta": protocol.meta_of(op)})
 
     def _refusal(self, request: protocol.SpawnRequest, now: float) -> str:
-        if self._ending.refuses_programs:
+        if self._shutdown.refuses_programs:
             return "the supervisor is ending"
         for leftover in self._leftovers:
             if leftover.key == request.key and signal_exactly(*leftover.entry.identity, signal.SIGKILL):

@@ -120,7 +120,7 @@ class SupervisedUnit:
 
     def __init__(self, directory: Path, *, before: str = "", **settings: Any) -> None:
         self.log_directory = directory / "logs"
-        self.own_log = directory / "supervisor.stderr"
+        self.log = directory / "supervisor.stderr"
         control = directory / f"control-{time.monotonic_ns()}"
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(control))
@@ -136,14 +136,14 @@ class SupervisedUnit:
         code = f"{before}\nfrom nodeunit.supervisor.bootstrap import exec_supervisor as run\n"
         code += f"run({supervisor | settings!r}, {{'password': {PASSWORD!r}}})"
         environment = {"PATH": os.environ["PATH"], "HOME": "/", "SECRET": PASSWORD, "PYTHONPATH": str(CHECKOUT)}
-        with self.own_log.open("ab") as own_log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", code],
                 cwd=CHECKOUT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                stdout=own_log,
-                stderr=own_log,
+                stdout=log,
+                stderr=log,
             )
 
     @property
@@ -165,7 +165,7 @@ class SupervisedUnit:
 
     def said(self) -> str:
         """What the supervisor has written on standard error."""
-        return self.own_log.read_text()
+        return self.log.read_text()
 
     def log_of(self, number: int = 1, generation: str = "") -> Path:
         return self.log_directory / ADDRESS[:8] / f"{key(number)}.log{generation}"

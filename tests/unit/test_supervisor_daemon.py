@@ -108,7 +108,7 @@ def test_garbage_is_survived_and_said(unit: SupervisedUnit, daemon: Daemon) -> N
     assert daemon.expect("exited")["exit_code"] == 0
     assert "cannot be read" in unit.said()
     assert "key is no identifier" in unit.said()
-    assert "unknown here: None" in unit.said()
+    assert "unknown op: None" in unit.said()
     assert "Traceback" not in unit.said()
     assert "ERROR" not in unit.said()
     assert len(unit.said()) < 3000
@@ -200,7 +200,7 @@ def test_a_daemon_that_promised_to_be_heard_and_is_stuck_is_replaced(tmp_path: P
         _, hello = unit.next_daemon()
         assert not is_alive(daemon.pid)
         assert hello["programs"][0]["pid"] == started["pid"]
-        assert "has said nothing for 0.6 s" in unit.said()
+        assert "has sent nothing for 0.6 s" in unit.said()
 
 
 def test_a_daemon_that_promised_nothing_may_be_silent(tmp_path: Path) -> None:

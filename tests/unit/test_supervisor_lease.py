@@ -1,64 +1,68 @@
-"""The arithmetic of the deadline, the timer that keeps it, and the board that the guard reads it from."""
+"""The arithmetic of the deadline, the timer that keeps it, and the shared memory that the guard reads it from."""
 
 import select
 
 import pytest
 
 from nodeunit.clock import boottime
-from nodeunit.supervisor.guard import Board, Bound, Notice
-from nodeunit.supervisor.lease import MARGIN_S, Lease
+from nodeunit.supervisor.guard import GuardedProgram, GuardState, SharedGuardState
+from nodeunit.supervisor.lease import MARGIN_S, LeaseDeadline
 from nodeunit.supervisor.linux import BootTimer
 
 
 def test_without_a_lease_nothing_is_allowed() -> None:
-    assert not Lease().allows(0.0)
+    assert not LeaseDeadline().allows(0.0)
 
 
 def test_the_end_comes_before_the_lease_expires() -> None:
-    lease = Lease.until(110.0, now=100.0)
+    lease = LeaseDeadline.until(110.0, now=100.0)
 
-    assert lease.end_at == 110.0 - MARGIN_S
+    assert lease.kill_at == 110.0 - MARGIN_S
     assert lease.allows(109.0)
     assert not lease.allows(110.0 - MARGIN_S)
 
 
 def test_a_short_grace_period_is_granted_in_full() -> None:
-    assert Lease.until(110.0, now=100.0).ask_at(1.0) == 110.0 - MARGIN_S - 1.0
+    assert LeaseDeadline.until(110.0, now=100.0).term_at(1.0) == 110.0 - MARGIN_S - 1.0
 
 
 def test_a_long_grace_period_is_cut_so_that_a_late_heartbeat_stops_nothing() -> None:
-    assert Lease.until(110.0, now=100.0).ask_at(60.0) == 100.0 + 9.5 * 0.75
+    assert LeaseDeadline.until(110.0, now=100.0).term_at(60.0) == 100.0 + 9.5 * 0.75
 
 
 def test_a_lease_too_short_for_any_grace_ends_without_asking_before() -> None:
-    lease = Lease.until(100.4, now=100.0)
+    lease = LeaseDeadline.until(100.4, now=100.0)
 
-    assert lease.ask_at(10.0) == lease.end_at < 100.0
+    assert lease.term_at(10.0) == lease.kill_at < 100.0
 
 
 @pytest.mark.parametrize("expires", [float("inf"), float("nan"), 1e9])
 def test_a_lease_that_cannot_be_meant_is_refused(expires: float) -> None:
     with pytest.raises(ValueError, match="not credible"):
-        Lease.until(expires, now=100.0)
+        LeaseDeadline.until(expires, now=100.0)
 
 
-def test_the_board_shows_the_last_notice() -> None:
-    board = Board()
-    assert board.read() == Notice(0.0, ())
+def test_the_guard_reads_the_state_that_was_written_last() -> None:
+    shared = SharedGuardState()
+    assert shared.read() == GuardState(0.0, ())
 
-    for notice in (Notice(5.5, (Bound(1, 2, "k-1"), Bound(0, 0, "k-2"))), Notice(7.25, ()), Notice(8.0, ())):
-        board.post(notice)
-        assert board.read() == notice
+    for state in (
+        GuardState(5.5, (GuardedProgram(1, 2, "k-1"), GuardedProgram(0, 0, "k-2"))),
+        GuardState(7.25, ()),
+        GuardState(8.0, ()),
+    ):
+        shared.write(state)
+        assert shared.read() == state
 
 
-def test_more_programs_than_the_board_holds_are_refused_and_leave_it_as_it_was() -> None:
-    board = Board()
-    board.post(Notice(1.0, ()))
+def test_more_programs_than_the_shared_memory_holds_are_refused_and_leave_it_as_it_was() -> None:
+    shared = SharedGuardState()
+    shared.write(GuardState(1.0, ()))
 
     with pytest.raises(ValueError, match="more than the guard can watch"):
-        board.post(Notice(2.0, tuple(Bound(number, number, "k" * 100) for number in range(20_000))))
+        shared.write(GuardState(2.0, tuple(GuardedProgram(number, number, "k" * 100) for number in range(20_000))))
 
-    assert board.read() == Notice(1.0, ())
+    assert shared.read() == GuardState(1.0, ())
 
 
 def test_the_timer_fires_at_its_moment_at_once_when_that_is_past_and_not_when_disarmed() -> None:
