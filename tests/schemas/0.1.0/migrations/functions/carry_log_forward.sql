@@ -1,0 +1,186 @@
+-- The first half of archiving, in one transaction with drop_archived_events: for each stream that goes on one event that
+-- stands for all those before p_before, and LogArchived, which names the file. A carried event takes the place of the
+-- last one it stands for: its version, position and transaction; only recorded_at is p_before. So whoever reads what
+-- remains, in the order of versions, positions or commits, from the beginning or from a checkpoint, comes out with the
+-- same state. Raises NU008 when what lies before p_before is not what the file was written of.
+--
+-- Streams end, and nothing of them is carried, with the deletion of the deployment or the end of the unit's epoch.
+
+create or replace function carry_log_forward(
+    p_before timestamptz, p_file text, p_sha256 text, p_events bigint, p_digest bigint
+) returns bigint
+language plpgsql security definer set search_path from current set timezone = 'UTC' as $$
+declare
+    v_chunk regclass;
+    v_found record;
+    v_last event;
+    v_carried bigint := 0;
+    v_more bigint;
+begin
+    perform pg_advisory_xact_lock(hashtextextended('nodeunit archive', 0));
+    -- Whoever is still writing there is waited for, and then found by the digest.
+    for v_chunk in select c.chunk from chunks_before('event', p_before) c loop
+        execute format('lock table %s in share row exclusive mode', v_chunk);
+    end loop;
+    select * into v_found from events_before(p_before);
+    if (v_found.events, v_found.digest) is distinct from (p_events, p_digest) then
+        raise exception 'the log before % has % events and not the % that were written to %',
+            p_before, v_found.events, p_events, p_file
+            using errcode = 'NU008', hint = 'archive it again, to another file';
+    end if;
+    perform from event e
+    where e.recorded_at < p_before and e.stream_id !~ '^(deployment|assignment|unit|decision)-' and e.stream_id <> 'log';
+    if found then
+        raise exception 'the log before % has streams that this version cannot carry forward', p_before
+            using errcode = 'NU008', hint = 'upgrade nodeunit';
+    end if;
+
+    insert into event
+        (position, recorded_at, transaction_id, stream_id, stream_version, type, deployment_id, unit_address, data)
+    overriding system value
+    select l.position, p_before, l.transaction_id, l.stream_id, l.stream_version, c.type, l.deployment_id,
+           l.unit_address, c.data
+    from (
+        select s.stream_id, 'DeploymentCarried' as type, s.data from deployments_archived(p_before) s
+        union all
+        select s.stream_id, 'AssignmentCarried', s.data from assignments_archived(p_before) s
+        union all
+        select s.stream_id, 'UnitCarried', s.data from units_archived(p_before) s
+        union all
+        select s.stream_id, 'DecisionsCarried', '{}' from decisions_archived(p_before) s
+    ) c
+    cross join lateral (
+        select e.* from event e
+        where e.stream_id = c.stream_id and e.recorded_at < p_before
+        order by e.stream_version desc
+        limit 1
+    ) l;
+    get diagnostics v_carried = row_count;
+
+    perform from event c
+    where c.recorded_at = p_before and c.type like '%Carried'
+      and exists (
+          select from event e
+          where e.stream_id = c.stream_id and e.stream_version < c.stream_version and e.recorded_at >= p_before
+      );
+    if found then
+        raise exception 'a stream goes back over %', p_before
+            using errcode = 'NU008', hint = 'a clock was set back: choose another moment';
+    end if;
+
+    select * into v_last from event where stream_id = 'log' order by stream_version desc limit 1;
+    insert into event (stream_id, stream_version, type, data)
+    values ('log', coalesce(v_last.stream_version, 0) + 1, 'LogArchived', jsonb_build_object(
+        'file', p_file, 'sha256', p_sha256, 'before', p_before, 'events', p_events,
+        'first_position', v_found.first_position, 'last_position', v_found.last_position,
+        'digest', p_digest, 'carried', v_carried,
+        'earlier', coalesce(v_last.data -> 'earlier', '[]') || case when v_last.data is null then '[]' else
+            jsonb_build_array(v_last.data - array['digest', 'carried', 'earlier']) end
+    ));
+    return v_carried;
+end
+$$;
+
+-- What should run, as the events before p_before tell it.
+create or replace function deployments_archived(p_before timestamptz) returns table (stream_id text, data jsonb)
+language sql stable set search_path from current set timezone = 'UTC'
+begin atomic
+    select e.stream_id,
+           (array_agg(e.data - 'changed' order by e.stream_version desc)
+               filter (where e.type in ('DeploymentCreated', 'DeploymentChanged', 'DeploymentCarried')))[1]
+           || jsonb_build_object(
+               'enabled', (array_agg(e.type = 'DeploymentEnabled' or coalesce((e.data ->> 'enabled')::boolean, false)
+                   order by e.stream_version desc))[1],
+               'created_at', coalesce(
+                   min((e.data ->> 'created_at')::timestamptz) filter (where e.type = 'DeploymentCarried'),
+                   min(e.recorded_at))
+           )
+    from event e
+    where e.recorded_at < p_before and e.stream_id like 'deployment-%'
+    group by e.stream_id
+    having not bool_or(e.type = 'DeploymentDeleted');
+end;
+
+create or replace function assignments_archived(p_before timestamptz) returns table (stream_id text, data jsonb)
+language sql stable set search_path from current set timezone = 'UTC'
+begin atomic
+    select e.stream_id, jsonb_build_object(
+        'deployment_id', e.deployment_id,
+        'holder', deployment_address_of(e.type, e.data order by e.stream_version),
+        'since', max(case when e.type = 'AssignmentCarried' then (e.data ->> 'since')::timestamptz else e.recorded_at end)
+    )
+    from event e
+    where e.recorded_at < p_before and e.stream_id like 'assignment-%'
+      and not exists (
+          select from event d
+          where d.deployment_id = e.deployment_id and d.type = 'DeploymentDeleted' and d.recorded_at < p_before
+      )
+    group by e.stream_id, e.deployment_id;
+end;
+
+-- Every unit that ever joined is carried for ever, as the table unit keeps it.
+create or replace function units_archived(p_before timestamptz) returns table (stream_id text, data jsonb)
+language sql stable set search_path from current set timezone = 'UTC'
+begin atomic
+    with told as (
+        select e.unit_address, e.deployment_id, e.position, e.type, e.data, e.recorded_at
+        from event e
+        where e.recorded_at < p_before and e.type in ('ProcessStarted', 'ProcessExited', 'ProcessParked')
+        union all
+        select e.unit_address, (p.data ->> 'deployment_id')::uuid, e.position, 'ProcessStarted', p.data,
+               (p.data ->> 'since')::timestamptz
+        from event e
+        cross join jsonb_array_elements(e.data -> 'programs') as p (data)
+        where e.recorded_at < p_before and e.type = 'UnitCarried'
+        union all
+        select e.unit_address, p.deployment_id::uuid, e.position, 'ProcessParked', null, null
+        from event e
+        cross join jsonb_array_elements_text(e.data -> 'parked') as p (deployment_id)
+        where e.recorded_at < p_before and e.type = 'UnitCarried'
+    ), program as (
+        select distinct on (t.unit_address, t.deployment_id) t.*
+        from told t
+        order by t.unit_address, t.deployment_id, t.position desc
+    ), holding as (
+        -- Who was lost says nothing of its programs; the next holder's claim does. Daemons are assigned to nobody.
+        select p.*
+        from program p
+        left join assignments_archived(p_before) a on a.stream_id = 'assignment-' || p.deployment_id
+        where coalesce(a.data ->> 'holder', p.unit_address) = p.unit_address
+          and exists (select from deployments_archived(p_before) d where d.stream_id = 'deployment-' || p.deployment_id)
+    ), programs as (
+        select p.unit_address,
+               coalesce(jsonb_agg(jsonb_build_object('since', p.recorded_at) || p.data order by p.deployment_id)
+                   filter (where p.type = 'ProcessStarted'), '[]') as running,
+               coalesce(jsonb_agg(p.deployment_id order by p.deployment_id)
+                   filter (where p.type = 'ProcessParked'), '[]') as parked
+        from holding p
+        group by p.unit_address
+    ), folded as (
+        select e.stream_id, e.unit_address, to_jsonb(unit_of(e order by e.stream_version)) as data
+        from event e
+        where e.recorded_at < p_before and e.stream_id like 'unit-%'
+        group by e.stream_id, e.unit_address
+    )
+    select f.stream_id, f.data || case
+        when f.data ->> 'membership' in ('left', 'lost') or p.unit_address is null
+            then jsonb_build_object('programs', '[]'::jsonb, 'parked', '[]'::jsonb)
+        else jsonb_build_object('programs', p.running, 'parked', p.parked)
+    end
+    from folded f
+    left join programs p on p.unit_address = f.unit_address;
+end;
+
+create or replace function decisions_archived(p_before timestamptz) returns table (stream_id text)
+language sql stable set search_path from current
+begin atomic
+    select s.stream_id
+    from (
+        select distinct e.stream_id from event e
+        where e.recorded_at < p_before and e.stream_id like 'decision-%'
+    ) s
+    where s.stream_id in (
+              select 'decision-' || l.address || '-' || l.epoch from lease l where l.epoch is not null
+          )
+       or exists (select from event e where e.stream_id = s.stream_id and e.recorded_at >= p_before);
+end;

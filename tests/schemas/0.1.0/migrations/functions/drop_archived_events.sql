@@ -1,0 +1,37 @@
+-- The second half of archiving: drops what the LogArchived event of this very transaction says is in a file. Whole chunks
+-- of a hypertable; rows of an ordinary table, which the append-only trigger lets go for this function alone.
+-- Raises NU005 without that event, NU008 when more or less is dropped than the file has.
+
+create or replace function drop_archived_events(p_sha256 text) returns bigint
+language plpgsql security definer set search_path from current as $$
+declare
+    v_archived jsonb := (
+        select e.data from event e
+        where e.stream_id = 'log' and e.type = 'LogArchived' and e.data ->> 'sha256' = p_sha256
+          and e.transaction_id = pg_current_xact_id()
+    );
+    v_before timestamptz := v_archived ->> 'before';
+    v_dropped bigint;
+begin
+    if v_archived is null then
+        raise exception 'events are append-only: no LogArchived event of this transaction names a file with the checksum %',
+            p_sha256 using errcode = 'NU005', hint = 'run: nodeunit archive';
+    end if;
+    if is_hypertable('event') then
+        -- Nobody could write there since they were counted: carry_log_forward has locked the chunks.
+        perform drop_chunks('event', older_than => v_before);
+        perform from event e where e.recorded_at < v_before;
+        v_dropped := case when found then -1 else (v_archived ->> 'events')::bigint end;
+    else
+        perform set_config('nodeunit.archived_before', v_before::text, true);
+        delete from event e where e.recorded_at < v_before;
+        get diagnostics v_dropped = row_count;
+        perform set_config('nodeunit.archived_before', '', true);
+    end if;
+    if v_dropped <> (v_archived ->> 'events')::bigint then
+        raise exception 'somebody wrote events before % while they were being archived', v_before
+            using errcode = 'NU008', hint = 'archive it again, to another file';
+    end if;
+    return v_dropped;
+end
+$$;

@@ -1,0 +1,94 @@
+-- One statement a heartbeat: it renews the lease, stores the samples, and answers what the unit must know.
+-- p_samples: [{"deployment_id", "claim_version", "cpu_percent", "memory_mb"}, ...], the programs measured.
+-- p_cpu_percent is null when the unit has not measured itself yet.
+--
+-- fenced    the epoch is not in force: stop deciding, join again
+-- expired   units whose lease has run out and whom nobody has declared lost yet
+-- waiting   rows that somebody could claim
+-- drain_s   seconds that an operator leaves for moving the rows away; null: nobody wants that
+-- wake_up   the number of the newest notification; a listener behind it for a whole heartbeat is deaf
+-- expires_s seconds until the next lease of another unit runs out, should that unit stay silent; null: there is none
+
+-- The answer has grown by a column, which only a new function can have.
+drop function if exists heartbeat(text, integer, interval, interval, double precision, double precision, jsonb);
+
+create or replace function heartbeat(
+    p_address text, p_epoch integer, p_lease_ttl interval, p_quiet_after interval,
+    p_cpu_percent double precision, p_memory_mb double precision, p_samples jsonb
+) returns table (
+    fenced boolean, expired text[], waiting boolean, drain_s double precision, wake_up bigint, expires_s double precision
+)
+language plpgsql security definer set search_path from current as $$
+declare
+    v_now timestamptz := clock_timestamp();
+    v_last timestamptz := (select max(l.renewed_at) from lease l);
+begin
+    -- A sample or a renewal lost in a crash of the server costs nothing: leases count anew after it.
+    perform set_config('synchronous_commit', 'off', true);
+
+    update lease l
+    set renewed_at = v_now, expires_at = v_now + p_lease_ttl, quiet_at = v_now + p_quiet_after,
+        cpu_percent = coalesce(p_cpu_percent, l.cpu_percent), memory_mb = coalesce(p_memory_mb, l.memory_mb)
+    where l.address = p_address and l.epoch = p_epoch;
+    if not found then
+        return query select true, '{}'::text[], false, null::double precision, 0::bigint, null::double precision;
+        return;
+    end if;
+
+    if v_now - v_last > p_lease_ttl / 2 then
+        update fleet set leases_count_from = v_now;
+    end if;
+
+    if p_cpu_percent is not null then
+        insert into usage (recorded_at, unit_address, cpu_percent, memory_mb)
+        values (v_now, p_address, p_cpu_percent, p_memory_mb);
+    end if;
+    if jsonb_array_length(p_samples) > 0 then
+        with sampled as (
+            select * from jsonb_to_recordset(p_samples) as s
+                (deployment_id uuid, claim_version integer, cpu_percent double precision, memory_mb double precision)
+        ), recorded as (
+            insert into usage (recorded_at, unit_address, deployment_id, cpu_percent, memory_mb)
+            select v_now, p_address, s.deployment_id, s.cpu_percent, s.memory_mb from sampled s
+        )
+        insert into current_usage as c (deployment_id, claim_version, cpu_percent, memory_mb, sampled_at)
+        select s.deployment_id, s.claim_version, s.cpu_percent, s.memory_mb, v_now from sampled s
+        join deployment d on d.id = s.deployment_id and d.type = 'deployment'
+        order by s.deployment_id
+        on conflict on constraint current_usage_pkey do update
+        set (claim_version, cpu_percent, memory_mb, sampled_at) =
+            (excluded.claim_version, excluded.cpu_percent, excluded.memory_mb, excluded.sampled_at)
+        where c.claim_version <= excluded.claim_version;
+    end if;
+
+    return query select
+        false,
+        array(select l.address from lease l where l.expires_at < v_now and lease_is_over(l) order by l.address),
+        -- In order, and by a count, for both are done by index. To find any row the planner would read the table from its
+        -- beginning, expecting to meet one soon; but new rows stand at the end, and in an idle fleet there is none.
+        (
+            select d.id from deployment d where d.enabled and d.type = 'deployment' and d.address = ''
+            order by d.updated_at, d.created_at, d.id limit 1
+        ) is not null or exists (
+            select from lease l
+            where l.epoch is null and (
+                select count(*) from deployment d
+                where d.address = l.address and d.address <> '' and d.enabled and d.type = 'deployment'
+            ) > 0
+        ),
+        (
+            select greatest(extract(epoch from u.drain_until - v_now), 0)::double precision
+            from unit u where u.address = p_address and u.drain_until is not null
+        ),
+        (select coalesce(max(w.number), 0) from wake_up w),
+        (
+            select extract(epoch from min(due.at) - v_now)::double precision
+            from (
+                select greatest(l.expires_at, f.leases_count_from + (l.expires_at - l.renewed_at)) as at
+                from lease l, fleet f
+                where l.epoch is not null and l.address <> p_address
+            ) due
+            where due.at > v_now
+        );
+end
+$$;

@@ -1,0 +1,60 @@
+-- Retention of usage samples: by the hour they stay, in usage_hourly, one by one they go. One transaction, which can be
+-- repeated at will. Whole chunks of a hypertable, whole hours of an ordinary table.
+-- Returns where the cut was made (null: nothing lies before it), how many samples went and how many rows stay of them.
+
+create or replace function usage_archivable_before(p_before timestamptz) returns timestamptz
+language plpgsql stable set search_path from current as $$
+declare
+    v_cut timestamptz := date_trunc('hour', least(p_before, clock_timestamp()), 'UTC');
+begin
+    if is_hypertable('usage') then
+        select max(c.ends_at) into v_cut from chunks_before('usage', v_cut) c;
+    end if;
+    return (select v_cut where exists (select from usage u where u.recorded_at < v_cut));
+end
+$$;
+
+create or replace function roll_up_usage(p_before timestamptz)
+returns table (cut timestamptz, samples bigint, hours bigint)
+language plpgsql security definer set search_path from current as $$
+#variable_conflict use_column
+declare
+    v_cut timestamptz := usage_archivable_before(p_before);
+    v_hypertable boolean := is_hypertable('usage');
+    v_chunk regclass;
+    v_samples bigint;
+    v_hours bigint;
+begin
+    -- So that no late sample is dropped uncounted; where rows are deleted, the same statement counts them.
+    for v_chunk in select c.chunk from chunks_before('usage', v_cut) c loop
+        execute format('lock table %s in share row exclusive mode', v_chunk);
+    end loop;
+    with deleted as (
+        delete from usage u where not v_hypertable and u.recorded_at < v_cut returning u.*
+    ), gone as (
+        select d.* from deleted d
+        union all
+        select u.* from usage u where v_hypertable and u.recorded_at < v_cut
+    ), rolled_up as (
+        insert into usage_hourly as h
+        select date_trunc('hour', g.recorded_at, 'UTC'), g.unit_address, g.deployment_id, count(*),
+               avg(g.cpu_percent), max(g.cpu_percent), avg(g.memory_mb), max(g.memory_mb)
+        from gone g
+        group by 1, 2, 3
+        on conflict on constraint usage_hourly_has_one_row_an_hour do update set
+            samples = h.samples + excluded.samples,
+            cpu_percent_avg = (h.cpu_percent_avg * h.samples + excluded.cpu_percent_avg * excluded.samples)
+                / (h.samples + excluded.samples),
+            cpu_percent_max = greatest(h.cpu_percent_max, excluded.cpu_percent_max),
+            memory_mb_avg = (h.memory_mb_avg * h.samples + excluded.memory_mb_avg * excluded.samples)
+                / (h.samples + excluded.samples),
+            memory_mb_max = greatest(h.memory_mb_max, excluded.memory_mb_max)
+        returning 1
+    )
+    select (select count(*) from gone), (select count(*) from rolled_up) into v_samples, v_hours;
+    if v_samples > 0 and v_hypertable then
+        perform drop_chunks('usage', older_than => v_cut);
+    end if;
+    return query select v_cut, v_samples, v_hours;
+end
+$$;

@@ -1,0 +1,100 @@
+-- What a claim round decides on, in one round trip: the units that are online, and the oldest candidates.
+-- p_refused are the name@version texts that the asking unit may not run.
+
+create or replace function round_inputs(p_refused text[], p_limit integer)
+returns table (units jsonb, candidates jsonb)
+-- PL/pgSQL keeps the plan for the session; PostgreSQL plans an SQL function anew with every call, which took most of it.
+language plpgsql stable security definer set search_path from current set plan_cache_mode = force_generic_plan as $$
+#variable_conflict use_column
+begin
+    return query
+    with online as (
+        select u.*, l.cpu_percent, l.memory_mb
+        from unit u
+        join lease l on l.address = u.address and l.epoch = u.epoch
+        where u.membership = 'present' and not u.cordoned and l.quiet_at > clock_timestamp()
+    ),
+    held as (
+        select d.address, count(*) as deployments
+        from deployment d
+        where d.enabled and d.type = 'deployment' and d.address <> ''
+        group by d.address
+    ),
+    -- Claimed, and not measured yet since.
+    pending as (
+        select d.address, d.package_name, d.package_version, count(*) as programs
+        from deployment d
+        where d.enabled and d.type = 'deployment' and d.address <> ''
+          and not exists (
+              select from current_usage c
+              where c.deployment_id = d.id and c.claim_version = d.address_version
+          )
+        group by d.address, d.package_name, d.package_version
+    ),
+    -- What the measured programs of the same package use.
+    typical as (
+        select p.package_name, p.package_version, avg(c.cpu_percent) as cpu_percent, avg(c.memory_mb) as memory_mb
+        from (select distinct package_name, package_version from pending) p
+        join deployment d using (package_name, package_version)
+        join current_usage c on c.deployment_id = d.id
+        group by p.package_name, p.package_version
+    ),
+    reserved as (
+        select p.address,
+               sum(p.programs * coalesce(t.cpu_percent, u.reserved_cpu_percent)) as cpu_percent,
+               sum(p.programs * coalesce(t.memory_mb, u.reserved_memory_mb)) as memory_mb
+        from pending p
+        join unit u on u.address = p.address
+        left join typical t using (package_name, package_version)
+        group by p.address
+    ),
+    candidate as (
+        (
+            -- By the index for each unit that is gone (`offset 0`): most of them left nothing behind.
+            select d.*, 0 as rank
+            from lease l
+            cross join lateral (
+                select h.* from deployment h where h.address = l.address and h.address <> '' offset 0
+            ) d
+            where l.epoch is null and d.enabled and d.type = 'deployment'
+              and d.package_name || '@' || d.package_version <> all (p_refused)
+            order by d.updated_at, d.created_at, d.id
+            limit p_limit
+        )
+        union all
+        (
+            select d.*, 1 as rank
+            from deployment d
+            where d.enabled and d.type = 'deployment' and d.address = ''
+              and d.package_name || '@' || d.package_version <> all (p_refused)
+            order by d.updated_at, d.created_at, d.id
+            limit p_limit
+        )
+        order by rank, updated_at, created_at, id
+        limit p_limit
+    )
+    select
+        coalesce((
+            select jsonb_agg(jsonb_build_object(
+                'address', o.address, 'policy', o.policy, 'cpu_weight', o.cpu_weight,
+                'memory_weight', o.memory_weight, 'trusted', o.trusted, 'custom_command', o.custom_command,
+                'deployment_count', coalesce(h.deployments, 0),
+                'measured', case when o.cpu_percent is not null then jsonb_build_object(
+                    'cpuPercent', o.cpu_percent, 'memoryMb', o.memory_mb) end,
+                'reserved', jsonb_build_object(
+                    'cpuPercent', coalesce(r.cpu_percent, 0), 'memoryMb', coalesce(r.memory_mb, 0))
+            ) order by o.address)
+            from online o
+            left join held h on h.address = o.address
+            left join reserved r on r.address = o.address
+        ), '[]'),
+        coalesce((
+            select jsonb_agg(jsonb_build_object(
+                'id', c.id, 'version', c.address_version, 'holder', c.address,
+                'package_name', c.package_name, 'package_version', c.package_version,
+                'has_command', c.command <> ''
+            ) order by c.rank, c.updated_at, c.created_at, c.id)
+            from candidate c
+        ), '[]');
+end
+$$;

@@ -1,0 +1,60 @@
+-- Who may do what; runs last, after every function exists. Units call functions and read; they write no table themselves.
+
+do $$
+declare
+    v_function regprocedure;
+    v_view regclass;
+begin
+    for v_function in
+        select p.oid::regprocedure
+        from pg_proc p
+        where p.pronamespace = current_schema()::regnamespace and p.prokind = 'f'
+          and pg_get_userbyid(p.proowner) = current_user
+          and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
+    loop
+        execute format('revoke execute on function %s from public', v_function);
+    end loop;
+
+    if not exists (select from pg_roles where rolname = 'nodeunit_unit') then
+        return;
+    end if;
+
+    grant execute on function
+        join_unit, begin_draining, end_drain, leave_unit, declare_lost, heartbeat, round_inputs, claim_deployment,
+        release_deployment, append_decisions, ask_units, doubt_units, stream_version_now, wake
+    to nodeunit_unit;
+
+    -- Looking back, and asking who would claim a row.
+    grant execute on function
+        deployments_at, units_at, moment_of_position,
+        fold_deployment_address, deployment_address_folded, deployment_address_differences,
+        fold_unit, unit_folded, unit_differences
+    to nodeunit_unit, nodeunit_operator, nodeunit_reader;
+    grant execute on function round_inputs to nodeunit_operator, nodeunit_reader;
+
+    grant execute on function cordon_unit, uncordon_unit, drain_unit to nodeunit_operator;
+
+    grant select on
+        deployment, event, usage, unit, lease, fleet, current_usage, wake_up, assignment_order, membership_order,
+        schema_migration, usage_hourly
+    to nodeunit_unit, nodeunit_operator, nodeunit_reader;
+
+    -- What people ask in SQL. Views read with their owner's rights, functions over usage with the asker's.
+    for v_view in
+        select c.oid::regclass
+        from pg_class c
+        where c.relnamespace = current_schema()::regnamespace and c.relkind = 'v'
+          and pg_get_userbyid(c.relowner) = current_user
+          and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')
+    loop
+        execute format('grant select on %s to nodeunit_unit, nodeunit_operator, nodeunit_reader', v_view);
+    end loop;
+    grant execute on function usage_per_unit, usage_per_deployment, usage_at, fold_deployment_address
+    to nodeunit_unit, nodeunit_operator, nodeunit_reader;
+
+    grant insert (id, package_name, package_version, command, args, env, type, address, enabled, on_disconnect),
+        update (package_name, package_version, command, args, env, type, address, enabled, on_disconnect),
+        delete
+    on deployment to nodeunit_operator;
+end
+$$;

@@ -1,0 +1,76 @@
+-- deployment.address: who holds each deployment, folded from its assignment stream.
+-- The one fold function serves three readers: the transaction that appends, the rebuild, and the verification.
+
+alter table deployment add column if not exists address_version integer not null default 0;
+alter table deployment add column if not exists address_since timestamptz;
+
+comment on column deployment.address_version is 'The version of the assignment stream that address stands for; the fencing token.';
+
+create or replace function fold_deployment_address(p_address text, p_type text, p_data jsonb) returns text
+language sql immutable parallel safe
+return case p_type
+    when 'DeploymentClaimed' then p_data ->> 'claimant'
+    when 'DeploymentAssigned' then p_data ->> 'holder'
+    when 'DeploymentReleased' then ''
+    when 'AssignmentCarried' then p_data ->> 'holder'
+    else p_address
+end;
+
+create or replace aggregate deployment_address_of (type text, data jsonb) (
+    sfunc = fold_deployment_address, stype = text, initcond = ''
+);
+
+-- The fold of the whole log: one row for each deployment that was not deleted.
+create or replace function deployment_address_folded()
+returns table (deployment_id uuid, address text, address_version integer, address_since timestamptz)
+language sql stable parallel safe
+begin atomic
+    select e.deployment_id,
+           deployment_address_of(e.type, e.data order by e.stream_version),
+           max(e.stream_version),
+           max(case when e.type = 'AssignmentCarried' then (e.data ->> 'since')::timestamptz else e.recorded_at end)
+    from event e
+    where e.stream_id like 'assignment-%'
+      and not exists (
+          select from event d
+          where d.stream_id like 'deployment-%' and d.type = 'DeploymentDeleted' and d.deployment_id = e.deployment_id
+      )
+    group by e.deployment_id;
+end;
+
+-- Rows in which the live column and the fold differ. Empty, ever.
+create or replace function deployment_address_differences()
+returns table (key text, live text, folded text)
+language sql stable
+begin atomic
+    select coalesce(d.id, f.deployment_id)::text,
+           d.address || ' v' || d.address_version,
+           coalesce(f.address, '') || ' v' || coalesce(f.address_version, 0)
+    from deployment d
+    full join deployment_address_folded() f on f.deployment_id = d.id
+    where d.id is null
+       or (d.address, d.address_version) is distinct from (coalesce(f.address, ''), coalesce(f.address_version, 0));
+end;
+
+-- Brings the live columns to the fold. A row that moved on while the log was being folded is newer than the fold and stays.
+create or replace function deployment_address_rebuild() returns bigint
+language plpgsql as $$
+declare
+    v_mended bigint;
+begin
+    -- Else the triggers of deployment would take the mending for a hand that moves rows.
+    perform set_config('nodeunit.rebuilding', 'on', true);
+    update deployment d
+    set address = coalesce(f.address, ''),
+        address_version = coalesce(f.address_version, 0),
+        address_since = f.address_since
+    from deployment live
+    left join deployment_address_folded() f on f.deployment_id = live.id
+    where d.id = live.id
+      and (live.address, live.address_version) is distinct from
+          (coalesce(f.address, ''), coalesce(f.address_version, 0))
+      and (d.address, d.address_version) = (live.address, live.address_version);
+    get diagnostics v_mended = row_count;
+    return v_mended;
+end
+$$;

@@ -1,0 +1,116 @@
+-- unit: every unit that ever joined, as its membership stream tells it. Leases are not here: they are no events.
+
+create table if not exists unit (
+    address text not null,
+    name text not null default '',
+    host text not null default '',
+    membership text not null default 'present',
+    epoch integer not null default 0,
+    version integer not null default 0,
+    since timestamptz,
+    policy text not null default 'deployment_count',
+    cpu_weight double precision not null default 0.5,
+    memory_weight double precision not null default 0.5,
+    reserved_cpu_percent double precision not null default 0,
+    reserved_memory_mb double precision not null default 0,
+    trusted text not null default '',
+    custom_command boolean not null default false,
+    software text not null default '',
+    cordoned boolean not null default false,
+    drain_until timestamptz,
+
+    constraint unit_pkey primary key (address),
+    constraint unit_membership_is_known check (membership in ('present', 'draining', 'left', 'lost'))
+);
+
+comment on column unit.cordoned is 'An operator''s word, which outlives restarts: the unit claims nothing more.';
+comment on column unit.drain_until is 'Set while an operator wants its rows moved away; then their programs are killed.';
+comment on table unit is 'The units of the fleet; a projection of the unit-<address> streams.';
+
+create or replace function fold_unit(p_unit unit, p_event event) returns unit
+language plpgsql immutable parallel safe as $$
+begin
+    p_unit.address := p_event.unit_address;
+    p_unit.version := p_event.stream_version;
+    p_unit.since := p_event.recorded_at;
+    case p_event.type
+        when 'UnitJoined' then
+            p_unit.membership := 'present';
+            p_unit.cordoned := coalesce(p_unit.cordoned, false);
+            p_unit.epoch := p_event.stream_version;
+            p_unit.name := p_event.data ->> 'name';
+            p_unit.host := p_event.data ->> 'host';
+            p_unit.policy := p_event.data ->> 'policy';
+            p_unit.cpu_weight := p_event.data ->> 'cpu_weight';
+            p_unit.memory_weight := p_event.data ->> 'memory_weight';
+            p_unit.reserved_cpu_percent := p_event.data ->> 'reserved_cpu_percent';
+            p_unit.reserved_memory_mb := p_event.data ->> 'reserved_memory_mb';
+            p_unit.trusted := p_event.data ->> 'trusted';
+            p_unit.custom_command := p_event.data ->> 'custom_command';
+            p_unit.software := p_event.data ->> 'version';
+        -- The whole row, as the archived events gave it, with its own version and since.
+        when 'UnitCarried' then p_unit := jsonb_populate_record(p_unit, p_event.data);
+        when 'UnitCordoned' then p_unit.cordoned := true;
+        when 'UnitUncordoned' then
+            p_unit.cordoned := false;
+            p_unit.drain_until := null;
+        when 'UnitDrainRequested' then
+            p_unit.cordoned := true;
+            p_unit.drain_until := p_event.data ->> 'until';
+        when 'UnitDrained' then p_unit.drain_until := null;
+        when 'UnitDraining' then p_unit.membership := 'draining';
+        when 'UnitLeft' then p_unit.membership := 'left';
+        when 'UnitLost' then p_unit.membership := 'lost';
+        else null;
+    end case;
+    return p_unit;
+end
+$$;
+
+create or replace aggregate unit_of (event) (sfunc = fold_unit, stype = unit);
+
+create or replace function unit_folded() returns setof unit
+language sql stable
+begin atomic
+    select (folded.u).*
+    from (
+        select unit_of(e order by e.stream_version) as u
+        from event e
+        where e.stream_id like 'unit-%'
+        group by e.unit_address
+    ) folded;
+end;
+
+create or replace function unit_differences()
+returns table (key text, live text, folded text)
+language sql stable
+begin atomic
+    select coalesce(u.address, f.address), u::text, f::text
+    from unit u
+    full join unit_folded() f on f.address = u.address
+    where u is distinct from f;
+end;
+
+create or replace function unit_rebuild() returns bigint
+language plpgsql as $$
+declare
+    v_removed bigint;
+    v_mended bigint;
+begin
+    -- Membership changes are rare: holding them off for the length of a fold costs nobody anything.
+    lock table membership_order in share row exclusive mode;
+    delete from unit u where not exists (select from unit_folded() f where f.address = u.address);
+    get diagnostics v_removed = row_count;
+    insert into unit as u select f.* from unit_folded() f
+    on conflict on constraint unit_pkey do update set
+        (name, host, membership, epoch, version, since, policy, cpu_weight, memory_weight,
+         reserved_cpu_percent, reserved_memory_mb, trusted, custom_command, software, cordoned, drain_until) =
+        (excluded.name, excluded.host, excluded.membership, excluded.epoch, excluded.version, excluded.since,
+         excluded.policy, excluded.cpu_weight, excluded.memory_weight, excluded.reserved_cpu_percent,
+         excluded.reserved_memory_mb, excluded.trusted, excluded.custom_command, excluded.software,
+         excluded.cordoned, excluded.drain_until)
+    where u is distinct from excluded;
+    get diagnostics v_mended = row_count;
+    return v_removed + v_mended;
+end
+$$;
