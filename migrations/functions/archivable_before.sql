@@ -1,36 +1,5 @@
 -- Where a log can be cut, and what lies before the cut.
 
--- The chunks of a hypertable that end by p_before; none where the table is an ordinary one.
-create or replace function chunks_before(p_table text, p_before timestamptz)
-returns table (chunk regclass, ends_at timestamptz)
-language plpgsql stable set search_path from current as $$
-begin
-    if to_regclass('timescaledb_information.chunks') is not null then
-        return query execute
-            'select format(''%I.%I'', c.chunk_schema, c.chunk_name)::regclass, c.range_end
-             from timescaledb_information.chunks c
-             where c.hypertable_schema = current_schema() and c.hypertable_name = $1 and c.range_end <= $2
-             order by c.range_end'
-        using p_table, p_before;
-    end if;
-end
-$$;
-
-create or replace function is_hypertable(p_table text) returns boolean
-language plpgsql stable set search_path from current as $$
-declare
-    v_is boolean := false;
-begin
-    if to_regclass('timescaledb_information.hypertables') is not null then
-        execute 'select exists (
-            select from timescaledb_information.hypertables h
-            where h.hypertable_schema = current_schema() and h.hypertable_name = $1
-        )' into v_is using p_table;
-    end if;
-    return v_is;
-end
-$$;
-
 -- The latest moment, p_before or earlier, at which the log can be cut: on a hypertable the end of a chunk, for chunks go
 -- as a whole; nothing before it is still being written; no transaction has events on both sides of it, and no stream
 -- goes back over it (a clock that was set back). Null when nothing lies before such a moment, or only what was carried.
@@ -70,17 +39,3 @@ begin
     return (select v_cut where exists (select from event e where e.recorded_at < v_cut and e.type not like '%Carried'));
 end
 $$;
-
--- What lies before a moment: how much, and a digest by which the file that was written of it can be told from any other.
-create or replace function events_before(p_before timestamptz)
-returns table (
-    events bigint, first_position bigint, last_position bigint,
-    first_recorded_at timestamptz, last_recorded_at timestamptz, digest bigint
-)
-language sql stable set search_path from current
-begin atomic
-    select count(*), min(e.position), max(e.position), min(e.recorded_at), max(e.recorded_at),
-           coalesce(bit_xor(hash_record_extended(e, 0)), 0)
-    from event e
-    where e.recorded_at < p_before;
-end;

@@ -1,35 +1,3 @@
--- What an operator asks of a unit. All raise NU007 for a unit that is not in the fleet.
-
--- Appends an operator's word to a unit's membership stream.
-create or replace function append_operators_word(p_address text, p_type text, p_data jsonb) returns void
-language plpgsql as $$
-begin
-    perform from lease where address = p_address and epoch is not null for update;
-    if not found then
-        raise exception 'no unit in the fleet has the address %', p_address
-            using errcode = 'NU007', hint = 'the addresses stand in table unit';
-    end if;
-    perform append_membership(
-        p_address, 'present', p_type, p_data || jsonb_build_object('by', session_user), gen_random_uuid()
-    );
-    perform wake('unit', p_address);
-end
-$$;
-
 create or replace function cordon_unit(p_address text) returns void
 language sql security definer set search_path from current
 as $$ select append_operators_word(p_address, 'UnitCordoned', '{}') $$;
-
--- Also ends a drain under way. The unit looks for rows at once.
-create or replace function uncordon_unit(p_address text) returns void
-language sql security definer set search_path from current
-as $$ select append_operators_word(p_address, 'UnitUncordoned', '{}') $$;
-
--- The unit gives its rows back one by one, and kills what is left when p_within has passed.
-create or replace function drain_unit(p_address text, p_within interval) returns void
-language sql security definer set search_path from current
-as $$
-    select append_operators_word(
-        p_address, 'UnitDrainRequested', jsonb_build_object('until', clock_timestamp() + p_within)
-    )
-$$;

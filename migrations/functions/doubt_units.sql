@@ -1,17 +1,6 @@
 -- Units that should have claimed a row and have not: they are asked for a heartbeat, and without one they take no part in
 -- rounds until they send one. Their lease and their rows stay with them.
 
--- Asks; returns the moment from which an answer counts.
-create or replace function ask_units(p_addresses text[]) returns timestamptz
-language plpgsql security definer set search_path from current as $$
-declare
-    v_now timestamptz := clock_timestamp();
-begin
-    perform wake('unit', array_to_string(p_addresses, ','));
-    return v_now;
-end
-$$;
-
 -- Leaves out who has not answered. Returns whether anybody has not. Raises NU001 (stale epoch).
 create or replace function doubt_units(p_by text, p_epoch integer, p_addresses text[], p_asked_at timestamptz)
 returns boolean

@@ -2,18 +2,6 @@
 -- repeated at will. Whole chunks of a hypertable, whole hours of an ordinary table.
 -- Returns where the cut was made (null: nothing lies before it), how many samples went and how many rows stay of them.
 
-create or replace function usage_archivable_before(p_before timestamptz) returns timestamptz
-language plpgsql stable set search_path from current as $$
-declare
-    v_cut timestamptz := date_trunc('hour', least(p_before, clock_timestamp()), 'UTC');
-begin
-    if is_hypertable('usage') then
-        select max(c.ends_at) into v_cut from chunks_before('usage', v_cut) c;
-    end if;
-    return (select v_cut where exists (select from usage u where u.recorded_at < v_cut));
-end
-$$;
-
 create or replace function roll_up_usage(p_before timestamptz)
 returns table (cut timestamptz, samples bigint, hours bigint)
 language plpgsql security definer set search_path from current as $$

@@ -1,0 +1,17 @@
+-- What an operator asks of a unit. All raise NU007 for a unit that is not in the fleet.
+
+-- Appends an operator's word to a unit's membership stream.
+create or replace function append_operators_word(p_address text, p_type text, p_data jsonb) returns void
+language plpgsql as $$
+begin
+    perform from lease where address = p_address and epoch is not null for update;
+    if not found then
+        raise exception 'no unit in the fleet has the address %', p_address
+            using errcode = 'NU007', hint = 'the addresses stand in table unit';
+    end if;
+    perform append_membership(
+        p_address, 'present', p_type, p_data || jsonb_build_object('by', session_user), gen_random_uuid()
+    );
+    perform wake('unit', p_address);
+end
+$$;

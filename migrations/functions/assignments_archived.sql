@@ -1,0 +1,16 @@
+create or replace function assignments_archived(p_before timestamptz) returns table (stream_id text, data jsonb)
+language sql stable set search_path from current set timezone = 'UTC'
+begin atomic
+    select e.stream_id, jsonb_build_object(
+        'deployment_id', e.deployment_id,
+        'holder', deployment_address_of(e.type, e.data order by e.stream_version),
+        'since', max(case when e.type = 'AssignmentCarried' then (e.data ->> 'since')::timestamptz else e.recorded_at end)
+    )
+    from event e
+    where e.recorded_at < p_before and e.stream_id like 'assignment-%'
+      and not exists (
+          select from event d
+          where d.deployment_id = e.deployment_id and d.type = 'DeploymentDeleted' and d.recorded_at < p_before
+      )
+    group by e.stream_id, e.deployment_id;
+end;

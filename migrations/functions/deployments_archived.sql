@@ -1,0 +1,19 @@
+-- What should run, as the events before p_before tell it.
+create or replace function deployments_archived(p_before timestamptz) returns table (stream_id text, data jsonb)
+language sql stable set search_path from current set timezone = 'UTC'
+begin atomic
+    select e.stream_id,
+           (array_agg(e.data - 'changed' order by e.stream_version desc)
+               filter (where e.type in ('DeploymentCreated', 'DeploymentChanged', 'DeploymentCarried')))[1]
+           || jsonb_build_object(
+               'enabled', (array_agg(e.type = 'DeploymentEnabled' or coalesce((e.data ->> 'enabled')::boolean, false)
+                   order by e.stream_version desc))[1],
+               'created_at', coalesce(
+                   min((e.data ->> 'created_at')::timestamptz) filter (where e.type = 'DeploymentCarried'),
+                   min(e.recorded_at))
+           )
+    from event e
+    where e.recorded_at < p_before and e.stream_id like 'deployment-%'
+    group by e.stream_id
+    having not bool_or(e.type = 'DeploymentDeleted');
+end;

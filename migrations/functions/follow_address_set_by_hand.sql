@@ -1,0 +1,27 @@
+-- Follows an address that somebody set by hand: a release of what was held, an assignment of what is wanted.
+create or replace function follow_address_set_by_hand(p_id uuid, p_version integer, p_old text, p_new text) returns void
+language plpgsql as $$
+declare
+    v_appended boolean := true;
+begin
+    if p_new <> '' and not exists (select from lease where address = p_new) then
+        raise exception 'no unit ever joined under the address %', p_new
+            using errcode = 'NU004', constraint = 'deployment_address_is_of_a_known_unit',
+                  hint = 'look the address up in table unit, or leave it empty for any unit';
+    end if;
+    if p_old <> '' then
+        p_version := p_version + 1;
+        v_appended := append_assignment(p_id, p_version, '', 'DeploymentReleased', p_old,
+            jsonb_build_object('deployment_id', p_id, 'holder', p_old, 'reason', 'by_hand'), gen_random_uuid());
+    end if;
+    if v_appended and p_new <> '' then
+        p_version := p_version + 1;
+        v_appended := append_assignment(p_id, p_version, p_new, 'DeploymentAssigned', p_new,
+            jsonb_build_object('deployment_id', p_id, 'holder', p_new, 'by', session_user), gen_random_uuid());
+    end if;
+    if not v_appended then
+        raise exception 'deployment % was claimed or released at the same moment', p_id
+            using errcode = 'serialization_failure', hint = 'look at its address and try again';
+    end if;
+end
+$$;

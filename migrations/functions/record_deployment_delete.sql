@@ -1,0 +1,22 @@
+create or replace function record_deployment_delete() returns trigger
+language plpgsql security definer set search_path from current as $$
+begin
+    if not exists (select from old_row) then
+        return null;
+    end if;
+    perform append_assignment(o.id, o.address_version + 1, '', 'DeploymentReleased', o.address,
+        jsonb_build_object('deployment_id', o.id, 'holder', o.address, 'reason', 'deleted'), gen_random_uuid())
+    from old_row o where o.address <> '';
+    insert into event (stream_id, stream_version, type, deployment_id, data)
+    select 'deployment-' || o.id, o.revision + 1, 'DeploymentDeleted', o.id, jsonb_build_object('by', session_user)
+    from old_row o;
+    -- In the order in which heartbeats take them, several as well.
+    perform from current_usage c join old_row o on o.id = c.deployment_id order by c.deployment_id for update of c;
+    delete from current_usage c using old_row o where c.deployment_id = o.id;
+    perform wake('deployment', '*');
+    return null;
+end
+$$;
+
+create or replace trigger deployment_delete_is_recorded after delete on deployment
+    referencing old table as old_row for each statement execute function record_deployment_delete();

@@ -1,0 +1,43 @@
+-- People write deployments in plain SQL; these triggers turn what they do into events, one notification a statement.
+-- The values of env stay out of the log: they may be secrets.
+
+create or replace function record_deployment_update() returns trigger
+language plpgsql security definer set search_path from current as $$
+declare
+    v_told bigint;
+    v_moved bigint := 0;
+begin
+    insert into event (stream_id, stream_version, type, deployment_id, data)
+    select 'deployment-' || n.id,
+           case when c.type = 'DeploymentChanged' then o.revision + 1 else n.revision end,
+           c.type, n.id, c.data
+    from old_row o
+    join new_row n using (id)
+    cross join lateral (
+        select 'DeploymentChanged' as type,
+               describe_deployment(n) || jsonb_build_object('changed', changed_fields(o, n)) as data
+        where cardinality(changed_fields(o, n)) > 0
+        union all
+        select case when n.enabled then 'DeploymentEnabled' else 'DeploymentDisabled' end,
+               jsonb_build_object('by', session_user)
+        where n.enabled <> o.enabled
+    ) c
+    where n.revision > o.revision;
+    get diagnostics v_told = row_count;
+
+    -- The projection moves address together with its version; a hand moves the address alone.
+    if current_setting('nodeunit.rebuilding', true) is distinct from 'on' then
+        perform follow_address_set_by_hand(n.id, o.address_version, o.address, n.address)
+        from old_row o join new_row n using (id)
+        where n.address <> o.address and n.address_version = o.address_version;
+        get diagnostics v_moved = row_count;
+    end if;
+    if v_told + v_moved > 0 then
+        perform wake('deployment', '*');
+    end if;
+    return null;
+end
+$$;
+
+create or replace trigger deployment_update_is_recorded after update on deployment
+    referencing old table as old_row new table as new_row for each statement execute function record_deployment_update();

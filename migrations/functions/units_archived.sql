@@ -1,0 +1,52 @@
+-- Every unit that ever joined is carried for ever, as the table unit keeps it.
+create or replace function units_archived(p_before timestamptz) returns table (stream_id text, data jsonb)
+language sql stable set search_path from current set timezone = 'UTC'
+begin atomic
+    with told as (
+        select e.unit_address, e.deployment_id, e.position, e.type, e.data, e.recorded_at
+        from event e
+        where e.recorded_at < p_before and e.type in ('ProcessStarted', 'ProcessExited', 'ProcessParked')
+        union all
+        select e.unit_address, (p.data ->> 'deployment_id')::uuid, e.position, 'ProcessStarted', p.data,
+               (p.data ->> 'since')::timestamptz
+        from event e
+        cross join jsonb_array_elements(e.data -> 'programs') as p (data)
+        where e.recorded_at < p_before and e.type = 'UnitCarried'
+        union all
+        select e.unit_address, p.deployment_id::uuid, e.position, 'ProcessParked', null, null
+        from event e
+        cross join jsonb_array_elements_text(e.data -> 'parked') as p (deployment_id)
+        where e.recorded_at < p_before and e.type = 'UnitCarried'
+    ), program as (
+        select distinct on (t.unit_address, t.deployment_id) t.*
+        from told t
+        order by t.unit_address, t.deployment_id, t.position desc
+    ), holding as (
+        -- Who was lost says nothing of its programs; the next holder's claim does. Daemons are assigned to nobody.
+        select p.*
+        from program p
+        left join assignments_archived(p_before) a on a.stream_id = 'assignment-' || p.deployment_id
+        where coalesce(a.data ->> 'holder', p.unit_address) = p.unit_address
+          and exists (select from deployments_archived(p_before) d where d.stream_id = 'deployment-' || p.deployment_id)
+    ), programs as (
+        select p.unit_address,
+               coalesce(jsonb_agg(jsonb_build_object('since', p.recorded_at) || p.data order by p.deployment_id)
+                   filter (where p.type = 'ProcessStarted'), '[]') as running,
+               coalesce(jsonb_agg(p.deployment_id order by p.deployment_id)
+                   filter (where p.type = 'ProcessParked'), '[]') as parked
+        from holding p
+        group by p.unit_address
+    ), folded as (
+        select e.stream_id, e.unit_address, to_jsonb(unit_of(e order by e.stream_version)) as data
+        from event e
+        where e.recorded_at < p_before and e.stream_id like 'unit-%'
+        group by e.stream_id, e.unit_address
+    )
+    select f.stream_id, f.data || case
+        when f.data ->> 'membership' in ('left', 'lost') or p.unit_address is null
+            then jsonb_build_object('programs', '[]'::jsonb, 'parked', '[]'::jsonb)
+        else jsonb_build_object('programs', p.running, 'parked', p.parked)
+    end
+    from folded f
+    left join programs p on p.unit_address = f.unit_address;
+end;
