@@ -4,7 +4,6 @@ import asyncio
 import os
 import shlex
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ from nodeunit.cli.report import require_invariants
 from nodeunit.demo.children import LiveChildren
 from nodeunit.demo.embedded import ChosenDatabase, choose_database
 from nodeunit.demo.fleet import PROGRAM, DemoFleet, demo_fleet
+from nodeunit.demo.interruption import Interruption
 from nodeunit.demo.view import DemoView
 from nodeunit.errors import DemoFailed
 from nodeunit.store.postgres import migrator
@@ -72,39 +72,47 @@ def demo(
 
     Without a database one is started: TimescaleDB in a container where Docker answers, else an embedded PostgreSQL.
     The report goes to standard output, everything else to standard error. Exit 0 only if everything was claimed, every
-    program was seen alive and answering, and the log breaks no rule.
+    program was seen alive and answering, and the log breaks no rule. SIGINT (Ctrl-C), SIGTERM and SIGHUP end it in
+    order, with exit code 130, 143 or 129; after a second one it does not wait for the units.
 
     [bold]Example[/bold]: nodeunit demo --units 3 --deployments 30 > report.md
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     wanted = Wanted(units, deployments, policy.value, bool(database), keep)
-    try:
-        with _signals_interrupt(), ExitStack() as stack:
-            chosen = stack.enter_context(choose_database(database or None, keep=keep, say=console.print))
-            console.print(f"database: {chosen.description}", markup=False)
-            try:
-                directory = stack.enter_context(_directory(keep=keep))
-                asyncio.run(_run(console, chosen, directory, wanted))
-            except BaseException:
-                if keep and chosen.how_to_stop:
-                    console.print(f"the database was kept; remove it with: {chosen.how_to_stop}", markup=False)
-                raise
-    except KeyboardInterrupt:
-        console.print("interrupted: what the demo had started has been ended and removed")
-        raise
+    with Interruption() as interruption:
+        try:
+            with ExitStack() as stack:
+                with interruption.allowed():
+                    chosen = stack.enter_context(choose_database(database or None, keep=keep, say=console.print))
+                console.print(f"database: {chosen.description}", markup=False)
+                try:
+                    directory = stack.enter_context(_directory(keep=keep))
+                    asyncio.run(_run(console, chosen, directory, wanted, interruption))
+                except BaseException:
+                    if keep and chosen.how_to_stop:
+                        console.print(f"the database was kept; remove it with: {chosen.how_to_stop}", markup=False)
+                    raise
+        except KeyboardInterrupt:
+            console.print("interrupted: what the demo had started has been ended and removed")
+            raise typer.Exit(interruption.exit_code) from None
 
 
-async def _run(console: Console, chosen: ChosenDatabase, directory: Path, wanted: Wanted) -> None:
+async def _run(
+    console: Console, chosen: ChosenDatabase, directory: Path, wanted: Wanted, interruption: Interruption
+) -> None:
     database = chosen.conninfo
-    if wanted.given:
-        await store.refuse_occupied(database)
-    await migrator.migrate(database)
+    await interruption.may_end(_prepare(database, given=wanted.given))
     async with store.demo_rows(database) as rows:
         kept = False
         try:
-            with demo_fleet(wanted.units, _settings(database, wanted.policy), directory, keep=wanted.keep) as fleet:
-                seen = await _converge(console, rows, fleet, wanted.deployments)
-                report = await audit.read(database, Bounds(since=rows.started_at))
+            with demo_fleet(
+                wanted.units,
+                _settings(database, wanted.policy),
+                directory,
+                keep=wanted.keep,
+                in_a_hurry=lambda: interruption.repeated,
+            ) as fleet:
+                seen, report = await interruption.may_end(_show(console, rows, fleet, database, wanted.deployments))
                 sys.stdout.write(markdown(report))
                 sys.stdout.flush()
                 _conclude(console, report, seen, wanted)
@@ -116,6 +124,21 @@ async def _run(console: Console, chosen: ChosenDatabase, directory: Path, wanted
         finally:
             if wanted.given and not kept:
                 await rows.delete()
+
+
+async def _prepare(database: str, *, given: bool) -> None:
+    """An empty schema; one that is in use is refused."""
+    if given:
+        await store.refuse_occupied(database)
+    await migrator.migrate(database)
+
+
+async def _show(
+    console: Console, rows: store.DemoRows, fleet: DemoFleet, database: str, deployments: int
+) -> tuple[int, audit.Report]:
+    """How many programs were seen alive and answering, and the report of the run."""
+    seen = await _converge(console, rows, fleet, deployments)
+    return seen, await audit.read(database, Bounds(since=rows.started_at))
 
 
 def _settings(database: str, policy: str) -> dict[str, str]:
@@ -231,15 +254,3 @@ def _directory(*, keep: bool) -> Iterator[Path]:
         raise
     if not keep:
         shutil.rmtree(directory, ignore_errors=True)
-
-
-@contextmanager
-def _signals_interrupt() -> Iterator[None]:
-    """SIGTERM and a closed terminal end the demo as Ctrl-C does, and that cleans up."""
-    ending = (signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(signum, lambda *_: signal.raise_signal(signal.SIGINT)) for signum in ending]
-    try:
-        yield
-    finally:
-        for signum, handler in zip(ending, before, strict=True):
-            signal.signal(signum, handler)

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ PROGRAM = Path(__file__).with_name("program.py")
 """What the demo's deployments run: `python -I -S PROGRAM`."""
 
 STOP_WITHIN_S = 30.0
+KILLED_WITHIN_S = 5.0
 LOOK_EVERY_S = 0.02
 
 # `python -m nodeunit` finds an installed package only; a checkout on PYTHONPATH is named here, last, hiding nothing.
@@ -64,9 +65,17 @@ class DemoUnit:
 class DemoFleet:
     """All units. `stop` drains them; leaving the context without it kills what still runs."""
 
-    def __init__(self, units: list[DemoUnit]) -> None:
-        self.units = units
-        self.names = {unit.address: unit.name for unit in units}
+    def __init__(self, in_a_hurry: Callable[[], bool]) -> None:
+        self.units: list[DemoUnit] = []
+        self.names: dict[str, str] = {}
+        """By address."""
+        self._in_a_hurry = in_a_hurry
+
+    def start(self, settings: dict[str, str], directory: Path) -> None:
+        """Starts one more unit."""
+        unit = DemoUnit(len(self.units) + 1, settings, directory)
+        self.units.append(unit)
+        self.names[unit.address] = unit.name
 
     def require_alive(self) -> None:
         """Raises DemoFailed when a unit has ended."""
@@ -79,13 +88,18 @@ class DemoFleet:
         return unit.log_directory / f"{deployment_id}.log"
 
     def stop(self) -> None:
-        """SIGTERM to all; returns when all have left. Raises DemoFailed when one is late or leaves something behind."""
+        """SIGTERM to all; returns when all have left.
+
+        Raises DemoFailed when one is late or leaves something behind, KeyboardInterrupt when the person is in a hurry.
+        """
         self._signal(signal.SIGTERM)
         give_up_at = time.monotonic() + STOP_WITHIN_S
         while any(unit.process.poll() is None for unit in self.units):
             if time.monotonic() > give_up_at:
                 late = next(unit for unit in self.units if unit.process.poll() is None)
                 raise DemoFailed(f"{late.name} does not end within {STOP_WITHIN_S:.0f} s: {late.last_words()}")
+            if self._in_a_hurry():
+                raise KeyboardInterrupt
             time.sleep(LOOK_EVERY_S)
         for unit in self.units:
             if unit.process.returncode:
@@ -94,13 +108,16 @@ class DemoFleet:
                 raise DemoFailed(f"{unit.name} left processes behind: {[one.entry.pid for one in left]}")
 
     def end(self) -> None:
-        """Whatever is left of the units dies: at first in order, for who asks twice at once."""
+        """Ends what is left of the units: in order, unless that takes too long or the person is in a hurry."""
         try:
             self.stop()
         except (DemoFailed, KeyboardInterrupt):
             self._signal(signal.SIGKILL)
             for unit in self.units:
                 unit.process.wait()
+            give_up_at = time.monotonic() + KILLED_WITHIN_S
+            while any(find_leftovers(unit.address) for unit in self.units) and time.monotonic() < give_up_at:
+                time.sleep(LOOK_EVERY_S)
 
     def _signal(self, signum: int) -> None:
         for unit in self.units:
@@ -108,14 +125,19 @@ class DemoFleet:
 
 
 @contextmanager
-def demo_fleet(number: int, settings: dict[str, str], directory: Path, *, keep: bool) -> Iterator[DemoFleet]:
+def demo_fleet(
+    number: int,
+    settings: dict[str, str],
+    directory: Path,
+    *,
+    keep: bool,
+    in_a_hurry: Callable[[], bool] = lambda: False,
+) -> Iterator[DemoFleet]:
     """Starts the units. They end with the block; with `keep` only if it ends with an error."""
-    fleet = DemoFleet([])
+    fleet = DemoFleet(in_a_hurry)
     try:
-        for n in range(1, number + 1):
-            unit = DemoUnit(n, settings, directory)
-            fleet.units.append(unit)
-            fleet.names[unit.address] = unit.name
+        for _ in range(number):
+            fleet.start(settings, directory)
         yield fleet
     except BaseException:
         fleet.end()
