@@ -5,12 +5,16 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from docker.errors import DockerException
 
 from nodeunit.demo.embedded import embedded_database
 from tests.support.databases import Databases
 from tests.support.proxy import Proxy
 from tests.support.timescale import TimescaleServer, timescale_server
 from tests.support.unit_process import UnitProcess, unit_process
+from tools.timescaledb.say import CannotGoOn
+
+NEEDS_A_CONTAINER = {"container", "e2e", "chaos"}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -34,8 +38,22 @@ def _cost(item: pytest.Item) -> int:
 @pytest.fixture(scope="session")
 def timescale() -> Iterator[TimescaleServer]:
     """The TimescaleDB server of this run. Tests that harm the server take `own_timescale`."""
-    with timescale_server() as server:
-        yield server
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(timescale_server())
+        except (CannotGoOn, DockerException, AssertionError) as error:
+            reason = str(error)
+        else:
+            yield server
+            return
+    pytest.fail(f"There is no TimescaleDB for this test. {reason}", pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def engine(request: pytest.FixtureRequest) -> None:
+    """Every test that needs a container fails at once, with the same sentence, where the first did not start."""
+    if any(mark.name in NEEDS_A_CONTAINER for mark in request.node.iter_markers()):
+        request.getfixturevalue("timescale")
 
 
 @pytest.fixture(scope="session")

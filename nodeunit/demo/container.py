@@ -14,6 +14,9 @@ from threading import Timer
 from nodeunit.errors import NoDatabase
 
 BUILT_IMAGE = "nodeunit/timescaledb:pg17"  # what tools/timescaledb makes from Debian's packages
+MADE_FROM = "nodeunit.made-from"
+"""The label of that image: the checksum of what it was made from."""
+
 UPSTREAM_IMAGE = "timescale/timescaledb:2.19.3-pg17"
 
 SETTINGS = {
@@ -44,17 +47,27 @@ def docker_refusal() -> str | None:
     return None if answer.returncode == 0 else _last_line(answer.stderr) or "the engine does not answer"
 
 
-def image_present() -> str | None:
-    """The TimescaleDB image that the engine already has, the one built here before the upstream one."""
-    for image in (BUILT_IMAGE, UPSTREAM_IMAGE):
-        if _docker("image", "inspect", image).returncode == 0:
-            return image
-    return None
+def image_present(checksum: str = "") -> str | None:
+    """The TimescaleDB image that the engine already has, the one built here before the upstream one.
+
+    An image that somebody else has given the name of the built one lacks its label, and is passed over; with a
+    `checksum` so is one that was made from anything else.
+    """
+    label = made_from(BUILT_IMAGE)
+    if label and checksum in ("", label):
+        return BUILT_IMAGE
+    return UPSTREAM_IMAGE if _docker("image", "inspect", UPSTREAM_IMAGE).returncode == 0 else None
 
 
-def image_present_or_pulled(say: Callable[[str], None] = lambda _: None) -> str | None:
+def made_from(image: str) -> str | None:
+    """The checksum in the image's label; "" when it has none, None when there is no such image."""
+    answer = _docker("image", "inspect", "--format", f'{{{{index .Config.Labels "{MADE_FROM}"}}}}', image)
+    return answer.stdout.strip() if answer.returncode == 0 else None
+
+
+def image_present_or_pulled(say: Callable[[str], None] = lambda _: None, checksum: str = "") -> str | None:
     """An image that is there, else the pinned upstream one pulled; None when it cannot be had from here."""
-    if image := image_present():
+    if image := image_present(checksum):
         return image
     say(f"pulling {UPSTREAM_IMAGE}")
     refusal = _pull(UPSTREAM_IMAGE)

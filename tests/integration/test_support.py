@@ -8,11 +8,11 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 
-from nodeunit.demo.container import image_present
 from tests.support.databases import Databases
 from tests.support.proxy import Proxy
 from tests.support.timescale import TimescaleServer, remove_leftovers
 from tests.support.waiting import eventually, wait_until
+from tools.timescaledb.image import usable
 
 
 def test_a_fresh_database_is_a_hypertable_of_its_own(database: str, timescale_databases: Databases) -> None:
@@ -54,7 +54,7 @@ def test_a_server_of_ones_own_survives_restart_and_crash_on_the_same_port(own_ti
 
 @pytest.mark.container
 def test_containers_of_a_killed_run_are_removed_and_no_others(timescale: TimescaleServer) -> None:
-    create = ["docker", "create", "--label", "nodeunit.tests.owner=1@0", str(image_present())]
+    create = ["docker", "create", "--label", "nodeunit.tests.owner=1@0", str(usable())]
     stray = subprocess.run(create, capture_output=True, text=True, check=True).stdout.strip()
     remove_leftovers()
     listed = subprocess.run(

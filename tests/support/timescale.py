@@ -10,8 +10,10 @@ import docker
 import psycopg
 from testcontainers.community.postgres import PostgresContainer
 
-from nodeunit.demo.container import image_present
 from tests.support.waiting import wait_until
+from tools.timescaledb.image import usable
+
+READY_S = 60.0
 
 _OWNER = "nodeunit.tests.owner"  # a label: pid and start time of the run that a container belongs to
 
@@ -59,9 +61,12 @@ class TimescaleServer:
 
     def wait_until_it_answers(self) -> None:
         """Over TCP, as every client will; inside the container it answers earlier."""
-        wait_until(self._answers, within_s=60, every_s=0.05, what="the server answers over TCP")
+        wait_until(self._answers, within_s=READY_S, every_s=0.05, what="the server answers over TCP")
 
     def _answers(self) -> bool:
+        container = self._container.get_wrapped_container()
+        container.reload()
+        assert container.status == "running", f"the server has ended: {container.logs(tail=5).decode().strip()}"
         try:
             psycopg.connect(self.conninfo, connect_timeout=5).close()
         except psycopg.OperationalError:
@@ -69,14 +74,23 @@ class TimescaleServer:
         return True
 
 
+class _Container(PostgresContainer):  # type: ignore[misc]  # testcontainers has no complete types
+    """One that is asked by `TimescaleServer` alone whether it is ready."""
+
+    def _connect(self) -> None:
+        """The original goes on asking for two minutes, also when the container has ended."""
+
+
 @contextmanager
 def timescale_server() -> Iterator[TimescaleServer]:
-    """Start a server and remove it, with its data, when the block ends."""
-    image = image_present()
-    assert image is not None, "no TimescaleDB image is there: `make database` makes one available"
+    """Start a server and remove it, with its data, when the block ends.
+
+    Raises CannotGoOn without the right image, and AssertionError when its server ends or does not answer.
+    """
+    image = usable()
     remove_leftovers()
     port = _free_port()
-    container = PostgresContainer(image, driver=None)
+    container = _Container(image, driver=None)
     container.ports = {"5432/tcp": ("127.0.0.1", port)}  # a chosen port stays the same across a restart
     container.with_command(
         ["postgres", *(word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}"))]

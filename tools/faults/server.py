@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from nodeunit.demo.container import image_present
+from tools.timescaledb.image import usable
 
 READY_S = 60.0
 SETTINGS = {"fsync": "off", "max_connections": "200", "shared_preload_libraries": "timescaledb,pg_stat_statements",
@@ -132,9 +132,7 @@ def _postgres() -> list[str]:
 
 @contextmanager
 def _container(*command: str, entry: tuple[str, ...] = ()) -> Iterator[Server]:
-    image = image_present()
-    if image is None:
-        raise RuntimeError("no TimescaleDB image is there: `make database` makes one available")
+    image = usable()
     name, port = f"nodeunit-faults-{secrets.token_hex(4)}", free_port()
     entrypoint = ("--entrypoint", entry[0]) if entry else ()
     environment = (f"POSTGRES_USER={USER}", f"POSTGRES_PASSWORD={PASSWORD}", f"POSTGRES_DB={DATABASE}")

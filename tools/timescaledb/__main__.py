@@ -3,7 +3,6 @@
 import argparse
 import sys
 
-from nodeunit.demo.container import image_present
 from tools.timescaledb import engine, image
 from tools.timescaledb.say import CannotGoOn, say
 
@@ -13,16 +12,12 @@ def main() -> int:
     parser.add_argument("--print", action="store_true", help="print the image that is there and change nothing")
     parser.add_argument("--rebuild", action="store_true", help="build the image even where one is there")
     arguments = parser.parse_args()
-    if arguments.print:
-        name = image_present()
-        if name is None:
-            say("no TimescaleDB image is there; `make database` makes one available")
-            return 1
-        print(name)
-        return 0
     try:
-        engine.make_available()
-        image.make_available(rebuild=arguments.rebuild)
+        if arguments.print:
+            print(image.usable())
+        else:
+            engine.make_available()
+            image.make_available(rebuild=arguments.rebuild)
     except CannotGoOn as error:
         say(str(error))
         return 1

@@ -1,12 +1,17 @@
-"""The TimescaleDB image: one that is there, else the pinned one pulled, else one of Debian packages."""
+"""The TimescaleDB image: one that is there, else the pinned one pulled, else one of Debian packages.
 
+The built image carries the checksum of what it was made from. One that was made from anything else is made anew: an
+older one, or somebody else's of the same name.
+"""
+
+import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
-from nodeunit.demo.container import BUILT_IMAGE, image_present, image_present_or_pulled
+from nodeunit.demo import container
 from tools.timescaledb import debian
 from tools.timescaledb.say import CannotGoOn, run, say
 
@@ -31,16 +36,48 @@ SUPERFLUOUS = (
 )
 
 
+CONFIGURATION = (
+    f"ENV PATH={BINARIES}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "ENV LANG=C.UTF-8",
+    "ENV PGDATA=/var/lib/postgresql/data",
+    'ENTRYPOINT ["/usr/local/bin/entry"]',
+    'CMD ["postgres"]',
+    "EXPOSE 5432",
+)
+
+
+def checksum() -> str:
+    """Of all that the image is made from, but for the versions that the mirror has on the day."""
+    recipe = repr((RELEASE, PACKAGES, SUPERFLUOUS, CONFIGURATION)).encode()
+    return hashlib.sha256(recipe + ENTRY.read_bytes()).hexdigest()
+
+
+def usable() -> str:
+    """The name of the image to run tests on. Raises CannotGoOn, saying what is there instead, when there is none."""
+    if image := container.image_present(checksum()):
+        return image
+    if refusal := container.docker_refusal():
+        raise CannotGoOn(f"No Docker engine answers ({refusal}): `make database` makes one available.")
+    if container.made_from(container.BUILT_IMAGE) is None:
+        raise CannotGoOn("No TimescaleDB image is there: `make database` makes one available.")
+    raise CannotGoOn(
+        f"The image {container.BUILT_IMAGE} was not made from what this checkout describes:"
+        " `make database` makes it anew."
+    )
+
+
 def make_available(*, rebuild: bool = False) -> str:
     """Return the name of an image that the engine has; else raises CannotGoOn, saying what is missing."""
     if not rebuild:
-        if image := image_present():
+        if image := container.image_present(checksum()):
             say(f"the image {image} is there")
             return image
-        if image := image_present_or_pulled(say):
+        if container.made_from(container.BUILT_IMAGE) is not None:
+            say(f"the image {container.BUILT_IMAGE} was not made from what this checkout describes")
+        if image := container.image_present_or_pulled(say, checksum()):
             return image
     _build()
-    return BUILT_IMAGE
+    return container.BUILT_IMAGE
 
 
 def _build() -> None:
@@ -57,10 +94,10 @@ def _build() -> None:
         _trim(root)
         shutil.copy(ENTRY, root / "usr/local/bin/entry")
         (root / "usr/local/bin/entry").chmod(0o755)
-        _import(root)
+        import_folder(root, container.BUILT_IMAGE)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    say(f"built {BUILT_IMAGE}")
+    say(f"built {container.BUILT_IMAGE}")
 
 
 def _debootstrap(root: Path) -> tuple[list[str], dict[str, str]]:
@@ -84,23 +121,15 @@ def _trim(root: Path) -> None:
                 path.unlink()
 
 
-def _import(root: Path) -> None:
+def import_folder(root: Path, name: str) -> None:
     """Stream the folder into the engine; extended attributes and ownership by number stay as they are."""
-    changes = (
-        f"ENV PATH={BINARIES}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "ENV LANG=C.UTF-8",
-        "ENV PGDATA=/var/lib/postgresql/data",
-        'ENTRYPOINT ["/usr/local/bin/entry"]',
-        'CMD ["postgres"]',
-        "EXPOSE 5432",
-    )
     command = ["docker", "import"]
-    for change in changes:
+    for change in (*CONFIGURATION, f"LABEL {container.MADE_FROM}={checksum()}"):
         command += ["--change", change]
     say("handing it to the engine")
     with subprocess.Popen(["tar", "--numeric-owner", "-C", str(root), "-c", "."], stdout=subprocess.PIPE) as archive:
         imported = subprocess.run(
-            [*command, "-", BUILT_IMAGE], stdin=archive.stdout, capture_output=True, text=True, check=False
+            [*command, "-", name], stdin=archive.stdout, capture_output=True, text=True, check=False
         )
     if archive.returncode != 0 or imported.returncode != 0:
         raise CannotGoOn(f"The engine does not take the image: {imported.stderr.strip()}")
