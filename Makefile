@@ -1,9 +1,10 @@
 # Everything a newcomer, a maintainer and CI run. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: demo test check format e2e chaos bench database help
+.PHONY: demo test unit check format e2e chaos bench database update newest help
 
 VENV   ?= .venv
 PYTHON ?= python3
+LOCK   ?= requirements.lock
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
@@ -13,6 +14,9 @@ demo: $(STAMP) ## Two units claim 21 deployments before your eyes; chooses its d
 test: $(STAMP) check database ## Everything: check, then all tests; installs engine and image where it may
 	@$(BIN)/python -m tools.pgbouncer
 	@$(BIN)/pytest
+
+unit: $(STAMP) ## The tests that need no container, in under a minute
+	@$(BIN)/pytest tests/unit tests/property
 
 check: $(STAMP) ## Lint, format, strict types, the layer law
 	$(BIN)/ruff check .
@@ -37,8 +41,15 @@ bench: $(STAMP) database ## Benchmarks of tools/bench*
 database: $(STAMP) ## Make a Docker engine and the TimescaleDB image available
 	@$(BIN)/python -m tools.timescaledb
 
-$(STAMP): pyproject.toml tools/venv.sh
-	@PYTHON="$(PYTHON)" tools/venv.sh "$(VENV)"
+update: $(STAMP) ## Renew requirements.lock: the newest versions that pyproject.toml allows
+	@tools/update.sh $(BIN)/python requirements.lock
+
+newest: ## All tests with the newest versions that pyproject.toml allows, in an environment of their own
+	@rm -f .venv-newest/.installed
+	@$(MAKE) --no-print-directory VENV=.venv-newest LOCK= test
+
+$(STAMP): pyproject.toml $(LOCK) tools/venv.sh
+	@PYTHON="$(PYTHON)" tools/venv.sh "$(VENV)" $(LOCK)
 	@touch $@
 
 help: ## List the targets

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Makes the virtual environment that make works in: venv.sh DIRECTORY. Takes the first Python of 3.11 or newer that can make
-# one ($PYTHON first); as root on Debian it installs what is missing, otherwise it says what that is.
+# Makes the virtual environment that make works in: venv.sh DIRECTORY [LOCK]. Installs the exact versions of the file LOCK,
+# without one the newest that pyproject.toml allows. Takes the first Python of 3.11 or newer that can make an environment
+# ($PYTHON first); as root on Debian it installs what is missing, otherwise it says what that is.
 set -euo pipefail
 venv=$1
+lock=${2:-}
 
 say() { printf 'venv: %s\n' "$*"; }
 
@@ -37,10 +39,19 @@ if ! python=$(choose); then
     fi
 fi
 
-# A directory that stays across changes of pyproject.toml, but not across a change of the interpreter below it.
+# A directory that stays across changes of the lock, but not across a change of the interpreter below it.
 if ! "$venv/bin/python" -c '' 2>/dev/null; then
     say "making $venv with $("$python" --version)"
     "$python" -m venv --clear "$venv"
 fi
-say "installing nodeunit and what its tests need into $venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable '.[dev,embedded]'
+# Twice quiet: errors only. Warnings about somebody's configuration of pip would fill the first screen of a newcomer.
+install() { "$venv/bin/python" -m pip install --quiet --quiet --disable-pip-version-check "$@"; }
+
+if [ -n "$lock" ]; then
+    say "installing nodeunit and what its tests need into $venv, as $lock has it"
+    install --require-hashes --requirement "$lock"
+    install --no-deps --no-build-isolation --editable .
+else
+    say "installing nodeunit and the newest of what its tests need into $venv"
+    install --upgrade --upgrade-strategy eager --editable '.[dev,embedded]'
+fi
