@@ -45,7 +45,7 @@ class Daemon:
         spawn_requests = SpawnRequestBuilder(
             configuration.address, s.trusted_package_regexp, s.enable_custom_command, s.stop_grace_s
         )
-        self._reconciler = Reconciler(configuration.address, link, self._outbox, spawn_requests, RestartRule())
+        self._reconciler = Reconciler(link, self._outbox, spawn_requests, RestartRule())
         self._end_reason: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
         self._pool = connections.pool(s.postgres_uri, f"unit {s.name}")
 
@@ -79,7 +79,7 @@ class Daemon:
             log.info("joined as %s in epoch %d", unit.address, unit.epoch)
             self._link.send({"op": "ready"})
             settings = self._configuration.settings
-            session = MembershipSession(self._pool, unit, settings, sampler, self._link, self._reconciler, self._outbox)
+            session = MembershipSession(unit, settings, sampler, self._link, self._reconciler, self._outbox)
             fenced = False
             try:
                 await session.run(sent_at, self._end_reason)

@@ -13,8 +13,6 @@ from nodeunit.daemon.scheduler import FIRST_CANDIDATES
 from nodeunit.domain.claim_round import wake_ups
 from nodeunit.domain.deployment import Deployment
 from nodeunit.errors import DatabaseError
-from nodeunit.store.postgres.connections import Pool
-from nodeunit.store.write import decisions, membership
 from nodeunit.store.write.membership import Membership
 
 log = logging.getLogger(__name__)
@@ -25,21 +23,21 @@ RUNS_WITHIN_S = 3.0
 LOOK_EVERY_S = 0.05
 
 
-async def leave(pool: Pool, unit: Membership, reconciler: Reconciler, outbox: Outbox) -> None:
+async def leave(unit: Membership, reconciler: Reconciler, outbox: Outbox) -> None:
     """Claims nothing more, stops everything, gives everything back and leaves the fleet."""
     reconciler.stop_starting()
-    await membership.begin_draining(pool, unit)
+    await unit.begin_draining()
     keys = reconciler.known_keys()
     log.info("leaving: %d programs to stop", len(keys))
     async with asyncio.TaskGroup() as stopping:
         for key in keys:
-            stopping.create_task(_give_back(pool, unit, reconciler, key, "drained", None))
+            stopping.create_task(_release(unit, reconciler, key, "drained", None))
     await outbox.wait_until_empty()
-    await membership.leave(pool, unit)
-    await _notify_eligible(pool, unit)
+    await unit.leave()
+    await _notify_eligible(unit)
 
 
-async def move_away(pool: Pool, unit: Membership, reconciler: Reconciler, within_s: float, grace_s: float) -> None:
+async def move_away(unit: Membership, reconciler: Reconciler, within_s: float, grace_s: float) -> None:
     """Gives the rows back one by one, so that each runs elsewhere before the next one stops; the unit stays, cordoned.
     Grace periods are cut so that all are moved within `within_s` seconds.
     """
@@ -47,20 +45,20 @@ async def move_away(pool: Pool, unit: Membership, reconciler: Reconciler, within
     log.info("an operator wants %d rows moved away within %.0f s", len(reconciler.held_rows()), within_s)
     while keys := reconciler.held_rows():
         left_s = max(deadline - boottime(), 0.0)
-        released = await _give_back(pool, unit, reconciler, keys[0], "drained", min(grace_s, left_s))
+        released = await _release(unit, reconciler, keys[0], "drained", min(grace_s, left_s))
         if released is not None:
-            await _until_it_runs_elsewhere(pool, unit, released, min(RUNS_WITHIN_S, max(deadline - boottime(), 0.0)))
-    await membership.end_drain(pool, unit)
+            await _until_it_runs_elsewhere(unit, released, min(RUNS_WITHIN_S, max(deadline - boottime(), 0.0)))
+    await unit.end_drain()
 
 
-async def _give_back(
-    pool: Pool, unit: Membership, reconciler: Reconciler, key: str, reason: str, grace_s: float | None
+async def _release(
+    unit: Membership, reconciler: Reconciler, key: str, reason: str, grace_s: float | None
 ) -> Deployment | None:
     """The row, if it was this unit's to release and is released."""
     deployment = await reconciler.begin_release(key, grace_s)
     try:
-        if deployment is not None and await decisions.release(pool, unit, deployment, reason):
-            await _notify_eligible(pool, unit)
+        if deployment is not None and await unit.release(deployment, reason):
+            await _notify_eligible(unit)
             return deployment
     except DatabaseError as error:
         log.warning("%s could not be released (%s); it is taken over when this unit has left", key, error)
@@ -69,16 +67,16 @@ async def _give_back(
     return None
 
 
-async def _until_it_runs_elsewhere(pool: Pool, unit: Membership, released: Deployment, within_s: float) -> None:
+async def _until_it_runs_elsewhere(unit: Membership, released: Deployment, within_s: float) -> None:
     """Or until it is clear that nobody takes it soon: that must not keep the other rows here."""
     give_up_at = boottime() + within_s
-    while not await decisions.runs_elsewhere(pool, unit, released):
+    while not await unit.runs_elsewhere(released):
         if boottime() >= give_up_at:
             return
         await asyncio.sleep(LOOK_EVERY_S)
 
 
-async def _notify_eligible(pool: Pool, unit: Membership) -> None:
-    now = await decisions.round_inputs(pool, [], FIRST_CANDIDATES)
+async def _notify_eligible(unit: Membership) -> None:
+    now = await unit.round_inputs([], FIRST_CANDIDATES)
     if others := wake_ups(unit.address, None, now):
-        await membership.notify(pool, "eligible", others)
+        await unit.notify("eligible", others)

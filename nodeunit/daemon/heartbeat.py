@@ -14,8 +14,6 @@ from nodeunit.clock import boottime
 from nodeunit.daemon.reconciler import Reconciler
 from nodeunit.errors import DatabaseError
 from nodeunit.process.sampler import Sampler
-from nodeunit.store.postgres.connections import Pool
-from nodeunit.store.write import membership
 from nodeunit.store.write.membership import HeartbeatAnswer, Membership, ProgramSample
 
 log = logging.getLogger(__name__)
@@ -36,7 +34,6 @@ class Heartbeat:
 
     def __init__(
         self,
-        pool: Pool,
         unit: Membership,
         interval_s: float,
         sampler: Sampler,
@@ -45,7 +42,6 @@ class Heartbeat:
     ) -> None:
         self.soon = asyncio.Event()
         """Set to be told the state at once."""
-        self._pool = pool
         self._unit = unit
         self._interval_s = interval_s
         self._sampler = sampler
@@ -92,7 +88,7 @@ class Heartbeat:
         self._measured = True
         sent_at = boottime()
         try:
-            answer = await membership.heartbeat(self._pool, self._unit, measured, samples)
+            answer = await self._unit.heartbeat(measured, samples)
         except DatabaseError as error:
             log.warning("no heartbeat: %s", error)
             self._pause_s = min(AGAIN_AFTER_S, self._interval_s)

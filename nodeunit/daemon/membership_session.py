@@ -16,9 +16,7 @@ from nodeunit.errors import DatabaseError, StaleEpoch
 from nodeunit.process.leftovers import end_leftovers
 from nodeunit.process.sampler import Sampler
 from nodeunit.settings import Settings
-from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.postgres.listener import Listener, WakeUp
-from nodeunit.store.write import membership
 from nodeunit.store.write.decisions import DecisionStream
 from nodeunit.store.write.membership import HeartbeatAnswer, Membership
 
@@ -41,7 +39,6 @@ class MembershipSession:
 
     def __init__(
         self,
-        pool: Pool,
         unit: Membership,
         settings: Settings,
         sampler: Sampler,
@@ -49,16 +46,15 @@ class MembershipSession:
         reconciler: Reconciler,
         outbox: Outbox,
     ) -> None:
-        self._pool = pool
         self._unit = unit
         self._settings = settings
         self._link = link
         self._reconciler = reconciler
         self._outbox = outbox
-        self._decisions = DecisionStream(pool, unit)
-        self._scheduler = Scheduler(pool, unit, settings.trusted_package_regexp, self._decisions, reconciler)
+        self._decisions = DecisionStream(unit)
+        self._scheduler = Scheduler(unit, settings.trusted_package_regexp, self._decisions, reconciler)
         self._listener = Listener(settings.postgres_uri, self._on_wake_up)
-        self._heartbeat = Heartbeat(pool, unit, settings.heartbeat_interval_s, sampler, reconciler, self._on_answer)
+        self._heartbeat = Heartbeat(unit, settings.heartbeat_interval_s, sampler, reconciler, self._on_answer)
         self._moving: asyncio.Task[None] | None = None
         self._tasks = RecancellingTaskGroup()
 
@@ -73,8 +69,8 @@ class MembershipSession:
             claiming = tasks.start(self._scheduler.run())
             tasks.start(self._heartbeat.run())
             tasks.start(self._listener.run())
-            tasks.start(self._reconciler.run(self._pool))
-            tasks.start(self._outbox.run(self._pool, self._decisions))
+            tasks.start(self._reconciler.run(self._unit.programs))
+            tasks.start(self._outbox.run(self._decisions))
             reason = await asyncio.shield(end_reason)
             claiming.cancel()
             if self._moving is not None:
@@ -109,7 +105,7 @@ class MembershipSession:
 
     async def _declare_lost(self, address: str) -> None:
         try:
-            if await membership.declare_lost(self._pool, self._unit, address):
+            if await self._unit.declare_lost(address):
                 log.warning("unit %s is lost: its lease has run out", address)
                 self._scheduler.notify("unit_lost")
         except DatabaseError as error:
@@ -117,7 +113,7 @@ class MembershipSession:
 
     async def _move_away(self, within_s: float) -> None:
         try:
-            await move_away(self._pool, self._unit, self._reconciler, within_s, self._settings.stop_grace_s)
+            await move_away(self._unit, self._reconciler, within_s, self._settings.stop_grace_s)
         except DatabaseError as error:
             log.warning("moving rows away is interrupted: %s", error)
         finally:
@@ -134,7 +130,7 @@ class MembershipSession:
                 return  # what may still run is not given back: the lease runs out and others decide
             self._reconciler.supervisor_lost()
         try:
-            await leave(self._pool, self._unit, self._reconciler, self._outbox)
+            await leave(self._unit, self._reconciler, self._outbox)
         except DatabaseError as error:
             log.warning("could not leave in order (%s): the lease runs out", error)
         self._link.send({"op": "leave"})

@@ -11,8 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from nodeunit.domain.events import Event
-from nodeunit.store.postgres.connections import Pool
-from nodeunit.store.write.decisions import DecisionStream, is_recorded
+from nodeunit.store.write.decisions import DecisionStream
 
 GATHER_S = 0.05
 """A burst is gathered for so long before it is written."""
@@ -45,7 +44,7 @@ class Outbox:
         self._emptied.clear()
         self._arrived.set()
 
-    async def run(self, pool: Pool, decisions: DecisionStream) -> None:
+    async def run(self, decisions: DecisionStream) -> None:
         """Writes until cancelled. What a fenced epoch could not write is written by the next one.
 
         A burst of starts is written as one: while it lasts the stream belongs to the claims.
@@ -56,10 +55,10 @@ class Outbox:
             await asyncio.sleep(GATHER_S)
             self._arrived.clear()
             while self._entries:
-                await self._write_first(pool, decisions)
+                await self._write_first(decisions)
             self._emptied.set()
 
-    async def _write_first(self, pool: Pool, decisions: DecisionStream) -> None:
+    async def _write_first(self, decisions: DecisionStream) -> None:
         """Writes the entries up to the first that must be looked up, or that one alone."""
         first = self._entries[0]
         if first.event_id is None:
@@ -67,7 +66,7 @@ class Outbox:
             await decisions.append(*(entry.event for entry in batch))
         else:
             batch = [first]
-            if not await is_recorded(pool, first.event_id):
+            if not await decisions.is_recorded(first.event_id):
                 await decisions.append(first.event, event_id=first.event_id)
         for entry in batch:
             self._entries.popleft()

@@ -6,6 +6,7 @@ them. A program runs one revision of its row under one claim: another revision o
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from uuid import UUID, uuid5
 
@@ -17,8 +18,6 @@ from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.events import ProcessExited, ProcessParked, ProcessStarted
 from nodeunit.domain.restart import RestartRule, RestartState, after_exit
 from nodeunit.errors import DatabaseError
-from nodeunit.store.postgres.connections import Pool
-from nodeunit.store.write.decisions import programs_of
 from nodeunit.supervisor.lease import MARGIN_S
 
 log = logging.getLogger(__name__)
@@ -55,11 +54,10 @@ class Reconciler:
     """Outlives the epochs of its daemon: programs go on while the unit joins anew."""
 
     def __init__(
-        self, address: str, link: SupervisorLink, outbox: Outbox, spawn_requests: SpawnRequestBuilder, rule: RestartRule
+        self, link: SupervisorLink, outbox: Outbox, spawn_requests: SpawnRequestBuilder, rule: RestartRule
     ) -> None:
         self.started = asyncio.Event()
         """Set after each start, for the heartbeat to sample it soon."""
-        self._address = address
         self._link = link
         self._outbox = outbox
         self._spawn_requests = spawn_requests
@@ -108,8 +106,8 @@ class Reconciler:
         self._adopted.add(key)
         self._reconcile()
 
-    async def run(self, pool: Pool) -> None:
-        """Follows the rows until cancelled."""
+    async def run(self, read_programs: Callable[[], Awaitable[list[Deployment]]]) -> None:
+        """Follows the rows until cancelled; `read_programs` reads those that should run here."""
         self.invalidate()
         while True:
             await self._rows_changed.wait()
@@ -117,7 +115,7 @@ class Reconciler:
             self._adopted.clear()
             invalidations = self._invalidations
             try:
-                rows = {str(d.id): d for d in await programs_of(pool, self._address)}
+                rows = {str(d.id): d for d in await read_programs()}
             except DatabaseError as error:
                 log.warning("cannot read what should run here (%s); what runs goes on", error)
                 await asyncio.sleep(0.5)

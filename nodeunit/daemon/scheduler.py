@@ -17,10 +17,7 @@ from nodeunit.domain.events import Event
 from nodeunit.domain.policy import Candidate
 from nodeunit.domain.trust import may_run
 from nodeunit.errors import DatabaseError
-from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.postgres.listener import WakeUp
-from nodeunit.store.write import decisions as store
-from nodeunit.store.write import membership
 from nodeunit.store.write.decisions import DecisionStream
 from nodeunit.store.write.membership import Membership
 
@@ -39,10 +36,7 @@ TARGETED_WAKE_UPS = ("eligible", "unit", "unit_lost", "overdue")
 class Scheduler:
     """Runs until cancelled. Notifications that come during a series of rounds coalesce into one more series."""
 
-    def __init__(
-        self, pool: Pool, unit: Membership, trusted: str, decisions: DecisionStream, reconciler: Reconciler
-    ) -> None:
-        self._pool = pool
+    def __init__(self, unit: Membership, trusted: str, decisions: DecisionStream, reconciler: Reconciler) -> None:
         self._unit = unit
         self._trusted = trusted
         self._decisions = decisions
@@ -53,7 +47,7 @@ class Scheduler:
         self._notified = asyncio.Event()
         self._last_inputs: RoundInputs | None = None
         self._recorded_rows: frozenset[UUID] = frozenset()
-        self._suspicion = Suspicion(pool, unit, lambda: self._read_inputs(set()), lambda: self.notify("overdue"))
+        self._suspicion = Suspicion(unit, lambda: self._read_inputs(set()), lambda: self.notify("overdue"))
 
     def notify(self, reason: str) -> None:
         """Asks for rounds. The reason `heartbeat` counts only when there is no other."""
@@ -111,7 +105,7 @@ class Scheduler:
         units = len(self._last_inputs.units) if self._last_inputs is not None else FIRST_CANDIDATES
         limit = units + SPARE_CANDIDATES + len(conflicts)
         while True:
-            inputs = await store.round_inputs(self._pool, sorted(self._untrusted), limit)
+            inputs = await self._unit.round_inputs(sorted(self._untrusted), limit)
             patterns = {unit.trusted for unit in inputs.units}
             if patterns != self._patterns:
                 self._patterns = patterns
@@ -161,4 +155,4 @@ class Scheduler:
 
     async def _notify_eligible(self, now: RoundInputs) -> None:
         if others := claim_round.wake_ups(self._unit.address, self._last_inputs, now):
-            await membership.notify(self._pool, "eligible", others)
+            await self._unit.notify("eligible", others)

@@ -13,6 +13,8 @@ and the suspected unit keeps its lease and its rows. A unit that is only slow an
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 import msgspec
@@ -20,9 +22,6 @@ import msgspec
 from nodeunit.domain import claim_round
 from nodeunit.domain.claim_round import RoundInputs
 from nodeunit.errors import NodeunitError
-from nodeunit.store.postgres.connections import Pool
-from nodeunit.store.write import membership
-from nodeunit.store.write.membership import Membership
 
 log = logging.getLogger(__name__)
 
@@ -35,17 +34,24 @@ DueClaims = dict[str, tuple[UUID, int]]
 """By address, the row and the version of it that each other unit is to claim."""
 
 
+class Prober(Protocol):
+    """What is needed here of a Membership."""
+
+    @property
+    def address(self) -> str: ...
+    async def probe(self, addresses: list[str]) -> datetime: ...
+    async def suspect(self, addresses: list[str], probed_at: datetime) -> bool: ...
+
+
 class Suspicion:
     """`read_inputs` reads the state as a round would; `on_suspected` is called when units were suspected."""
 
     def __init__(
         self,
-        pool: Pool,
-        unit: Membership,
+        unit: Prober,
         read_inputs: Callable[[], Awaitable[RoundInputs]],
         on_suspected: Callable[[], None],
     ) -> None:
-        self._pool = pool
         self._unit = unit
         self._read_inputs = read_inputs
         self._on_suspected = on_suspected
@@ -71,11 +77,11 @@ class Suspicion:
                 if not (overdue := _still_due(due, now)):
                     due = now
                     continue
-                probed_at = await membership.probe(self._pool, overdue)
+                probed_at = await self._unit.probe(overdue)
                 await asyncio.sleep(ANSWER_WITHIN_S)
                 due = self._due_claims(await self._read_inputs())
                 silent = _still_due(now, due)
-                if silent and await membership.suspect(self._pool, self._unit, silent, probed_at):
+                if silent and await self._unit.suspect(silent, probed_at):
                     log.warning("going on without %s, which should have claimed and does not answer", ", ".join(silent))
                     self._on_suspected()
                     return

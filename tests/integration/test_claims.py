@@ -5,14 +5,14 @@ import psycopg
 from nodeunit.domain.policy import Candidate
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import projections
-from nodeunit.store.write import decisions, membership
+from nodeunit.store.write import deployments, membership
 from nodeunit.store.write.decisions import DecisionStream
 from tests.support.members import candidate, claim, join, leading_up_to, lose
 from tests.support.rows import deployment, events, insert_deployments, rows, value
 
 
 async def test_a_claim_is_one_transaction_with_all_that_led_to_it(database: str, pool: Pool) -> None:
-    stream = DecisionStream(pool, await join(pool, "unit-1"))
+    stream = DecisionStream(await join(pool, "unit-1"))
     (one,) = insert_deployments(database)
     claimed = await stream.claim(candidate(database, one), leading_up_to("unit-1", one))
     assert claimed is not None
@@ -33,7 +33,7 @@ async def test_a_claim_is_one_transaction_with_all_that_led_to_it(database: str,
 async def test_a_claim_notifies_nobody(database: str, pool: Pool) -> None:
     """A notification takes a lock over the whole server at commit: claims carry none, nor do releases."""
     unit = await join(pool, "unit-1")
-    stream = DecisionStream(pool, unit)
+    stream = DecisionStream(unit)
     one, other = insert_deployments(database, 2)
     before = value(database, "select max(number) from wake_up")
     with psycopg.connect(database, autocommit=True) as listening:
@@ -42,16 +42,16 @@ async def test_a_claim_notifies_nobody(database: str, pool: Pool) -> None:
         assert await claim(stream, "unit-1", wanted)
         assert not await claim(stream, "unit-1", wanted)
         assert await claim(stream, "unit-1", candidate(database, other))
-        for held in await decisions.programs_of(pool, "unit-1"):
-            assert await decisions.release(pool, unit, held, "drained")
+        for held in await deployments.programs_of(pool, "unit-1"):
+            assert await unit.release(held, "drained")
         rows(database, "select pg_notify('nodeunit', 'the end')")
         assert [each.payload for each in listening.notifies(timeout=5, stop_after=1)] == ["the end"]
     assert value(database, "select max(number) from wake_up") == before
 
 
 async def test_who_comes_second_gets_nothing_and_says_so(database: str, pool: Pool) -> None:
-    first = DecisionStream(pool, await join(pool, "unit-1"))
-    second = DecisionStream(pool, await join(pool, "unit-2"))
+    first = DecisionStream(await join(pool, "unit-1"))
+    second = DecisionStream(await join(pool, "unit-2"))
     (one,) = insert_deployments(database)
     wanted = candidate(database, one)
     assert await claim(first, "unit-1", wanted)
@@ -67,13 +67,13 @@ async def test_who_comes_second_gets_nothing_and_says_so(database: str, pool: Po
 async def test_a_row_that_came_back_in_between_is_another_version(database: str, pool: Pool) -> None:
     """Claimed and released since the round looked: what was decided on is not there any more."""
     unit = await join(pool, "unit-1")
-    first = DecisionStream(pool, unit)
-    second = DecisionStream(pool, await join(pool, "unit-2"))
+    first = DecisionStream(unit)
+    second = DecisionStream(await join(pool, "unit-2"))
     (one,) = insert_deployments(database)
     wanted = candidate(database, one)
     assert await claim(first, "unit-1", wanted)
-    (held,) = await decisions.programs_of(pool, "unit-1")
-    assert await decisions.release(pool, unit, held, "drained")
+    (held,) = await deployments.programs_of(pool, "unit-1")
+    assert await unit.release(held, "drained")
     assert not await claim(second, "unit-2", wanted)
     assert await claim(second, "unit-2", candidate(database, one))
     assert deployment(database, one)["address_version"] == 3
@@ -84,7 +84,7 @@ async def test_a_takeover_is_a_release_and_a_claim_at_once(database: str, pool: 
     taker = await join(pool, "unit-2")
     (one,) = insert_deployments(database, address="unit-1")
     await lose(pool, database, taker, "unit-1")
-    assert await claim(DecisionStream(pool, taker), "unit-2", candidate(database, one))
+    assert await claim(DecisionStream(taker), "unit-2", candidate(database, one))
     released, claimed = events(database, one)[-2:]
     assert (released["type"], released["stream_version"]) == ("DeploymentReleased", 2)
     assert released["data"] == {"deployment_id": str(one), "holder": "unit-1", "reason": "unit_lost"}
@@ -102,9 +102,9 @@ async def test_a_row_of_a_living_unit_is_not_taken_over(database: str, pool: Poo
     wanted = candidate(database, one)
     again = await join(pool, "unit-1")
     assert again.epoch > first.epoch
-    assert not await claim(DecisionStream(pool, taker), "unit-2", wanted)
+    assert not await claim(DecisionStream(taker), "unit-2", wanted)
     assert deployment(database, one)["address"] == "unit-1"
-    assert [each.id for each in await decisions.programs_of(pool, "unit-1")] == [one]
+    assert [each.id for each in await deployments.programs_of(pool, "unit-1")] == [one]
 
 
 async def test_a_lost_unit_is_not_emptied_in_bulk(database: str, pool: Pool) -> None:
@@ -113,13 +113,13 @@ async def test_a_lost_unit_is_not_emptied_in_bulk(database: str, pool: Pool) -> 
     taker = await join(pool, "unit-2")
     insert_deployments(database, 3, address="unit-1")
     await lose(pool, database, taker, "unit-1")
-    stream = DecisionStream(pool, taker)
-    (wanted, *_) = (await decisions.round_inputs(pool, [], 64)).candidates
+    stream = DecisionStream(taker)
+    (wanted, *_) = (await deployments.round_inputs(pool, [], 64)).candidates
     assert await claim(stream, "unit-2", wanted)
     await join(pool, "unit-1")
-    assert (await decisions.round_inputs(pool, [], 64)).candidates == ()
-    assert len(await decisions.programs_of(pool, "unit-1")) == 2
-    assert len(await decisions.programs_of(pool, "unit-2")) == 1
+    assert (await deployments.round_inputs(pool, [], 64)).candidates == ()
+    assert len(await deployments.programs_of(pool, "unit-1")) == 2
+    assert len(await deployments.programs_of(pool, "unit-2")) == 1
 
 
 async def test_who_is_wrong_about_the_holder_gets_nothing(database: str, pool: Pool) -> None:
@@ -129,7 +129,7 @@ async def test_who_is_wrong_about_the_holder_gets_nothing(database: str, pool: P
     taker = await join(pool, "unit-3")
     (one,) = insert_deployments(database, address="unit-1")
     await lose(pool, database, taker, "unit-2")
-    stream = DecisionStream(pool, taker)
+    stream = DecisionStream(taker)
     for holder in ("", "unit-1", "unit-2", "nobody"):
         assert not await claim(stream, "unit-3", Candidate(id=one, version=1, holder=holder))
     assert deployment(database, one)["address"] == "unit-1"
@@ -139,14 +139,14 @@ async def test_a_release_that_comes_too_late_is_no_release(database: str, pool: 
     unit = await join(pool, "unit-1")
     await join(pool, "unit-2")
     (one,) = insert_deployments(database, address="unit-1")
-    (held,) = await decisions.programs_of(pool, "unit-1")
+    (held,) = await deployments.programs_of(pool, "unit-1")
     rows(database, "update deployment set address = 'unit-2'")
-    assert not await decisions.release(pool, unit, held, "drained")
+    assert not await unit.release(held, "drained")
     rows(database, "update deployment set address = 'unit-1'")
-    assert not await decisions.release(pool, unit, held, "drained")
-    (again,) = await decisions.programs_of(pool, "unit-1")
-    assert await decisions.release(pool, unit, again, "drained")
-    assert not await decisions.release(pool, unit, again, "drained")
+    assert not await unit.release(held, "drained")
+    (again,) = await deployments.programs_of(pool, "unit-1")
+    assert await unit.release(again, "drained")
+    assert not await unit.release(again, "drained")
     assert events(database, one)[-1]["data"]["reason"] == "drained"
 
 
@@ -159,11 +159,11 @@ async def test_rounds_see_lost_units_rows_first_and_then_the_oldest(database: st
     orphaned = insert_deployments(database, 2, address="unit-1")
     rows(database, "insert into deployment (type) values ('daemon')")
     await lose(pool, database, taker, "unit-1")
-    inputs = await decisions.round_inputs(pool, ["@other/app@1.0.0"], 64)
+    inputs = await deployments.round_inputs(pool, ["@other/app@1.0.0"], 64)
     assert [unit.address for unit in inputs.units] == ["unit-2"]
     assert [each.id for each in inputs.candidates] == orphaned + free[1:]
     assert [each.holder for each in inputs.candidates] == ["unit-1"] * 2 + [""] * 2
-    assert len((await decisions.round_inputs(pool, [], 3)).candidates) == 3
+    assert len((await deployments.round_inputs(pool, [], 3)).candidates) == 3
 
 
 async def test_programs_of_a_unit_are_its_rows_and_every_daemon(database: str, pool: Pool) -> None:
@@ -176,8 +176,8 @@ async def test_programs_of_a_unit_are_its_rows_and_every_daemon(database: str, p
         "insert into deployment (type, args, env, enabled) values "
         "('daemon', '[\"a\"]', '{\"K\": \"v\"}', true), ('daemon', '[]', '{}', false)",
     )
-    programs = await decisions.programs_of(pool, "unit-1")
+    programs = await deployments.programs_of(pool, "unit-1")
     assert {each.id for each in programs if each.type == "deployment"} == {mine}
     assert [(each.args, each.env) for each in programs if each.type == "daemon"] == [(["a"], {"K": "v"})]
-    assert [each.type for each in await decisions.programs_of(pool, "unit-2")] == ["daemon"]
+    assert [each.type for each in await deployments.programs_of(pool, "unit-2")] == ["daemon"]
     assert await membership.lease_of(pool, "unit-2") is None

@@ -23,7 +23,7 @@ from nodeunit.errors import (
     SchemaTooNew,
 )
 from nodeunit.store.postgres import connections, migrator, requirements
-from nodeunit.store.write import decisions, membership
+from nodeunit.store.write import deployments
 from nodeunit.store.write.decisions import DecisionStream
 from tests.support.members import candidate, claim, join
 from tests.support.pgbouncer import pgbouncer
@@ -119,10 +119,11 @@ async def test_migrated_by_a_newer_version(database: str) -> None:
 
 
 async def test_a_function_that_is_gone_is_a_schema_not_complete(database: str) -> None:
-    rows(database, "drop function wake cascade")
     async with connections.pool(database, "test") as pool:
+        unit = await join(pool, "unit-1")
+        rows(database, "drop function wake cascade")
         with pytest.raises(NotMigrated, match="run: nodeunit migrate"):
-            await membership.notify(pool, "eligible", ["unit-1"])
+            await unit.notify("eligible", ["unit-2"])
 
 
 async def test_a_server_too_old(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,8 +155,8 @@ async def test_a_proxy_in_session_mode_is_as_good_as_the_server(database: str) -
         await requirements.require(conninfo, timescaledb=True)
         async with connections.pool(conninfo, "test") as pool:
             await pool.wait(10)
-            stream = DecisionStream(pool, await join(pool, "unit-1"))
-            (wanted,) = (await decisions.round_inputs(pool, [], 1)).candidates
+            stream = DecisionStream(await join(pool, "unit-1"))
+            (wanted,) = (await deployments.round_inputs(pool, [], 1)).candidates
             assert await claim(stream, "unit-1", candidate(database, wanted.id))
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from nodeunit.domain.policy import Usage
 from nodeunit.store.postgres.connections import Pool
-from nodeunit.store.write import decisions, membership
+from nodeunit.store.write import deployments, membership
 from nodeunit.store.write.decisions import DecisionStream
 from nodeunit.store.write.membership import ProgramSample
 from tests.support.members import candidate, claim, join, lose, turn_back_leases
@@ -14,7 +14,7 @@ from tests.support.rows import insert_deployments, rows, value
 
 async def test_a_heartbeat_with_nothing_to_tell(database: str, pool: Pool) -> None:
     unit = await join(pool, "unit-1")
-    answer = await membership.heartbeat(pool, unit, None, [])
+    answer = await unit.heartbeat(None, [])
     assert (answer.fenced, answer.expired, answer.waiting, answer.drain_s, answer.wake_up) == (
         False,
         [],
@@ -27,7 +27,7 @@ async def test_a_heartbeat_with_nothing_to_tell(database: str, pool: Pool) -> No
 async def test_it_renews_the_lease(database: str, pool: Pool) -> None:
     unit = await join(pool, "unit-1", lease_ttl_s=30)
     rows(database, "update lease set expires_at = renewed_at + interval '1 ms', quiet_at = renewed_at")
-    await membership.heartbeat(pool, unit, None, [])
+    await unit.heartbeat(None, [])
     lease = await membership.lease_of(pool, "unit-1")
     assert lease is not None
     assert 29 < lease.left_s <= 30
@@ -38,13 +38,13 @@ async def test_it_stores_the_samples(database: str, pool: Pool) -> None:
     unit = await join(pool, "unit-1")
     one, other = insert_deployments(database, 2, address="unit-1")
     rows(database, "insert into deployment (type) values ('daemon')")
-    (daemon,) = [each.id for each in await decisions.programs_of(pool, "unit-1") if each.type == "daemon"]
+    (daemon,) = [each.id for each in await deployments.programs_of(pool, "unit-1") if each.type == "daemon"]
     samples = [
         ProgramSample(one, 1, 1.5, 100.0),
         ProgramSample(other, 1, 0.0, 50.0),
         ProgramSample(daemon, 0, 2.0, 8.0),
     ]
-    await membership.heartbeat(pool, unit, Usage(4.5, 200.0), samples)
+    await unit.heartbeat(Usage(4.5, 200.0), samples)
     stored = rows(
         database,
         "select deployment_id, cpu_percent, memory_mb, unit_address from usage order by deployment_id nulls first",
@@ -61,35 +61,35 @@ async def test_it_stores_the_samples(database: str, pool: Pool) -> None:
 
 async def test_without_a_measurement_the_last_one_stands(database: str, pool: Pool) -> None:
     unit = await join(pool, "unit-1")
-    assert (await decisions.round_inputs(pool, [], 1)).units[0].measured is None
-    await membership.heartbeat(pool, unit, Usage(4.5, 200.0), [])
-    await membership.heartbeat(pool, unit, None, [])
-    assert (await decisions.round_inputs(pool, [], 1)).units[0].measured == Usage(4.5, 200.0)
+    assert (await deployments.round_inputs(pool, [], 1)).units[0].measured is None
+    await unit.heartbeat(Usage(4.5, 200.0), [])
+    await unit.heartbeat(None, [])
+    assert (await deployments.round_inputs(pool, [], 1)).units[0].measured == Usage(4.5, 200.0)
     assert value(database, "select count(*) from usage") == 1
     turn_back_leases(database, "unit-1")
     await join(pool, "unit-1")
-    assert (await decisions.round_inputs(pool, [], 1)).units[0].measured is None
+    assert (await deployments.round_inputs(pool, [], 1)).units[0].measured is None
 
 
 async def test_a_reservation_ends_with_the_first_sample_of_the_claim(database: str, pool: Pool) -> None:
     unit = await join(pool, "unit-1")
-    stream = DecisionStream(pool, unit)
+    stream = DecisionStream(unit)
     (one,) = insert_deployments(database)
     assert await claim(stream, "unit-1", candidate(database, one))
 
     async def reserved() -> Usage:
-        return (await decisions.round_inputs(pool, [], 1)).units[0].reserved
+        return (await deployments.round_inputs(pool, [], 1)).units[0].reserved
 
     assert await reserved() == Usage(1.0, 64.0)
-    await membership.heartbeat(pool, unit, Usage(5.0, 100.0), [ProgramSample(one, 1, 3.0, 90.0)])
+    await unit.heartbeat(Usage(5.0, 100.0), [ProgramSample(one, 1, 3.0, 90.0)])
     assert await reserved() == Usage(0.0, 0.0)
     # another one of the package: what the measured ones use
     (other,) = insert_deployments(database)
     assert await claim(stream, "unit-1", candidate(database, other))
     assert await reserved() == Usage(3.0, 90.0)
     # and claimed anew it is a reservation again, whatever an older sample said
-    (held, *_) = [each for each in await decisions.programs_of(pool, "unit-1") if each.id == one]
-    assert await decisions.release(pool, unit, held, "drained")
+    (held, *_) = [each for each in await deployments.programs_of(pool, "unit-1") if each.id == one]
+    assert await unit.release(held, "drained")
     assert await claim(stream, "unit-1", candidate(database, one))
     assert await reserved() == Usage(6.0, 180.0)
     rows(database, "update deployment set enabled = false")
@@ -100,20 +100,20 @@ async def test_a_late_sample_of_an_earlier_claim_does_not_replace_a_newer_one(da
     early, late = await join(pool, "unit-1"), await join(pool, "unit-2")
     (one,) = insert_deployments(database, address="unit-1")
     rows(database, "update deployment set address = 'unit-2'")
-    await membership.heartbeat(pool, late, None, [ProgramSample(one, 3, 7.0, 7.0)])
-    await membership.heartbeat(pool, early, None, [ProgramSample(one, 1, 1.0, 1.0)])
+    await late.heartbeat(None, [ProgramSample(one, 3, 7.0, 7.0)])
+    await early.heartbeat(None, [ProgramSample(one, 1, 1.0, 1.0)])
     assert value(database, "select cpu_percent from current_usage") == 7.0
-    await membership.heartbeat(pool, late, None, [ProgramSample(one, 3, 8.0, 8.0)])
+    await late.heartbeat(None, [ProgramSample(one, 3, 8.0, 8.0)])
     assert value(database, "select cpu_percent from current_usage") == 8.0
 
 
 async def test_a_sample_of_a_deleted_row_is_kept_as_history_only(database: str, pool: Pool) -> None:
     unit = await join(pool, "unit-1")
     (one,) = insert_deployments(database, address="unit-1")
-    await membership.heartbeat(pool, unit, None, [ProgramSample(one, 1, 1.0, 1.0)])
+    await unit.heartbeat(None, [ProgramSample(one, 1, 1.0, 1.0)])
     rows(database, "delete from deployment")
     assert value(database, "select count(*) from current_usage") == 0
-    await membership.heartbeat(pool, unit, None, [ProgramSample(one, 1, 1.0, 1.0)])
+    await unit.heartbeat(None, [ProgramSample(one, 1, 1.0, 1.0)])
     assert value(database, "select count(*) from current_usage") == 0
     assert value(database, "select count(*) from usage") == 2
 
@@ -123,7 +123,7 @@ async def test_a_fenced_unit_is_told_and_stores_nothing(database: str, pool: Poo
     finder = await join(pool, "unit-2")
     (one,) = insert_deployments(database, address="unit-1")
     await lose(pool, database, finder, "unit-1")
-    answer = await membership.heartbeat(pool, unit, Usage(1.0, 1.0), [ProgramSample(one, 1, 1.0, 1.0)])
+    answer = await unit.heartbeat(Usage(1.0, 1.0), [ProgramSample(one, 1, 1.0, 1.0)])
     assert answer.fenced
     assert value(database, "select count(*) from usage") == 0
     assert await membership.lease_of(pool, "unit-1") is None
@@ -145,15 +145,15 @@ async def test_it_tells_whether_work_waits(database: str, pool: Pool, statement:
     await join(pool, "lost")
     await lose(pool, database, unit, "lost")
     rows(database, statement)
-    assert (await membership.heartbeat(pool, unit, None, [])).waiting is waiting
+    assert (await unit.heartbeat(None, [])).waiting is waiting
 
 
 async def test_it_tells_the_number_of_the_newest_notification(database: str, pool: Pool) -> None:
     unit = await join(pool, "unit-1")
     insert_deployments(database, 3)
-    assert (await membership.heartbeat(pool, unit, None, [])).wake_up == 1
-    await membership.notify(pool, "eligible", ["unit-1"])
-    assert (await membership.heartbeat(pool, unit, None, [])).wake_up == 2
+    assert (await unit.heartbeat(None, [])).wake_up == 1
+    await unit.notify("eligible", ["unit-1"])
+    assert (await unit.heartbeat(None, [])).wake_up == 2
 
 
 async def test_notifications_are_numbered_for_ever_and_a_thousand_are_kept(database: str, pool: Pool) -> None:
@@ -161,7 +161,7 @@ async def test_notifications_are_numbered_for_ever_and_a_thousand_are_kept(datab
     assert value(database, "select max(number) from wake_up") == 3000
     assert value(database, "select count(*) from wake_up") <= 2000
     unit = await join(pool, "unit-1")
-    assert (await membership.heartbeat(pool, unit, None, [])).wake_up == 3000
+    assert (await unit.heartbeat(None, [])).wake_up == 3000
 
 
 async def test_it_is_no_event_wakes_nobody_and_waits_for_no_disk(database: str, pool: Pool) -> None:
@@ -169,7 +169,7 @@ async def test_it_is_no_event_wakes_nobody_and_waits_for_no_disk(database: str, 
     before = value(database, "select count(*) from event")
     with psycopg.connect(database, autocommit=True) as listening:
         listening.execute("listen nodeunit")
-        await membership.heartbeat(pool, unit, Usage(1.0, 1.0), [])
+        await unit.heartbeat(Usage(1.0, 1.0), [])
         rows(database, "select pg_notify('nodeunit', 'the end')")
         assert [each.payload for each in listening.notifies(timeout=5, stop_after=1)] == ["the end"]
     assert value(database, "select count(*) from event") == before

@@ -8,7 +8,7 @@ from psycopg.conninfo import make_conninfo
 
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.postgres.listener import Listener, WakeUp
-from nodeunit.store.write import membership
+from tests.support.members import join
 from tests.support.proxy import Proxy
 from tests.support.rows import insert_deployments, rows, value
 from tests.support.waiting import eventually
@@ -42,9 +42,10 @@ def until(heard: list[WakeUp], *expected: WakeUp) -> Callable[[], bool]:
 
 async def test_hears_what_changes_and_whom_it_concerns(database: str, pool: Pool) -> None:
     async with listening(database) as (_, heard):
+        unit = await join(pool, "unit-3")
         insert_deployments(database, 21)
-        await membership.notify(pool, "eligible", ["unit-1", "unit-2"])
-        await membership.notify(pool, "eligible", [f"unit-{n}" for n in range(21)])
+        await unit.notify("eligible", ["unit-1", "unit-2"])
+        await unit.notify("eligible", [f"unit-{n}" for n in range(21)])
         rows(database, "notify nodeunit, 'what nobody can read'")
         rows(database, "notify nodeunit")
         for_two = WakeUp("eligible", frozenset({"unit-1", "unit-2"}))

@@ -10,7 +10,7 @@ from nodeunit.domain.events import DeploymentClaimSkipped
 from nodeunit.errors import IdentityAlive, NodeunitError, StaleEpoch
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import projections
-from nodeunit.store.write import decisions, membership, operators
+from nodeunit.store.write import deployments, membership, operators
 from nodeunit.store.write.decisions import DecisionStream
 from tests.support.members import join, lose, turn_back_leases
 from tests.support.rows import insert_deployments, rows
@@ -37,7 +37,7 @@ async def test_joining_takes_a_new_epoch_each_time(database: str, pool: Pool) ->
     joined = rows(database, "select data from event where type = 'UnitJoined' order by position")
     assert [(each["data"]["epoch"], each["data"]["succeeds"]) for each in joined] == [(1, None), (2, 1)]
     with pytest.raises(StaleEpoch):
-        await membership.leave(pool, first)
+        await first.leave()
     assert await projections.verify(database) == []
 
 
@@ -70,9 +70,9 @@ async def test_of_many_that_join_under_one_identity_one_does(database: str, pool
 async def test_a_lease_that_has_not_run_out_makes_nobody_lost(database: str, pool: Pool) -> None:
     finder = await join(pool, "unit-1")
     await join(pool, "unit-2")
-    assert not await membership.declare_lost(pool, finder, "unit-2")
-    assert not await membership.declare_lost(pool, finder, "nobody")
-    assert (await membership.heartbeat(pool, finder, None, [])).expired == []
+    assert not await finder.declare_lost("unit-2")
+    assert not await finder.declare_lost("nobody")
+    assert (await finder.heartbeat(None, [])).expired == []
     assert history(database, "unit-2") == ["Joined"]
 
 
@@ -80,13 +80,13 @@ async def test_a_unit_is_lost_once_whoever_says_so(database: str, pool: Pool) ->
     finders = [await join(pool, f"finder-{n}") for n in range(32)]
     await join(pool, "unit-1")
     turn_back_leases(database, "unit-1")
-    assert (await membership.heartbeat(pool, finders[0], None, [])).expired == ["unit-1"]
-    said = await asyncio.gather(*(membership.declare_lost(pool, each, "unit-1") for each in finders))
+    assert (await finders[0].heartbeat(None, [])).expired == ["unit-1"]
+    said = await asyncio.gather(*(each.declare_lost("unit-1") for each in finders))
     assert said.count(True) == 1
     assert history(database, "unit-1") == ["Joined", "Lost"]
     (lost,) = rows(database, "select data from event where type = 'UnitLost'")
     assert lost["data"]["by"] == finders[said.index(True)].address
-    assert (await membership.heartbeat(pool, finders[0], None, [])).expired == []
+    assert (await finders[0].heartbeat(None, [])).expired == []
 
 
 async def test_two_that_declare_each_other_lost_do_not_deadlock(database: str, pool: Pool) -> None:
@@ -94,8 +94,8 @@ async def test_two_that_declare_each_other_lost_do_not_deadlock(database: str, p
     await join(pool, "living")
     turn_back_leases(database, "unit-a", "unit-b")
     said = await asyncio.gather(
-        membership.declare_lost(pool, a, "unit-b"),
-        membership.declare_lost(pool, b, "unit-a"),
+        a.declare_lost("unit-b"),
+        b.declare_lost("unit-a"),
         return_exceptions=True,
     )
     assert {type(each) for each in said} == {bool, StaleEpoch}
@@ -107,10 +107,10 @@ async def test_a_unit_that_comes_back_keeps_what_nobody_took(database: str, pool
     finder = await join(pool, "unit-2")
     insert_deployments(database, 2, address="unit-1")
     await lose(pool, database, finder, "unit-1")
-    assert (await membership.heartbeat(pool, finder, None, [])).waiting
+    assert (await finder.heartbeat(None, [])).waiting
     again = await join(pool, "unit-1")
-    assert not (await membership.heartbeat(pool, again, None, [])).waiting
-    assert len(await decisions.programs_of(pool, "unit-1")) == 2
+    assert not (await again.heartbeat(None, [])).waiting
+    assert len(await deployments.programs_of(pool, "unit-1")) == 2
     assert history(database, "unit-1") == ["Joined", "Lost", "Joined"]
 
 
@@ -118,22 +118,22 @@ async def test_who_renews_in_time_is_not_lost(database: str, pool: Pool) -> None
     """The finder saw the lease run out; the heartbeat came before its word."""
     finder, late = await join(pool, "unit-1"), await join(pool, "unit-2")
     turn_back_leases(database, "unit-2")
-    assert (await membership.heartbeat(pool, finder, None, [])).expired == ["unit-2"]
-    assert not (await membership.heartbeat(pool, late, None, [])).fenced
-    assert not await membership.declare_lost(pool, finder, "unit-2")
+    assert (await finder.heartbeat(None, [])).expired == ["unit-2"]
+    assert not (await late.heartbeat(None, [])).fenced
+    assert not await finder.declare_lost("unit-2")
 
 
 async def test_nobody_is_lost_for_a_silence_that_all_shared(database: str, pool: Pool) -> None:
     """An outage of the database: the first heartbeat after it finds every lease run out, and declares nobody lost."""
     units = [await join(pool, f"unit-{n}", lease_ttl_s=10) for n in range(3)]
     turn_back_leases(database)
-    assert (await membership.heartbeat(pool, units[0], None, [])).expired == []
-    assert not await membership.declare_lost(pool, units[0], "unit-1")
-    assert not (await membership.heartbeat(pool, units[1], None, [])).fenced
+    assert (await units[0].heartbeat(None, [])).expired == []
+    assert not await units[0].declare_lost("unit-1")
+    assert not (await units[1].heartbeat(None, [])).fenced
     # unit-2 is not heard of for a whole lease after the outage
     rows(database, "update fleet set leases_count_from = leases_count_from - interval '11 seconds'")
-    assert (await membership.heartbeat(pool, units[0], None, [])).expired == ["unit-2"]
-    assert await membership.declare_lost(pool, units[0], "unit-2")
+    assert (await units[0].heartbeat(None, [])).expired == ["unit-2"]
+    assert await units[0].declare_lost("unit-2")
 
 
 async def test_nobody_is_lost_when_the_first_word_after_an_outage_is_that_of_a_joining_unit(
@@ -144,8 +144,8 @@ async def test_nobody_is_lost_when_the_first_word_after_an_outage_is_that_of_a_j
     waiting = await join(pool, "unit-2", lease_ttl_s=10)
     turn_back_leases(database)
     newcomer = await join(pool, "unit-3", lease_ttl_s=10)
-    assert (await membership.heartbeat(pool, newcomer, None, [])).expired == []
-    assert not (await membership.heartbeat(pool, waiting, None, [])).fenced
+    assert (await newcomer.heartbeat(None, [])).expired == []
+    assert not (await waiting.heartbeat(None, [])).fenced
 
 
 async def test_a_short_silence_of_one_is_no_silence_of_all(database: str, pool: Pool) -> None:
@@ -153,7 +153,7 @@ async def test_a_short_silence_of_one_is_no_silence_of_all(database: str, pool: 
     await join(pool, "unit-2", lease_ttl_s=10)
     turn_back_leases(database, "unit-2", by=timedelta(seconds=11))
     turn_back_leases(database, "unit-1", by=timedelta(seconds=4))
-    assert (await membership.heartbeat(pool, finder, None, [])).expired == ["unit-2"]
+    assert (await finder.heartbeat(None, [])).expired == ["unit-2"]
 
 
 async def test_a_quiet_unit_takes_no_part_in_rounds_and_keeps_its_rows(database: str, pool: Pool) -> None:
@@ -161,26 +161,26 @@ async def test_a_quiet_unit_takes_no_part_in_rounds_and_keeps_its_rows(database:
     other = await join(pool, "unit-2")
     insert_deployments(database, address="unit-1")
     rows(database, "update lease set quiet_at = clock_timestamp() where address = 'unit-1'")
-    inputs = await decisions.round_inputs(pool, [], 64)
+    inputs = await deployments.round_inputs(pool, [], 64)
     assert [unit.address for unit in inputs.units] == ["unit-2"]
     assert inputs.candidates == ()
-    assert not (await membership.heartbeat(pool, other, None, [])).waiting
+    assert not (await other.heartbeat(None, [])).waiting
 
 
 async def test_leaving_in_order(database: str, pool: Pool) -> None:
     unit = await join(pool, "unit-1")
     other = await join(pool, "unit-2")
     insert_deployments(database, 2, address="unit-1")
-    held = await decisions.programs_of(pool, "unit-1")
-    await membership.begin_draining(pool, unit)
-    assert [each.address for each in (await decisions.round_inputs(pool, [], 64)).units] == ["unit-2"]
-    assert await decisions.release(pool, unit, held[0], "drained")
-    await membership.leave(pool, unit)
+    held = await deployments.programs_of(pool, "unit-1")
+    await unit.begin_draining()
+    assert [each.address for each in (await deployments.round_inputs(pool, [], 64)).units] == ["unit-2"]
+    assert await unit.release(held[0], "drained")
+    await unit.leave()
     assert history(database, "unit-1") == ["Joined", "Draining", "Left"]
     # what it could not give back in time is there for the others
-    assert {each.holder for each in (await decisions.round_inputs(pool, [], 64)).candidates} == {"", "unit-1"}
-    assert (await membership.heartbeat(pool, unit, None, [])).fenced
-    assert not await membership.declare_lost(pool, other, "unit-1")
+    assert {each.holder for each in (await deployments.round_inputs(pool, [], 64)).candidates} == {"", "unit-1"}
+    assert (await unit.heartbeat(None, [])).fenced
+    assert not await other.declare_lost("unit-1")
     await join(pool, "unit-1")
     assert history(database, "unit-1") == ["Joined", "Draining", "Left", "Joined"]
     assert await projections.verify(database) == []
@@ -188,10 +188,10 @@ async def test_leaving_in_order(database: str, pool: Pool) -> None:
 
 async def test_a_new_epoch_begins_a_new_stream_of_decisions(database: str, pool: Pool) -> None:
     supervisor = uuid4()
-    first = DecisionStream(pool, await join(pool, "unit-1", supervisor=supervisor))
+    first = DecisionStream(await join(pool, "unit-1", supervisor=supervisor))
     skipped = DeploymentClaimSkipped("no_candidate")
     await first.append(skipped)
-    second = DecisionStream(pool, await join(pool, "unit-1", supervisor=supervisor))
+    second = DecisionStream(await join(pool, "unit-1", supervisor=supervisor))
     await second.append(skipped)
     with pytest.raises(StaleEpoch):
         await first.append(skipped)
@@ -202,23 +202,23 @@ async def test_a_new_epoch_begins_a_new_stream_of_decisions(database: str, pool:
 async def test_an_operator_cordons_and_drains_a_unit(database: str, pool: Pool) -> None:
     unit = await join(pool, "unit-1")
     rows(database, "select cordon_unit('unit-1')")
-    assert (await decisions.round_inputs(pool, [], 64)).units == ()
-    assert (await membership.heartbeat(pool, unit, None, [])).drain_s is None
+    assert (await deployments.round_inputs(pool, [], 64)).units == ()
+    assert (await unit.heartbeat(None, [])).drain_s is None
     rows(database, "select drain_unit('unit-1', interval '1 minute')")
-    drain_s = (await membership.heartbeat(pool, unit, None, [])).drain_s
+    drain_s = (await unit.heartbeat(None, [])).drain_s
     assert drain_s is not None
     assert 50 < drain_s <= 60
-    await membership.end_drain(pool, unit)
-    assert (await membership.heartbeat(pool, unit, None, [])).drain_s is None
+    await unit.end_drain()
+    assert (await unit.heartbeat(None, [])).drain_s is None
     rows(database, "select uncordon_unit('unit-1')")
-    assert len((await decisions.round_inputs(pool, [], 64)).units) == 1
+    assert len((await deployments.round_inputs(pool, [], 64)).units) == 1
     assert history(database, "unit-1") == ["Joined", "Cordoned", "DrainRequested", "Drained", "Uncordoned"]
     assert await projections.verify(database) == []
 
 
 async def test_an_operator_is_told_of_an_address_that_is_not_in_the_fleet(database: str, pool: Pool) -> None:
     unit = await join(pool, "unit-1")
-    await membership.leave(pool, unit)
+    await unit.leave()
     for address in ("unit-1", "nobody"):
         with pytest.raises(NodeunitError, match="no unit in the fleet"):
             await operators.cordon(database, address)

@@ -1,6 +1,7 @@
 """The connection is cut at every step around a claim's commit: before, between and inside each message, both ways."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -24,8 +25,8 @@ async def claim_once(database: str, proxy: Proxy, unit: Membership | None, fuse:
     (row,) = insert_deployments(database)
     async with connections.pool(proxy.conninfo, "test") as pool:
         await pool.wait()
-        unit = unit or await join(pool, "unit-1")
-        stream = DecisionStream(pool, unit)
+        unit = replace(unit, pool=pool) if unit else await join(pool, "unit-1")
+        stream = DecisionStream(unit)
         await stream.append(DeploymentClaimSkipped("no_candidate"))  # takes the stream's version from the database
         proxy.set_fuse(fuse)
         claimed = await stream.claim(candidate(database, row), leading_up_to(unit.address, row))

@@ -7,7 +7,6 @@ import pytest
 
 from nodeunit.errors import DatabaseError
 from nodeunit.store.postgres import connections
-from nodeunit.store.write import membership
 from tests.support.members import join
 from tests.support.proxy import Proxy
 
@@ -19,11 +18,11 @@ async def test_a_connection_without_an_answer_is_given_up(proxy: Proxy, monkeypa
         proxy.strand()
         started = asyncio.get_running_loop().time()
         with pytest.raises(DatabaseError):
-            await membership.heartbeat(pool, unit, None, [])
+            await unit.heartbeat(None, [])
         assert asyncio.get_running_loop().time() - started < 1.0
         while True:  # the other connection of the pool is stranded too
             try:
-                assert not (await membership.heartbeat(pool, unit, None, [])).fenced
+                assert not (await unit.heartbeat(None, [])).fenced
                 return
             except DatabaseError:
                 continue

@@ -8,8 +8,9 @@ import pytest
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import projections
 from nodeunit.store.read.projections import Difference
-from nodeunit.store.write import decisions, membership
+from nodeunit.store.write import deployments
 from nodeunit.store.write.decisions import DecisionStream
+from nodeunit.store.write.membership import Membership
 from tests.support.members import candidate, claim, join, lose
 from tests.support.rows import deployment, insert_deployments, rows, value
 
@@ -18,15 +19,15 @@ from tests.support.rows import deployment, insert_deployments, rows, value
 async def lived_in(database: str, pool: Pool) -> str:
     """A database with a history: claims, a takeover, hands, a deletion, a unit that left."""
     first, second, third = [await join(pool, f"unit-{n}") for n in (1, 2, 3)]
-    stream = DecisionStream(pool, first)
+    stream = DecisionStream(first)
     made = insert_deployments(database, 6)
     for one in made[:3]:
         assert await claim(stream, "unit-1", candidate(database, one))
     await lose(pool, database, second, "unit-1")
-    assert await claim(DecisionStream(pool, second), "unit-2", candidate(database, made[0]))
+    assert await claim(DecisionStream(second), "unit-2", candidate(database, made[0]))
     rows(database, "update deployment set address = 'unit-3' where id = %s", (made[4],))
     rows(database, "delete from deployment where id = any (%s)", ([made[2], made[5]],))
-    await membership.leave(pool, third)
+    await third.leave()
     rows(database, "select cordon_unit('unit-2')")
     return database
 
@@ -103,14 +104,14 @@ async def test_a_rebuild_while_claims_go_on(database: str, pool: Pool) -> None:
     ended = asyncio.Event()
     claimed = 0
 
-    async def live(unit: membership.Membership) -> None:
+    async def live(unit: Membership) -> None:
         nonlocal claimed
-        stream = DecisionStream(pool, unit)
+        stream = DecisionStream(unit)
         while not ended.is_set():
-            for wanted in (await decisions.round_inputs(pool, [], 5)).candidates:
+            for wanted in (await deployments.round_inputs(pool, [], 5)).candidates:
                 claimed += await claim(stream, unit.address, wanted)
-            for held in (await decisions.programs_of(pool, unit.address))[:8]:
-                assert await decisions.release(pool, unit, held, "drained")
+            for held in (await deployments.programs_of(pool, unit.address))[:8]:
+                assert await unit.release(held, "drained")
 
     living = [asyncio.create_task(live(unit)) for unit in units]
     try:
@@ -138,7 +139,7 @@ async def test_a_claim_waits_for_no_rebuild(database: str, pool: Pool) -> None:
         rebuilding.execute("select deployment_address_rebuild()")
         rebuilding.execute("select unit_rebuild()")
         async with asyncio.timeout(2):
-            assert await claim(DecisionStream(pool, unit), "unit-1", candidate(database, other))
-            assert not (await membership.heartbeat(pool, unit, None, [])).fenced
-            assert (await decisions.round_inputs(pool, [], 5)).candidates[0].id == waiting
+            assert await claim(DecisionStream(unit), "unit-1", candidate(database, other))
+            assert not (await unit.heartbeat(None, [])).fenced
+            assert (await deployments.round_inputs(pool, [], 5)).candidates[0].id == waiting
     assert deployment(database, other)["address"] == "unit-1"

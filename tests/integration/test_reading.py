@@ -29,7 +29,7 @@ APPEND = (
 
 async def test_reads_on_from_a_checkpoint(database: str, pool: Pool) -> None:
     insert_deployments(database, 7)
-    stream = DecisionStream(pool, await join(pool, "unit-1"))
+    stream = DecisionStream(await join(pool, "unit-1"))
     await stream.append(DeploymentClaimSkipped("no_candidate"))
     everything = await log_reader.read(pool)
     assert [each.type for each in everything] == ["DeploymentCreated"] * 7 + ["UnitJoined", "DeploymentClaimSkipped"]

@@ -19,7 +19,6 @@ from nodeunit.domain.policy import Usage
 from nodeunit.errors import InvariantViolated
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read.report import Bounds
-from nodeunit.store.write import decisions as store
 from nodeunit.store.write import membership
 from nodeunit.store.write.decisions import DecisionStream
 from tests.support.members import joined
@@ -45,14 +44,14 @@ async def claims(pool: Pool, database: str) -> Claims:
         )
         for address, name in NAMES.items()
     ]
-    streams = {unit.address: DecisionStream(pool, unit) for unit in units}
+    streams = {unit.address: DecisionStream(unit) for unit in units}
     made: list[tuple[str, UUID]] = []
 
     async def claim_all() -> None:
         for n, unit in enumerate(units):
-            await membership.heartbeat(pool, unit, Usage(0.1512 + n / 100, 140.918 + len(made)), [])
+            await unit.heartbeat(Usage(0.1512 + n / 100, 140.918 + len(made)), [])
         while True:
-            inputs = await store.round_inputs(pool, [], 64)
+            inputs = await units[0].round_inputs([], 64)
             if not inputs.candidates:
                 return
             for address, stream in streams.items():

@@ -10,8 +10,7 @@ import pytest
 from nodeunit.audit.invariants import SENTENCES, check
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read.report import snapshot
-from nodeunit.store.write import membership
-from nodeunit.store.write.decisions import DecisionStream, programs_of, release
+from nodeunit.store.write.decisions import DecisionStream
 from tests.support.members import candidate, claim, join, lose
 from tests.support.rows import insert_deployments, rows
 
@@ -32,7 +31,7 @@ class History(NamedTuple):
 async def history(database: str, pool: Pool) -> History:
     """Claims, a conflict, a release, a takeover, an assignment by hand, a deletion, a unit lost and one that left."""
     a, b, c = [await join(pool, address) for address in "abc"]
-    of_a, of_b, of_c = [DecisionStream(pool, unit) for unit in (a, b, c)]
+    of_a, of_b, of_c = [DecisionStream(unit) for unit in (a, b, c)]
     held, taken_over, drained, deleted, free = insert_deployments(database, 5)
     seen = candidate(database, held)
     assert await claim(of_b, "b", seen)
@@ -40,10 +39,10 @@ async def history(database: str, pool: Pool) -> History:
     for one in (taken_over, deleted):
         assert await claim(of_a, "a", candidate(database, one))
     assert await claim(of_c, "c", candidate(database, drained))
-    await membership.begin_draining(pool, c)
-    (row,) = await programs_of(pool, "c")
-    assert await release(pool, c, row, "drained")
-    await membership.leave(pool, c)
+    await c.begin_draining()
+    (row,) = await c.programs()
+    assert await c.release(row, "drained")
+    await c.leave()
     rows(database, "update deployment set address = 'b' where id = %s", [drained])
     rows(database, "delete from deployment where id = %s", [deleted])
     await lose(pool, database, b, "a")
@@ -98,9 +97,9 @@ async def test_what_remains_of_an_archived_log_breaks_no_rule(history: History, 
             superuser.execute(statement)
     assert await violations(history.database) == dict.fromkeys(SENTENCES, 0)
     d = await join(pool, "d")
-    assert await claim(DecisionStream(pool, d), "d", candidate(history.database, history.free))
+    assert await claim(DecisionStream(d), "d", candidate(history.database, history.free))
     await lose(pool, history.database, d, "b")
-    assert await claim(DecisionStream(pool, await join(pool, "e")), "e", candidate(history.database, history.held))
+    assert await claim(DecisionStream(await join(pool, "e")), "e", candidate(history.database, history.held))
     assert await violations(history.database) == dict.fromkeys(SENTENCES, 0)
     with psycopg.connect(history.database) as superuser:
         superuser.execute("set local session_replication_role = replica")

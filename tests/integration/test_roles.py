@@ -16,7 +16,7 @@ from nodeunit.store.postgres import connections, requirements
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.postgres.listener import Listener, WakeUp
 from nodeunit.store.read import log_reader, projections
-from nodeunit.store.write import decisions, membership, operators
+from nodeunit.store.write import deployments, membership, operators
 from nodeunit.store.write.decisions import DecisionStream
 from nodeunit.store.write.membership import ProgramSample
 from tests.support.locks import until_waiting
@@ -57,21 +57,21 @@ async def test_a_unit_can_do_all_that_a_unit_does(database: str, login: Login) -
     listening = asyncio.create_task(Listener(conninfo, heard.append).run())
     async with connections.pool(conninfo, "test") as pool:
         unit, other = await join(pool, "unit-1"), await join(pool, "unit-2")
-        stream = DecisionStream(pool, unit)
+        stream = DecisionStream(unit)
         await stream.append(DeploymentClaimSkipped("no_candidate"))
-        (first, second, _) = (await decisions.round_inputs(pool, [], 64)).candidates
+        (first, second, _) = (await deployments.round_inputs(pool, [], 64)).candidates
         assert await claim(stream, "unit-1", first)
         assert not await claim(stream, "unit-1", first)
         assert await claim(stream, "unit-1", second)
-        await membership.heartbeat(pool, unit, Usage(1.0, 1.0), [ProgramSample(first.id, 1, 1.0, 1.0)])
-        (held, _) = await decisions.programs_of(pool, "unit-1")
-        assert await decisions.release(pool, unit, held, "drained")
-        await membership.notify(pool, "eligible", ["unit-2"])
-        assert not await membership.declare_lost(pool, other, "unit-1")
+        await unit.heartbeat(Usage(1.0, 1.0), [ProgramSample(first.id, 1, 1.0, 1.0)])
+        (held, _) = await deployments.programs_of(pool, "unit-1")
+        assert await unit.release(held, "drained")
+        await unit.notify("eligible", ["unit-2"])
+        assert not await other.declare_lost("unit-1")
         assert await membership.lease_of(pool, "unit-1") is not None
-        await membership.begin_draining(pool, unit)
-        await membership.end_drain(pool, unit)
-        await membership.leave(pool, unit)
+        await unit.begin_draining()
+        await unit.end_drain()
+        await unit.leave()
         assert len([each async for each in log_reader.read_all(pool)]) > 10
         await eventually(lambda: len(heard) >= 2, what="it hears")
     listening.cancel()
@@ -83,7 +83,7 @@ async def test_a_unit_can_do_all_that_a_unit_does(database: str, login: Login) -
 async def test_a_unit_can_find_out_what_became_of_an_append(database: str, login: Login, loss: Loss) -> None:
     async with LossyProxy(login("nodeunit_unit")) as lossy, connections.pool(lossy.conninfo, "test") as pool:
         await pool.wait()
-        stream = DecisionStream(pool, await join(pool, "unit-1"))
+        stream = DecisionStream(await join(pool, "unit-1"))
         lossy.lose(b"DeploymentClaimSkipped", loss)
         with psycopg.connect(database) as obstacle:
             obstacle.execute("select from lease for update")

@@ -11,7 +11,7 @@ from nodeunit.domain.events import DeploymentClaimSkipped, ProcessParked
 from nodeunit.errors import DeploymentRefused, StaleEpoch, VersionConflict
 from nodeunit.store.postgres import connections
 from nodeunit.store.postgres.connections import Pool
-from nodeunit.store.write import decisions, membership
+from nodeunit.store.write import deployments
 from nodeunit.store.write.decisions import DecisionStream
 from nodeunit.store.write.membership import Membership
 from tests.support.locks import until_waiting
@@ -57,25 +57,25 @@ def claimed_once(database: str, deployment_id: UUID) -> bool:
 
 async def test_appends_in_order_and_whole(database: str, pool: Pool) -> None:
     unit = await join(pool, "unit-1")
-    stream = DecisionStream(pool, unit)
+    stream = DecisionStream(unit)
     first = uuid4()
-    assert not await decisions.is_recorded(pool, first)
+    assert not await stream.is_recorded(first)
     await stream.append(SKIPPED, ProcessParked(uuid4(), "crash_loop", ""), event_id=first)
     await stream.append(SKIPPED)
     assert written(database) == [(1, "DeploymentClaimSkipped"), (2, "ProcessParked"), (3, "DeploymentClaimSkipped")]
-    assert await decisions.is_recorded(pool, first)
+    assert await stream.is_recorded(first)
     assert value(database, "select stream_id from event where event_id = %s", (first,)) == "decision-unit-1-1"
 
 
 async def test_many_appends_at_once_take_turns(database: str, pool: Pool) -> None:
-    stream = DecisionStream(pool, await join(pool, "unit-1"))
+    stream = DecisionStream(await join(pool, "unit-1"))
     await asyncio.gather(*(stream.append(SKIPPED, SKIPPED) for _ in range(20)))
     assert len(types(database)) == 40
 
 
 async def test_nothing_to_append_is_nothing(database: str, pool: Pool) -> None:
     async with asyncio.timeout(2):
-        await DecisionStream(pool, await join(pool, "unit-1")).append()
+        await DecisionStream(await join(pool, "unit-1")).append()
     assert written(database) == []
 
 
@@ -83,7 +83,7 @@ async def test_nothing_to_append_is_nothing(database: str, pool: Pool) -> None:
 async def test_an_append_of_unknown_outcome_is_written_once(
     database: str, lossy: LossyProxy, lossy_pool: Pool, loss: Loss
 ) -> None:
-    stream = DecisionStream(lossy_pool, await join(lossy_pool, "unit-1"))
+    stream = DecisionStream(await join(lossy_pool, "unit-1"))
     await stream.append(SKIPPED)
     lossy.lose(APPEND, loss)
     await stream.append(SKIPPED, SKIPPED)
@@ -95,7 +95,7 @@ async def test_an_append_of_unknown_outcome_is_written_once(
 async def test_an_append_still_on_its_way_to_its_end_is_waited_for(
     database: str, lossy: LossyProxy, lossy_pool: Pool
 ) -> None:
-    stream = DecisionStream(lossy_pool, await join(lossy_pool, "unit-1"))
+    stream = DecisionStream(await join(lossy_pool, "unit-1"))
     lossy.lose(APPEND, Loss.IN_FLIGHT)
     with psycopg.connect(database) as obstacle:
         obstacle.execute("select from lease where address = 'unit-1' for update")
@@ -108,7 +108,7 @@ async def test_an_append_still_on_its_way_to_its_end_is_waited_for(
 async def test_an_append_that_arrives_after_its_repetition_is_refused(
     database: str, lossy: LossyProxy, lossy_pool: Pool
 ) -> None:
-    stream = DecisionStream(lossy_pool, await join(lossy_pool, "unit-1"))
+    stream = DecisionStream(await join(lossy_pool, "unit-1"))
     lossy.lose(APPEND, Loss.LATE)
     await stream.append(SKIPPED)
     assert b"NU006" in await lossy.deliver()
@@ -120,7 +120,7 @@ async def test_an_append_that_arrives_after_its_repetition_is_refused(
 async def test_a_claim_of_unknown_outcome_is_written_once(
     database: str, lossy: LossyProxy, lossy_pool: Pool, loss: Loss
 ) -> None:
-    stream = DecisionStream(lossy_pool, await join(lossy_pool, "unit-1"))
+    stream = DecisionStream(await join(lossy_pool, "unit-1"))
     (one,) = insert_deployments(database)
     lossy.lose(CLAIM, loss)
     assert await claim(stream, "unit-1", candidate(database, one))
@@ -133,10 +133,10 @@ async def test_a_claim_of_unknown_outcome_is_written_once(
 async def test_a_conflict_whose_answer_is_lost_is_a_conflict(
     database: str, pool: Pool, lossy: LossyProxy, lossy_pool: Pool
 ) -> None:
-    stream = DecisionStream(lossy_pool, await join(lossy_pool, "unit-1"))
+    stream = DecisionStream(await join(lossy_pool, "unit-1"))
     (one,) = insert_deployments(database)
     wanted = candidate(database, one)
-    assert await claim(DecisionStream(pool, await join(pool, "unit-2")), "unit-2", wanted)
+    assert await claim(DecisionStream(await join(pool, "unit-2")), "unit-2", wanted)
     lossy.lose(CLAIM, Loss.ANSWER)
     assert not await claim(stream, "unit-1", wanted)
     await stream.append(SKIPPED)
@@ -147,10 +147,10 @@ async def test_a_claim_that_somebody_else_was_faster_with_meanwhile_is_a_conflic
     database: str, pool: Pool, lossy: LossyProxy, lossy_pool: Pool
 ) -> None:
     """The connection is cut, and by the time the unit is back the row is gone."""
-    stream = DecisionStream(lossy_pool, await join(lossy_pool, "unit-1"))
+    stream = DecisionStream(await join(lossy_pool, "unit-1"))
     (one,) = insert_deployments(database)
     wanted = candidate(database, one)
-    faster = DecisionStream(pool, await join(pool, "unit-2"))
+    faster = DecisionStream(await join(pool, "unit-2"))
     lossy.lose(CLAIM, Loss.REQUEST)
     with psycopg.connect(database) as obstacle:
         obstacle.execute("select from lease where address = 'unit-1' for update")
@@ -165,7 +165,7 @@ async def test_a_claim_that_somebody_else_was_faster_with_meanwhile_is_a_conflic
 async def test_a_claim_that_arrives_after_its_repetition_is_refused(
     database: str, lossy: LossyProxy, lossy_pool: Pool
 ) -> None:
-    stream = DecisionStream(lossy_pool, await join(lossy_pool, "unit-1"))
+    stream = DecisionStream(await join(lossy_pool, "unit-1"))
     (one,) = insert_deployments(database)
     lossy.lose(CLAIM, Loss.LATE)
     assert await claim(stream, "unit-1", candidate(database, one))
@@ -179,7 +179,7 @@ async def test_a_claim_that_arrives_together_with_its_repetition_is_written_once
     database: str, lossy: LossyProxy, lossy_pool: Pool, attempt: int
 ) -> None:
     """Whichever comes first: both wait for the same lock."""
-    stream = DecisionStream(lossy_pool, await join(lossy_pool, "unit-1"))
+    stream = DecisionStream(await join(lossy_pool, "unit-1"))
     (one,) = insert_deployments(database)
     lossy.lose(CLAIM, Loss.LATE)
     with psycopg.connect(database) as obstacle:
@@ -199,7 +199,7 @@ async def test_a_claim_that_arrives_together_with_its_repetition_is_written_once
 async def test_a_cancelled_claim_leaves_the_stream_usable(database: str, pool: Pool, released_first: bool) -> None:
     """A unit that begins to leave cancels its claim; its process events still have to be written."""
     unit = await join(pool, "unit-1")
-    stream = DecisionStream(pool, unit)
+    stream = DecisionStream(unit)
     (one,) = insert_deployments(database)
     wanted = candidate(database, one)
     with psycopg.connect(database) as obstacle:
@@ -221,7 +221,7 @@ async def test_a_cancelled_claim_leaves_the_stream_usable(database: str, pool: P
 
 async def test_a_statement_cut_off_by_a_timeout_is_repeated(database: str, pool: Pool) -> None:
     """lock_timeout of the daemon's sessions: a stuck append must not hold what it locked."""
-    stream = DecisionStream(pool, await join(pool, "unit-1"))
+    stream = DecisionStream(await join(pool, "unit-1"))
     with psycopg.connect(database) as obstacle:
         obstacle.execute("select from lease where address = 'unit-1' for update")
         appending = asyncio.create_task(stream.append(SKIPPED))
@@ -236,7 +236,7 @@ async def test_a_statement_cut_off_by_a_timeout_is_repeated(database: str, pool:
 async def test_two_writers_of_one_stream_do_not_overwrite_each_other(database: str, pool: Pool) -> None:
     """It cannot happen with one daemon for an epoch; the database would not let it."""
     unit = await join(pool, "unit-1")
-    await DecisionStream(pool, unit).append(SKIPPED)
+    await DecisionStream(unit).append(SKIPPED)
     with pytest.raises(psycopg.errors.DatabaseError) as refused:
         rows(
             database,
@@ -257,29 +257,29 @@ async def stale(database: str, pool: Pool) -> Membership:
 
 
 async def test_a_stale_epoch_writes_nothing(database: str, pool: Pool, stale: Membership) -> None:
-    (held,) = await decisions.programs_of(pool, "unit-1")
+    (held,) = await deployments.programs_of(pool, "unit-1")
     (free,) = insert_deployments(database)
     before = value(database, "select count(*) from event")
-    stream = DecisionStream(pool, stale)
+    stream = DecisionStream(stale)
     for refused in (
         stream.append(SKIPPED),
         claim(stream, "unit-1", candidate(database, free)),
-        decisions.release(pool, stale, held, "drained"),
-        membership.begin_draining(pool, stale),
-        membership.end_drain(pool, stale),
-        membership.leave(pool, stale),
-        membership.declare_lost(pool, stale, "unit-2"),
+        stale.release(held, "drained"),
+        stale.begin_draining(),
+        stale.end_drain(),
+        stale.leave(),
+        stale.declare_lost("unit-2"),
     ):
         with pytest.raises(StaleEpoch):
             await refused
-    assert (await membership.heartbeat(pool, stale, None, [])).fenced
+    assert (await stale.heartbeat(None, [])).fenced
     assert value(database, "select count(*) from event") == before
 
 
 async def test_an_epoch_that_ends_while_the_outcome_is_unknown_is_stale(
     database: str, pool: Pool, lossy: LossyProxy, lossy_pool: Pool
 ) -> None:
-    stream = DecisionStream(lossy_pool, await join(lossy_pool, "unit-1"))
+    stream = DecisionStream(await join(lossy_pool, "unit-1"))
     finder = await join(pool, "unit-2")
     lossy.lose(APPEND, Loss.LATE)
     with psycopg.connect(database) as obstacle:
@@ -295,7 +295,7 @@ async def test_an_epoch_that_ends_while_the_outcome_is_unknown_is_stale(
 
 
 async def test_a_failure_that_no_repetition_mends_is_told(database: str, pool: Pool) -> None:
-    stream = DecisionStream(pool, await join(pool, "unit-1"))
+    stream = DecisionStream(await join(pool, "unit-1"))
     rows(database, "alter table event add constraint full_disk check (type <> 'DeploymentClaimSkipped')")
     with pytest.raises(DeploymentRefused):
         await stream.append(SKIPPED)
@@ -305,7 +305,7 @@ async def test_a_failure_that_no_repetition_mends_is_told(database: str, pool: P
 
 
 async def test_the_events_of_a_claim_come_with_it_or_not_at_all(database: str, pool: Pool) -> None:
-    stream = DecisionStream(pool, await join(pool, "unit-1"))
+    stream = DecisionStream(await join(pool, "unit-1"))
     (one,) = insert_deployments(database)
     rows(database, "alter table event add constraint no_claim check (type <> 'DeploymentClaimed')")
     with pytest.raises(DeploymentRefused):

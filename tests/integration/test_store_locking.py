@@ -15,7 +15,7 @@ from nodeunit.domain.events import decode
 from nodeunit.store.postgres import connections
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import projections
-from nodeunit.store.write import decisions, membership
+from nodeunit.store.write import deployments
 from nodeunit.store.write.decisions import DecisionStream
 from nodeunit.store.write.membership import ProgramSample
 from tests.support.locks import started
@@ -33,7 +33,7 @@ def person(database: str) -> Iterator[psycopg.Connection]:
 
 async def test_a_claim_does_not_wait_for_a_person(database: str, pool: Pool, person: psycopg.Connection) -> None:
     unit = await join(pool, "unit-1")
-    stream = DecisionStream(pool, unit)
+    stream = DecisionStream(unit)
     held_up, other = insert_deployments(database, 2)
     wanted = candidate(database, held_up)
     person.execute("update deployment set command = 'x' where id = %s", (held_up,))
@@ -49,9 +49,9 @@ async def test_a_release_and_a_hand_at_one_row_do_not_deadlock(
 ) -> None:
     unit = await join(pool, "unit-1")
     (one,) = insert_deployments(database, address="unit-1")
-    (held,) = await decisions.programs_of(pool, "unit-1")
+    (held,) = await deployments.programs_of(pool, "unit-1")
     person.execute("update deployment set command = 'x' where id = %s", (one,))
-    releasing = await started(database, decisions.release(pool, unit, held, "drained"))
+    releasing = await started(database, unit.release(held, "drained"))
     person.execute("update deployment set address = '' where id = %s", (one,))
     person.commit()
     assert await releasing is False
@@ -64,9 +64,9 @@ async def test_a_release_and_a_deletion_of_one_row_do_not_deadlock(
 ) -> None:
     unit = await join(pool, "unit-1")
     (one,) = insert_deployments(database, address="unit-1")
-    (held,) = await decisions.programs_of(pool, "unit-1")
+    (held,) = await deployments.programs_of(pool, "unit-1")
     person.execute("select from deployment where id = %s for update", (one,))
-    releasing = await started(database, decisions.release(pool, unit, held, "drained"))
+    releasing = await started(database, unit.release(held, "drained"))
     person.execute("delete from deployment")
     person.commit()
     assert await releasing is False
@@ -78,13 +78,13 @@ async def test_heartbeats_and_a_deletion_of_many_rows_do_not_deadlock(database: 
     unit = await join(pool, "unit-1")
     first, second = insert_deployments(database, 2, address="unit-1")
     for each in (second, first):  # where they lie in the table
-        await membership.heartbeat(pool, unit, None, [ProgramSample(each, 1, 1.0, 1.0)])
+        await unit.heartbeat(None, [ProgramSample(each, 1, 1.0, 1.0)])
     obstacles = [psycopg.connect(database) for _ in range(2)]
     try:
         for obstacle, each in zip(obstacles, (first, second), strict=True):
             obstacle.execute("select from current_usage where deployment_id = %s for update", (each,))
         samples = [ProgramSample(each, 1, 2.0, 2.0) for each in (second, first)]
-        beating = await started(database, membership.heartbeat(pool, unit, None, samples), waiting=1)
+        beating = await started(database, unit.heartbeat(None, samples), waiting=1)
         deleting = await started(database, asyncio.to_thread(rows, database, "delete from deployment"), waiting=2)
         for obstacle in obstacles:
             obstacle.commit()
@@ -97,7 +97,7 @@ async def test_heartbeats_and_a_deletion_of_many_rows_do_not_deadlock(database: 
 
 
 async def test_a_row_disabled_in_between_is_not_claimed(database: str, pool: Pool) -> None:
-    stream = DecisionStream(pool, await join(pool, "unit-1"))
+    stream = DecisionStream(await join(pool, "unit-1"))
     disabled, deleted, daemon = insert_deployments(database, 3)
     candidates = [candidate(database, each) for each in (disabled, deleted, daemon)]
     rows(database, "update deployment set enabled = false where id = %s", (disabled,))
@@ -112,16 +112,16 @@ async def units_at_work(database: str, address: str, until: float, seen: set[str
     """Claims what is free and gives it back, as fast as it can."""
     async with connections.pool(database, address, max_size=2) as pool:
         unit = await join(pool, address)
-        stream = DecisionStream(pool, unit)
+        stream = DecisionStream(unit)
         while time.monotonic() < until:
-            inputs = await decisions.round_inputs(pool, [], 64)
+            inputs = await deployments.round_inputs(pool, [], 64)
             for wanted in random.sample(inputs.candidates, min(4, len(inputs.candidates))):
                 seen.add("claimed" if await claim(stream, address, wanted) else "conflict")
-            held = await decisions.programs_of(pool, address)
+            held = await deployments.programs_of(pool, address)
             samples = [ProgramSample(each.id, each.address_version, 1.0, 1.0) for each in held]
-            assert not (await membership.heartbeat(pool, unit, None, samples)).fenced
+            assert not (await unit.heartbeat(None, samples)).fenced
             for each in random.sample(held, len(held) // 2):
-                seen.add("released" if await decisions.release(pool, unit, each, "drained") else "too late")
+                seen.add("released" if await unit.release(each, "drained") else "too late")
 
 
 STATEMENTS = (

@@ -6,21 +6,21 @@ import pytest
 
 from nodeunit.errors import StaleEpoch
 from nodeunit.store.postgres.connections import Pool
-from nodeunit.store.write import decisions, membership
+from nodeunit.store.write import deployments
 from tests.support.members import join, turn_back_leases
 from tests.support.rows import rows, value
 
 
 async def active(pool: Pool) -> list[str]:
-    return [unit.address for unit in (await decisions.round_inputs(pool, [], 1)).units]
+    return [unit.address for unit in (await deployments.round_inputs(pool, [], 1)).units]
 
 
 async def test_a_heartbeat_tells_when_the_next_lease_of_another_would_end(database: str, pool: Pool) -> None:
     one = await join(pool, "unit-1", lease_ttl_s=60)
     await join(pool, "unit-2", lease_ttl_s=20)
     gone = await join(pool, "unit-3", lease_ttl_s=10)
-    await membership.leave(pool, gone)
-    answer = await membership.heartbeat(pool, one, None, [])
+    await gone.leave()
+    answer = await one.heartbeat(None, [])
     assert answer.expires_s == pytest.approx(20, abs=1)
 
 
@@ -28,7 +28,7 @@ async def test_a_lease_that_has_run_out_is_no_moment_to_wait_for(database: str, 
     one = await join(pool, "unit-1", lease_ttl_s=60)
     await join(pool, "unit-2", lease_ttl_s=20)
     turn_back_leases(database, "unit-2")
-    answer = await membership.heartbeat(pool, one, None, [])
+    answer = await one.heartbeat(None, [])
     assert (answer.expired, answer.expires_s) == (["unit-2"], None)
 
 
@@ -37,26 +37,26 @@ async def test_nobody_is_declared_lost_by_who_stood_still_with_the_server(databa
     one = await join(pool, "unit-1", lease_ttl_s=60)
     await join(pool, "unit-2", lease_ttl_s=60)
     turn_back_leases(database)
-    assert not await membership.declare_lost(pool, one, "unit-2")
-    await membership.heartbeat(pool, one, None, [])
-    assert not await membership.declare_lost(pool, one, "unit-2")  # its lease counts anew
+    assert not await one.declare_lost("unit-2")
+    await one.heartbeat(None, [])
+    assert not await one.declare_lost("unit-2")  # its lease counts anew
 
 
 async def test_who_does_not_answer_is_left_out_until_it_does(database: str, pool: Pool) -> None:
     one, two = await join(pool, "unit-1"), await join(pool, "unit-2")
-    probed_at = await membership.probe(pool, ["unit-2"])
-    assert await membership.suspect(pool, one, ["unit-2"], probed_at)
+    probed_at = await one.probe(["unit-2"])
+    assert await one.suspect(["unit-2"], probed_at)
     assert await active(pool) == ["unit-1"]
-    assert not await membership.suspect(pool, one, ["unit-2"], probed_at), "once is enough"
-    await membership.heartbeat(pool, two, None, [])
+    assert not await one.suspect(["unit-2"], probed_at), "once is enough"
+    await two.heartbeat(None, [])
     assert await active(pool) == ["unit-1", "unit-2"]
 
 
 async def test_who_answers_is_waited_for(database: str, pool: Pool) -> None:
     one, two = await join(pool, "unit-1"), await join(pool, "unit-2")
-    probed_at = await membership.probe(pool, ["unit-2"])
-    await membership.heartbeat(pool, two, None, [])
-    assert not await membership.suspect(pool, one, ["unit-2"], probed_at)
+    probed_at = await one.probe(["unit-2"])
+    await two.heartbeat(None, [])
+    assert not await one.suspect(["unit-2"], probed_at)
     assert await active(pool) == ["unit-1", "unit-2"]
 
 
@@ -64,9 +64,9 @@ async def test_who_is_left_out_keeps_lease_and_rows(database: str, pool: Pool) -
     one = await join(pool, "unit-1")
     await join(pool, "unit-2")
     expires_at = value(database, "select expires_at from lease where address = 'unit-2'")
-    await membership.suspect(pool, one, ["unit-2"], datetime.now(UTC) + timedelta(hours=1))
+    await one.suspect(["unit-2"], datetime.now(UTC) + timedelta(hours=1))
     assert value(database, "select expires_at from lease where address = 'unit-2'") == expires_at
-    assert not await membership.declare_lost(pool, one, "unit-2")
+    assert not await one.declare_lost("unit-2")
 
 
 async def test_a_stale_epoch_doubts_nobody(database: str, pool: Pool) -> None:
@@ -74,4 +74,4 @@ async def test_a_stale_epoch_doubts_nobody(database: str, pool: Pool) -> None:
     await join(pool, "unit-2")
     rows(database, "update lease set epoch = epoch + 1 where address = 'unit-1'")
     with pytest.raises(StaleEpoch):
-        await membership.suspect(pool, one, ["unit-2"], datetime.now(UTC) + timedelta(hours=1))
+        await one.suspect(["unit-2"], datetime.now(UTC) + timedelta(hours=1))

@@ -11,7 +11,7 @@ from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.events import ProcessExited, ProcessStarted
 from nodeunit.store.postgres import connections
 from nodeunit.store.postgres.connections import Pool
-from nodeunit.store.write.decisions import DecisionStream, release
+from nodeunit.store.write.decisions import DecisionStream
 from tests.support.members import candidate, claim, join
 from tests.support.rows import deployment, insert_deployments, rows, value
 
@@ -29,7 +29,7 @@ async def pool(conninfo: str) -> AsyncIterator[Pool]:
 
 async def test_claims(conninfo: str, pool: Pool) -> None:
     one, two = await join(pool, "address-1"), await join(pool, "address-2")
-    first, second = DecisionStream(pool, one), DecisionStream(pool, two)
+    first, second = DecisionStream(one), DecisionStream(two)
     a, b = insert_deployments(conninfo, 2)
     seen = candidate(conninfo, a)
     assert await claim(first, one.address, seen)
@@ -77,7 +77,7 @@ async def test_usage_in_a_round(conninfo: str) -> None:
 
 async def test_restarts_are_starts_of_the_same_claim_and_specification(conninfo: str, pool: Pool) -> None:
     unit = await join(pool, "address-1")
-    stream = DecisionStream(pool, unit)
+    stream = DecisionStream(unit)
     (a,) = insert_deployments(conninfo)
     assert await claim(stream, unit.address, candidate(conninfo, a))
 
@@ -96,7 +96,7 @@ async def test_restarts_are_starts_of_the_same_claim_and_specification(conninfo:
 async def test_time_without_an_owner(conninfo: str, pool: Pool) -> None:
     """Shares of the time, since nothing here takes long: what is held all the time has next to none."""
     unit = await join(pool, "address-1")
-    stream = DecisionStream(pool, unit)
+    stream = DecisionStream(unit)
     held, free, disabled, daemon = insert_deployments(conninfo, 4)
     rows(conninfo, "update deployment set enabled = false where id = %s", (disabled,))
     rows(conninfo, "update deployment set type = 'daemon' where id = %s", (daemon,))
@@ -111,7 +111,7 @@ async def test_time_without_an_owner(conninfo: str, pool: Pool) -> None:
     assert (without(held)["is_waiting"], without(held)["without_owner_percent"] < 100) == (False, True)
     assert without(disabled)["wanted_s"] == without(disabled)["without_owner_s"] < without(free)["wanted_s"]
     before = without(held)["without_owner_s"]
-    assert await release(pool, unit, msgspec.convert(deployment(conninfo, held), Deployment), "drained")
+    assert await unit.release(msgspec.convert(deployment(conninfo, held), Deployment), "drained")
     assert without(held)["without_owner_s"] > before
 
 

@@ -45,7 +45,7 @@ def _claim_all(conninfo: str, candidates: list[Candidate], addresses: list[str])
 
 async def _claim_in_rounds(conninfo: str, candidates: list[Candidate], addresses: list[str]) -> Winners:
     async with connections.pool(conninfo, "claimers", max_size=len(addresses)) as pool:
-        streams = {address: DecisionStream(pool, await join(pool, address)) for address in addresses}
+        streams = {address: DecisionStream(await join(pool, address)) for address in addresses}
         winners: Winners = {}
         for candidate in candidates:
             _together()  # blocks the loop, in which nothing is under way

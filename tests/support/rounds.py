@@ -7,7 +7,7 @@ from nodeunit.domain import claim_round
 from nodeunit.domain.claim_round import Decision, RoundInputs
 from nodeunit.domain.policy import Usage
 from nodeunit.store.postgres.connections import Pool
-from nodeunit.store.write import decisions, membership
+from nodeunit.store.write import deployments
 from nodeunit.store.write.decisions import DecisionStream
 from nodeunit.store.write.membership import Membership
 from tests.support.members import join
@@ -27,11 +27,11 @@ class Deciding:
 
     async def sample(self, cpu_percent: float, memory_mb: float) -> None:
         """A heartbeat with this usage."""
-        await membership.heartbeat(self.pool, self.unit, Usage(cpu_percent, memory_mb), [])
+        await self.unit.heartbeat(Usage(cpu_percent, memory_mb), [])
 
     async def look(self, inputs: RoundInputs | None = None) -> Decision:
         """One round, recorded as the daemon records it; on other inputs than what is there now when some are given."""
-        inputs = inputs or await decisions.round_inputs(self.pool, [], 64)
+        inputs = inputs or await deployments.round_inputs(self.pool, [], 64)
         decision = claim_round.decide(self.address, inputs)
         recorded = claim_round.record(self.address, "deployment", decision)
         events = (recorded, decision.eligibility, decision.attempt or decision.skipped)
@@ -44,14 +44,14 @@ class Deciding:
 
     async def release(self, deployment_id: UUID, reason: str = "drained") -> None:
         """Gives a row back that the unit holds."""
-        held = {row.id: row for row in await decisions.programs_of(self.pool, self.address)}
-        assert await decisions.release(self.pool, self.unit, held[deployment_id], reason)
+        held = {row.id: row for row in await deployments.programs_of(self.pool, self.address)}
+        assert await self.unit.release(held[deployment_id], reason)
 
 
 async def deciding(pool: Pool, address: str, **settings: object) -> Deciding:
     """A unit joins."""
     unit = await join(pool, address, **settings)  # type: ignore[arg-type]
-    return Deciding(pool, unit, DecisionStream(pool, unit))
+    return Deciding(pool, unit, DecisionStream(unit))
 
 
 async def claim_all(units: list[Deciding]) -> int:

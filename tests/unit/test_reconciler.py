@@ -9,19 +9,16 @@ from uuid import UUID, uuid4
 import pytest
 
 from nodeunit.clock import boottime
-from nodeunit.daemon import reconciler as module
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Reconciler
 from nodeunit.daemon.spawn_request import SpawnRequestBuilder
 from nodeunit.daemon.supervisor_link import SupervisorLink
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.restart import RestartRule
-from nodeunit.store.postgres.connections import Pool
 from nodeunit.supervisor.lease import MARGIN_S
 from tests.support.waiting import eventually
 
 ADDRESS = "unit"
-NO_POOL = cast(Pool, None)
 
 
 class Said(list[dict[str, Any]]):
@@ -42,7 +39,7 @@ def a_row(on_disconnect: str = "keep") -> Deployment:
 
 def a_reconciler(link: Said) -> Reconciler:
     spawn_requests = SpawnRequestBuilder(ADDRESS, ".*", custom_command=True, grace_s=1.0)
-    return Reconciler(ADDRESS, cast(SupervisorLink, link), Outbox(), spawn_requests, RestartRule())
+    return Reconciler(cast(SupervisorLink, link), Outbox(), spawn_requests, RestartRule())
 
 
 def hello(*running: UUID) -> dict[str, Any]:
@@ -52,9 +49,16 @@ def hello(*running: UUID) -> dict[str, Any]:
     return {"event": "hello", "supervisor": str(uuid4()), "programs": programs, "exits": []}
 
 
+class Rows(list[Deployment]):
+    """What the database says should run here."""
+
+    async def read(self) -> list[Deployment]:
+        return list(self)
+
+
 @contextmanager
-def follows(reconciler: Reconciler) -> Iterator[None]:
-    task = asyncio.ensure_future(reconciler.run(NO_POOL))
+def follows(reconciler: Reconciler, rows: Rows) -> Iterator[None]:
+    task = asyncio.ensure_future(reconciler.run(rows.read))
     try:
         yield
     finally:
@@ -62,54 +66,47 @@ def follows(reconciler: Reconciler) -> Iterator[None]:
 
 
 @pytest.fixture
-def rows(monkeypatch: pytest.MonkeyPatch) -> list[Deployment]:
-    """What the database says should run here."""
-    answer: list[Deployment] = []
-
-    async def programs_of(pool: Pool, address: str) -> list[Deployment]:
-        return answer
-
-    monkeypatch.setattr(module, "programs_of", programs_of)
-    return answer
+def rows() -> Rows:
+    return Rows()
 
 
-async def test_a_new_daemon_stops_nothing_before_it_has_read_what_should_run(rows: list[Deployment]) -> None:
+async def test_a_new_daemon_stops_nothing_before_it_has_read_what_should_run(rows: Rows) -> None:
     row, link = a_row(), Said()
     rows.append(row)
     reconciler = a_reconciler(link)
     reconciler.receive(hello(row.id))
     reconciler.renew_lease(boottime() + 10)
     assert link == []
-    with follows(reconciler):
+    with follows(reconciler, rows):
         await asyncio.sleep(0.05)
     assert link == []
 
 
-async def test_what_should_not_run_is_stopped_once_the_rows_are_read(rows: list[Deployment]) -> None:
+async def test_what_should_not_run_is_stopped_once_the_rows_are_read(rows: Rows) -> None:
     stray, link = uuid4(), Said()
     reconciler = a_reconciler(link)
     reconciler.receive(hello(stray))
     reconciler.renew_lease(boottime() + 10)
-    with follows(reconciler):
+    with follows(reconciler, rows):
         await eventually(lambda: link.ops("stop") == [str(stray)], what="the stray program is stopped")
 
 
-async def test_the_rows_are_read_at_the_start_of_every_epoch(rows: list[Deployment]) -> None:
+async def test_the_rows_are_read_at_the_start_of_every_epoch(rows: Rows) -> None:
     first, second, link = a_row(), a_row(), Said()
     reconciler = a_reconciler(link)
     reconciler.renew_lease(boottime() + 10)
     for expected in ([first], [first, second]):
         rows[:] = expected
-        with follows(reconciler):
+        with follows(reconciler, rows):
             await eventually(lambda: len(link.ops("spawn")) == len(rows), what="the new row is started")
 
 
-async def test_after_a_lapsed_lease_the_rows_are_read_before_anything_is_started(rows: list[Deployment]) -> None:
+async def test_after_a_lapsed_lease_the_rows_are_read_before_anything_is_started(rows: Rows) -> None:
     """The lease of the last epoch ran out and others took the row: what was known of it must not start it again."""
     row, link = a_row("stop"), Said()
     rows.append(row)
     reconciler = a_reconciler(link)
-    with follows(reconciler):
+    with follows(reconciler, rows):
         await asyncio.sleep(0.02)
         reconciler.renew_lease(boottime() - 1)
         await asyncio.sleep(0.02)
@@ -119,27 +116,27 @@ async def test_after_a_lapsed_lease_the_rows_are_read_before_anything_is_started
     assert link == []
 
 
-async def test_what_was_known_in_another_epoch_starts_nothing(rows: list[Deployment]) -> None:
+async def test_what_was_known_in_another_epoch_starts_nothing(rows: Rows) -> None:
     row, link = a_row("stop"), Said()
     rows.append(row)
     reconciler = a_reconciler(link)
     reconciler.renew_lease(boottime() + MARGIN_S)  # too short to start it
-    with follows(reconciler):
+    with follows(reconciler, rows):
         await asyncio.sleep(0.02)
     rows.clear()
     reconciler.invalidate()
     reconciler.renew_lease(boottime() + 10)
-    with follows(reconciler):
+    with follows(reconciler, rows):
         await asyncio.sleep(0.05)
     assert link == []
 
 
-async def test_what_must_stop_is_not_started_where_the_supervisor_would_refuse_it(rows: list[Deployment]) -> None:
+async def test_what_must_stop_is_not_started_where_the_supervisor_would_refuse_it(rows: Rows) -> None:
     stop, keep, link = a_row("stop"), a_row("keep"), Said()
     rows += [stop, keep]
     reconciler = a_reconciler(link)
     reconciler.renew_lease(boottime() + MARGIN_S)
-    with follows(reconciler):
+    with follows(reconciler, rows):
         await eventually(lambda: link.ops("spawn") == [str(keep.id)], what="only the one that may go on is started")
         reconciler.renew_lease(boottime() + 10)
         await eventually(lambda: link.ops("spawn") == [str(keep.id), str(stop.id)], what="the other one is started")

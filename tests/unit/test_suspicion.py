@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import cast
 from uuid import UUID
 
 import msgspec
@@ -13,12 +12,7 @@ from nodeunit.daemon import suspicion as module
 from nodeunit.daemon.suspicion import Suspicion
 from nodeunit.domain.claim_round import RoundInputs
 from nodeunit.domain.policy import NOTHING, Candidate, UnitView
-from nodeunit.store.postgres.connections import Pool
-from nodeunit.store.write import membership
-from nodeunit.store.write.membership import Membership
 from tests.support.waiting import eventually
-
-ME = Membership("b", 1, 10.0, 4.0)
 
 
 def a_unit(address: str, count: int = 0) -> UnitView:
@@ -33,7 +27,9 @@ def a_row(number: int, version: int = 0) -> Candidate:
 
 
 class Fleet:
-    """What the unit sees, whom it asks, whom it leaves out; a unit that answers is never left out."""
+    """What unit b sees, whom it probes, whom it leaves out; a unit that answers is never left out."""
+
+    address = "b"
 
     def __init__(self) -> None:
         self.inputs = RoundInputs((a_unit("a"), a_unit("b"), a_unit("c")), (a_row(1),))
@@ -42,7 +38,7 @@ class Fleet:
         self.answers = False
         self.went_on = 0
         self.reads = 0
-        self.suspicion = Suspicion(cast(Pool, None), ME, self.read_inputs, self.on_suspected)
+        self.suspicion = Suspicion(self, self.read_inputs, self.on_suspected)
 
     async def read_inputs(self) -> RoundInputs:
         self.reads += 1
@@ -51,11 +47,11 @@ class Fleet:
     def on_suspected(self) -> None:
         self.went_on += 1
 
-    async def probe(self, pool: Pool, addresses: list[str]) -> datetime:
+    async def probe(self, addresses: list[str]) -> datetime:
         self.probed.append(addresses)
         return datetime.now(UTC)
 
-    async def suspect(self, pool: Pool, unit: Membership, addresses: list[str], probed_at: datetime) -> bool:
+    async def suspect(self, addresses: list[str], probed_at: datetime) -> bool:
         if not self.answers:
             self.suspected.append(addresses)
         return not self.answers
@@ -66,8 +62,6 @@ def fleet(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
     fleet = Fleet()
     monkeypatch.setattr(module, "PROBE_AFTER_S", 0.01)
     monkeypatch.setattr(module, "ANSWER_WITHIN_S", 0.01)
-    monkeypatch.setattr(membership, "probe", fleet.probe)
-    monkeypatch.setattr(membership, "suspect", fleet.suspect)
     yield fleet
     fleet.suspicion.stop()
 

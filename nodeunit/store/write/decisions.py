@@ -14,12 +14,11 @@ import msgspec
 from psycopg import OperationalError
 from psycopg.rows import DictRow
 
-from nodeunit.domain.claim_round import RoundInputs
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.events import DeploymentClaimed, Event, type_name
-from nodeunit.domain.policy import Candidate, UnitView
+from nodeunit.domain.policy import Candidate
 from nodeunit.errors import StaleEpoch, VersionConflict
-from nodeunit.store.postgres.connections import Pool, translate_errors
+from nodeunit.store.postgres.connections import translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.write.membership import Membership
 
@@ -32,8 +31,7 @@ PAUSE_S = 0.2
 class DecisionStream:
     """Appends what one unit decides, in one epoch. Every method raises StaleEpoch once the epoch is over."""
 
-    def __init__(self, pool: Pool, unit: Membership) -> None:
-        self._pool = pool
+    def __init__(self, unit: Membership) -> None:
         self._unit = unit
         self._version: int | None = 0  # None: in doubt
         self._one_at_a_time = asyncio.Lock()
@@ -78,14 +76,18 @@ class DecisionStream:
                 pause_s = PAUSE_S
             if outcome["type"] != DeploymentClaimed.__name__:
                 return None
-            held = await programs_of(self._pool, self._unit.address)
+            held = await self._unit.programs()
             return next((d for d in held if d.id == candidate.id), None)
+
+    async def is_recorded(self, event_id: UUID) -> bool:
+        """Whether an event is in the log already, written by this daemon or another. Waits out a lost connection."""
+        return await self._ask("event_by_id", {"event_id": event_id}) is not None
 
     async def _send(self, query: str, count: int, **parameters: object) -> DictRow | None:
         """Executes one statement that appends `count` events, and a conflict where it returns no row."""
         version = await self._settle()
         self._version = None
-        async with translate_errors(passing=OperationalError), self._pool.connection() as connection:
+        async with translate_errors(passing=OperationalError), self._unit.pool.connection() as connection:
             cursor = await connection.execute(QUERIES[query], parameters | self._stream() | {"stream_version": version})
             row = await cursor.fetchone()
         self._version = version + count + (row is None)
@@ -110,7 +112,7 @@ class DecisionStream:
         """Asks until the database answers."""
         while True:
             try:
-                async with translate_errors(passing=OperationalError), self._pool.connection() as connection:
+                async with translate_errors(passing=OperationalError), self._unit.pool.connection() as connection:
                     return await (await connection.execute(QUERIES[query], parameters)).fetchone()
             except OperationalError as outage:
                 log.warning("the database does not answer yet: %s", str(outage).strip())
@@ -118,61 +120,6 @@ class DecisionStream:
 
     def _stream(self) -> dict[str, object]:
         return {"address": self._unit.address, "epoch": self._unit.epoch}
-
-
-async def release(pool: Pool, unit: Membership, deployment: Deployment, reason: str) -> bool:
-    """Gives a row back. False when the unit does not hold it at that version any more: repeating it is harmless."""
-    async with translate_errors(), pool.connection() as connection:
-        cursor = await connection.execute(
-            QUERIES["release_deployment"],
-            {
-                "address": unit.address,
-                "epoch": unit.epoch,
-                "deployment_id": deployment.id,
-                "version": deployment.address_version,
-                "reason": reason,
-                "event_id": uuid4(),
-            },
-        )
-        row = await cursor.fetchone()
-    return row is not None and bool(row["release_deployment"])
-
-
-async def runs_elsewhere(pool: Pool, unit: Membership, released: Deployment) -> bool:
-    """Whether another unit has started the program of a row that this unit has released."""
-    async with translate_errors(), pool.connection() as connection:
-        cursor = await connection.execute(
-            QUERIES["runs_elsewhere"],
-            {"deployment_id": released.id, "address": unit.address, "version": released.address_version},
-        )
-        row = await cursor.fetchone()
-    return row is not None and bool(row["runs"])
-
-
-async def round_inputs(pool: Pool, refused: list[str], limit: int) -> RoundInputs:
-    """What a round decides on. `refused` are the name@version texts the unit may not run."""
-    async with translate_errors(), pool.connection() as connection:
-        cursor = await connection.execute(QUERIES["round_inputs"], {"refused": refused, "limit": limit})
-        row = await cursor.fetchone()
-    assert row is not None
-    return RoundInputs(
-        units=msgspec.convert(row["units"], tuple[UnitView, ...]),
-        candidates=msgspec.convert(row["candidates"], tuple[Candidate, ...]),
-    )
-
-
-async def programs_of(pool: Pool, address: str) -> list[Deployment]:
-    """What should run on a unit: the enabled rows it holds and every enabled daemon row."""
-    async with translate_errors(), pool.connection() as connection:
-        rows = await (await connection.execute(QUERIES["programs_of"], {"address": address})).fetchall()
-    return [msgspec.convert(row, Deployment) for row in rows]
-
-
-async def is_recorded(pool: Pool, event_id: UUID) -> bool:
-    """Whether an event is in the log: how a writer finds out what became of an append."""
-    async with translate_errors(), pool.connection() as connection:
-        row = await (await connection.execute(QUERIES["event_by_id"], {"event_id": event_id})).fetchone()
-    return row is not None
 
 
 def _encode(events: tuple[Event, ...], first_id: UUID | None = None) -> str:

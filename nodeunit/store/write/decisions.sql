@@ -1,6 +1,3 @@
--- name: round_inputs
-select r.units, r.candidates from round_inputs(%(refused)s, %(limit)s) as r
-
 -- name: claim_deployment
 select c.id, c.package_name, c.package_version, c.command, c.args, c.env, c.type, c.address, c.address_version,
        c.enabled, c.on_disconnect, c.revision
@@ -19,24 +16,3 @@ select stream_version_now(%(address)s, %(epoch)s) as stream_version
 select e.type, e.stream_id, e.stream_version, e.deployment_id
 from event e
 where e.event_id = %(event_id)s
-
--- name: release_deployment
-select release_deployment(%(address)s, %(epoch)s, %(deployment_id)s, %(version)s, %(reason)s, %(event_id)s)
-
--- name: runs_elsewhere
--- Whether another unit has started a row since it was held at this version; a moment ago, so that few chunks are looked at.
-select exists (
-    select from event e
-    where e.deployment_id = %(deployment_id)s and e.type = 'ProcessStarted' and e.unit_address <> %(address)s
-      and (e.data ->> 'claim_version')::integer > %(version)s and e.recorded_at > now() - interval '1 hour'
-) as runs
-
--- name: programs_of
--- What should run on one unit: the rows it holds and every daemon row.
-select d.id, d.package_name, d.package_version, d.command, d.args, d.env, d.type, d.address, d.address_version,
-       d.enabled, d.on_disconnect, d.revision
-from deployment d
-where d.enabled
-  -- `<> ''` is what the index is limited to, which a prepared statement cannot know of its parameter.
-  and (d.address = %(address)s and d.address <> '' and d.type = 'deployment' or d.type = 'daemon')
-order by d.id

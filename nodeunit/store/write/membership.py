@@ -1,32 +1,22 @@
 """Joining the fleet, staying in it and leaving it: leases and epochs, as one unit sees them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
-from psycopg import AsyncConnection
-from psycopg.rows import DictRow
 
+from nodeunit.domain.claim_round import RoundInputs
+from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.events import UnitJoined
 from nodeunit.domain.policy import Usage
 from nodeunit.store.postgres.connections import Pool, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
+from nodeunit.store.write import deployments
 
 MOST_ADDRESSES = 20
 """A notification for more units than this is for all: its payload is bounded."""
-
-
-@dataclass(frozen=True)
-class Membership:
-    """One unit in one epoch. Every write below carries both; a stale epoch raises StaleEpoch."""
-
-    address: str
-    epoch: int
-    lease_ttl_s: float
-    quiet_after_s: float
-    """Without a heartbeat for so long the unit takes no part in rounds."""
 
 
 class ProgramSample(msgspec.Struct, frozen=True):
@@ -56,6 +46,107 @@ class HeartbeatAnswer(msgspec.Struct, frozen=True):
     """Seconds until the next lease of another unit runs out, should that unit stay silent; None: there is none."""
 
 
+@dataclass(frozen=True)
+class Membership:
+    """One unit in one epoch, with all that it reads and writes of the fleet.
+
+    Whatever changes the fleet carries address and epoch, and raises StaleEpoch when the epoch is over. Every method
+    raises DatabaseError for an outage.
+    """
+
+    pool: Pool = field(repr=False)
+    address: str
+    epoch: int
+    lease_ttl_s: float
+    quiet_after_s: float
+    """Without a heartbeat for so long the unit takes no part in rounds."""
+
+    async def heartbeat(self, measured: Usage | None, samples: list[ProgramSample]) -> HeartbeatAnswer:
+        """Renews the lease and stores the samples, in one statement. `measured` is None before the first measurement.
+
+        Says in its answer when the epoch is over, and does not raise StaleEpoch.
+        """
+        async with translate_errors(), self.pool.connection() as connection:
+            cursor = await connection.execute(
+                QUERIES["heartbeat"],
+                {
+                    "address": self.address,
+                    "epoch": self.epoch,
+                    "lease_ttl_s": self.lease_ttl_s,
+                    "quiet_after_s": self.quiet_after_s,
+                    "cpu_percent": measured and measured.cpu_percent,
+                    "memory_mb": measured and measured.memory_mb,
+                    "samples": msgspec.json.encode(samples).decode(),
+                },
+            )
+            row = await cursor.fetchone()
+        assert row is not None
+        return HeartbeatAnswer(**row)
+
+    async def declare_lost(self, address: str) -> bool:
+        """Records that the lease of another unit has run out. False: it has not, or another unit was first."""
+        return bool(await self._write("declare_lost", lost=address, event_id=uuid4()))
+
+    async def probe(self, addresses: list[str]) -> datetime:
+        """Asks units for a heartbeat, now. Returns the time, by the database's clock, after which one is an answer."""
+        probed_at: datetime = await self._write("ask_units", addresses=addresses)
+        return probed_at
+
+    async def suspect(self, addresses: list[str], probed_at: datetime) -> bool:
+        """Leaves units out of rounds until they send a heartbeat, if none came since the probe. False: all sent one."""
+        return bool(await self._write("doubt_units", addresses=addresses, asked_at=probed_at))
+
+    async def notify(self, what: str, addresses: list[str]) -> None:
+        """Sends one notification in a transaction of its own, never in that of a claim."""
+        who = ",".join(addresses) if len(addresses) <= MOST_ADDRESSES else "*"
+        await self._write("wake", what=what, who=who)
+
+    async def begin_draining(self) -> None:
+        """From here on the unit claims nothing more."""
+        await self._write("begin_draining", event_id=uuid4())
+
+    async def release(self, deployment: Deployment, reason: str) -> bool:
+        """Gives a row back. False: the unit does not hold it at that version any more. May be repeated."""
+        return bool(
+            await self._write(
+                "release_deployment",
+                deployment_id=deployment.id,
+                version=deployment.address_version,
+                reason=reason,
+                event_id=uuid4(),
+            )
+        )
+
+    async def end_drain(self) -> None:
+        """Records that a drain asked for by an operator is done: the unit holds nothing more, and stays."""
+        await self._write("end_drain", event_id=uuid4())
+
+    async def leave(self) -> None:
+        """Ends the epoch. What the unit still holds can be taken over at once."""
+        await self._write("leave_unit", event_id=uuid4())
+
+    async def round_inputs(self, untrusted: list[str], limit: int) -> RoundInputs:
+        """What a round decides on, with up to `limit` candidates whose name@version is not in `untrusted`."""
+        return await deployments.round_inputs(self.pool, untrusted, limit)
+
+    async def programs(self) -> list[Deployment]:
+        """What should run here: the enabled rows that this unit holds, and every enabled daemon row."""
+        return await deployments.programs_of(self.pool, self.address)
+
+    async def runs_elsewhere(self, released: Deployment) -> bool:
+        """Whether another unit has started the program of a row that this unit released."""
+        return await deployments.runs_elsewhere(self.pool, self.address, released)
+
+    async def _write(self, query: str, **parameters: object) -> Any:
+        """The one value that a statement answers."""
+        parameters |= {"address": self.address, "epoch": self.epoch}
+        async with translate_errors(), self.pool.connection() as connection:
+            row = await (await connection.execute(QUERIES[query], parameters)).fetchone()
+        assert row is not None
+        (value,) = row.values()
+        return value
+
+
 async def join(
     pool: Pool,
     address: str,
@@ -67,24 +158,27 @@ async def join(
 ) -> Membership:
     """Takes a new epoch. Raises IdentityAlive while another supervisor's unit lives under this address."""
     async with translate_errors(), pool.connection() as connection:
-        epoch = await _value(
-            connection,
-            "join_unit",
-            address=address,
-            supervisor=supervisor,
-            lease_ttl_s=lease_ttl_s,
-            quiet_after_s=quiet_after_s,
-            data=msgspec.json.encode(joined).decode(),
-            event_id=uuid4(),
+        cursor = await connection.execute(
+            QUERIES["join_unit"],
+            {
+                "address": address,
+                "supervisor": supervisor,
+                "lease_ttl_s": lease_ttl_s,
+                "quiet_after_s": quiet_after_s,
+                "data": msgspec.json.encode(joined).decode(),
+                "event_id": uuid4(),
+            },
         )
-    return Membership(address, epoch, lease_ttl_s, quiet_after_s)
+        row = await cursor.fetchone()
+    assert row is not None
+    return Membership(pool, address, row["join_unit"], lease_ttl_s, quiet_after_s)
 
 
 class Lease(msgspec.Struct, frozen=True):
     """The lease in force under an address."""
 
-    renewed_at: Any
-    expires_at: Any
+    renewed_at: datetime
+    expires_at: datetime
     left_s: float
 
 
@@ -93,94 +187,3 @@ async def lease_of(pool: Pool, address: str) -> Lease | None:
     async with translate_errors(), pool.connection() as connection:
         row = await (await connection.execute(QUERIES["lease_of"], {"address": address})).fetchone()
     return None if row is None else Lease(**row)
-
-
-async def heartbeat(
-    pool: Pool, unit: Membership, measured: Usage | None, samples: list[ProgramSample]
-) -> HeartbeatAnswer:
-    """Renews the lease and stores the samples; one statement. None: the unit has not measured itself yet."""
-    async with translate_errors(), pool.connection() as connection:
-        cursor = await connection.execute(
-            QUERIES["heartbeat"],
-            {
-                "address": unit.address,
-                "epoch": unit.epoch,
-                "lease_ttl_s": unit.lease_ttl_s,
-                "quiet_after_s": unit.quiet_after_s,
-                "cpu_percent": measured and measured.cpu_percent,
-                "memory_mb": measured and measured.memory_mb,
-                "samples": msgspec.json.encode(samples).decode(),
-            },
-        )
-        row = await cursor.fetchone()
-    assert row is not None
-    return HeartbeatAnswer(**row)
-
-
-async def declare_lost(pool: Pool, unit: Membership, lost: str) -> bool:
-    """Says that another unit's lease has run out. False when it has not, or somebody else was first."""
-    async with translate_errors(), pool.connection() as connection:
-        return bool(
-            await _value(
-                connection,
-                "declare_lost",
-                address=unit.address,
-                epoch=unit.epoch,
-                lost=lost,
-                event_id=uuid4(),
-            )
-        )
-
-
-async def begin_draining(pool: Pool, unit: Membership) -> None:
-    """From here on the unit claims nothing more."""
-    async with translate_errors(), pool.connection() as connection:
-        await _value(connection, "begin_draining", address=unit.address, epoch=unit.epoch, event_id=uuid4())
-
-
-async def end_drain(pool: Pool, unit: Membership) -> None:
-    """Says that an operator's drain is done: the unit holds nothing more, and stays."""
-    async with translate_errors(), pool.connection() as connection:
-        await _value(connection, "end_drain", address=unit.address, epoch=unit.epoch, event_id=uuid4())
-
-
-async def leave(pool: Pool, unit: Membership) -> None:
-    """Ends the epoch. What the unit still held can be taken over at once."""
-    async with translate_errors(), pool.connection() as connection:
-        await _value(connection, "leave_unit", address=unit.address, epoch=unit.epoch, event_id=uuid4())
-
-
-async def probe(pool: Pool, addresses: list[str]) -> datetime:
-    """Asks units for a heartbeat, now. Returns the time, by the database's clock, after which one is an answer."""
-    async with translate_errors(), pool.connection() as connection:
-        probed_at: datetime = await _value(connection, "ask_units", addresses=addresses)
-        return probed_at
-
-
-async def suspect(pool: Pool, unit: Membership, addresses: list[str], probed_at: datetime) -> bool:
-    """Leaves units out of rounds until they send a heartbeat, if none came since the probe. False: all sent one."""
-    async with translate_errors(), pool.connection() as connection:
-        return bool(
-            await _value(
-                connection,
-                "doubt_units",
-                address=unit.address,
-                epoch=unit.epoch,
-                addresses=addresses,
-                asked_at=probed_at,
-            )
-        )
-
-
-async def notify(pool: Pool, what: str, addresses: list[str]) -> None:
-    """Sends one notification in a transaction of its own, never in that of a claim."""
-    who = ",".join(addresses) if len(addresses) <= MOST_ADDRESSES else "*"
-    async with translate_errors(), pool.connection() as connection:
-        await connection.execute(QUERIES["wake"], {"what": what, "who": who})
-
-
-async def _value(connection: AsyncConnection[DictRow], query: str, **parameters: object) -> Any:
-    row = await (await connection.execute(QUERIES[query], parameters)).fetchone()
-    assert row is not None
-    (value,) = row.values()
-    return value

@@ -36,3 +36,6 @@ select ask_units(%(addresses)s)
 
 -- name: doubt_units
 select doubt_units(%(address)s, %(epoch)s, %(addresses)s, %(asked_at)s)
+
+-- name: release_deployment
+select release_deployment(%(address)s, %(epoch)s, %(deployment_id)s, %(version)s, %(reason)s, %(event_id)s)

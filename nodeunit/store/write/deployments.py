@@ -1,0 +1,39 @@
+"""The rows of `deployment` as units read them: what a round decides on, and what should run where."""
+
+import msgspec
+
+from nodeunit.domain.claim_round import RoundInputs
+from nodeunit.domain.deployment import Deployment
+from nodeunit.domain.policy import Candidate, UnitView
+from nodeunit.store.postgres.connections import Pool, translate_errors
+from nodeunit.store.postgres.queries import QUERIES
+
+
+async def round_inputs(pool: Pool, untrusted: list[str], limit: int) -> RoundInputs:
+    """What a round decides on, with up to `limit` candidates whose name@version is not in `untrusted`."""
+    async with translate_errors(), pool.connection() as connection:
+        cursor = await connection.execute(QUERIES["round_inputs"], {"refused": untrusted, "limit": limit})
+        row = await cursor.fetchone()
+    assert row is not None
+    return RoundInputs(
+        units=msgspec.convert(row["units"], tuple[UnitView, ...]),
+        candidates=msgspec.convert(row["candidates"], tuple[Candidate, ...]),
+    )
+
+
+async def programs_of(pool: Pool, address: str) -> list[Deployment]:
+    """What should run on a unit: the enabled rows it holds and every enabled daemon row."""
+    async with translate_errors(), pool.connection() as connection:
+        rows = await (await connection.execute(QUERIES["programs_of"], {"address": address})).fetchall()
+    return [msgspec.convert(row, Deployment) for row in rows]
+
+
+async def runs_elsewhere(pool: Pool, address: str, released: Deployment) -> bool:
+    """Whether a unit other than this one has started the program of a row since this one held it."""
+    async with translate_errors(), pool.connection() as connection:
+        cursor = await connection.execute(
+            QUERIES["runs_elsewhere"],
+            {"deployment_id": released.id, "address": address, "version": released.address_version},
+        )
+        row = await cursor.fetchone()
+    return row is not None and bool(row["runs"])
