@@ -12,6 +12,7 @@ return case p_type
     when 'DeploymentClaimed' then p_data ->> 'claimant'
     when 'DeploymentAssigned' then p_data ->> 'holder'
     when 'DeploymentReleased' then ''
+    when 'AssignmentSnapshot' then p_data ->> 'holder'
     when 'AssignmentCarried' then p_data ->> 'holder'
     else p_address
 end;
@@ -28,7 +29,9 @@ begin atomic
     select e.deployment_id,
            deployment_address_of(e.type, e.data order by e.stream_version),
            max(e.stream_version),
-           max(case when e.type = 'AssignmentCarried' then (e.data ->> 'since')::timestamptz else e.recorded_at end)
+           max(
+               case when e.type in ('AssignmentSnapshot', 'AssignmentCarried') then (e.data ->> 'since')::timestamptz else e.recorded_at end
+           )
     from event e
     where e.stream_id like 'assignment-%'
       and not exists (

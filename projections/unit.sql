@@ -49,7 +49,7 @@ begin
             p_unit.custom_command := p_event.data ->> 'custom_command';
             p_unit.software := p_event.data ->> 'version';
         -- The whole row, as the archived events gave it, with its own version and since.
-        when 'UnitCarried' then p_unit := jsonb_populate_record(p_unit, p_event.data);
+        when 'UnitSnapshot', 'UnitCarried' then p_unit := jsonb_populate_record(p_unit, p_event.data);
         when 'UnitCordoned' then p_unit.cordoned := true;
         when 'UnitUncordoned' then
             p_unit.cordoned := false;

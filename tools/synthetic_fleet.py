@@ -15,6 +15,7 @@ from msgspec import json
 
 from nodeunit.domain import events as e
 from nodeunit.domain.claim_round import RoundInputs, conflict, decide, record
+from nodeunit.domain.event_json import type_name
 from nodeunit.domain.policy import Candidate, UnitView, Usage
 from nodeunit.identity import address_of
 
@@ -300,7 +301,7 @@ class Fleet:
         self._at += timedelta(microseconds=200)
         self._out.append(
             Row(
-                self.written, self._at, self.transactions, self._uuid(), stream, version, e.type_name(event),
+                self.written, self._at, self.transactions, self._uuid(), stream, version, type_name(event),
                 deployment_id, unit_address, json.encode(event).decode(),
             )
         )  # fmt: skip

@@ -19,9 +19,10 @@ begin
         raise exception 'stream decision-%-% is not at version %', p_address, p_epoch, p_version using errcode = 'NU006';
     end if;
 
-    insert into event (event_id, stream_id, stream_version, type, deployment_id, unit_address, data)
+    insert into event (event_id, stream_id, stream_version, type, schema_version, deployment_id, unit_address, data)
     select (e ->> 'event_id')::uuid, 'decision-' || p_address || '-' || p_epoch, p_version + n,
-           e ->> 'type', (e ->> 'deployment_id')::uuid, p_address, e -> 'data'
+           e ->> 'type', coalesce((e ->> 'schema_version')::smallint, 1), (e ->> 'deployment_id')::uuid, p_address,
+           e -> 'data'
     from jsonb_array_elements(p_events) with ordinality as given (e, n)
     order by n;
 end

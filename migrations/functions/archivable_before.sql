@@ -2,7 +2,7 @@
 
 -- The latest moment, p_before or earlier, at which the log can be cut: on a hypertable the end of a chunk, for chunks go
 -- as a whole; nothing before it is still being written; no transaction has events on both sides of it, and no stream
--- goes back over it (a clock that was set back). Null when nothing lies before such a moment, or only what was carried.
+-- goes back over it (a clock that was set back). Null when nothing lies before such a moment, or only snapshots.
 create or replace function archivable_before(p_before timestamptz) returns timestamptz
 language plpgsql stable set search_path from current as $$
 declare
@@ -36,6 +36,6 @@ begin
         exit when v_crossed_at is null;
         v_cut := v_crossed_at;
     end loop;
-    return (select v_cut where exists (select from event e where e.recorded_at < v_cut and e.type not like '%Carried'));
+    return (select v_cut where exists (select from event e where e.recorded_at < v_cut and e.type !~ '(Snapshot|Carried)$'));
 end
 $$;

@@ -4,7 +4,9 @@ begin atomic
     select e.stream_id, jsonb_build_object(
         'deployment_id', e.deployment_id,
         'holder', deployment_address_of(e.type, e.data order by e.stream_version),
-        'since', max(case when e.type = 'AssignmentCarried' then (e.data ->> 'since')::timestamptz else e.recorded_at end)
+        'since', max(
+            case when e.type in ('AssignmentSnapshot', 'AssignmentCarried') then (e.data ->> 'since')::timestamptz else e.recorded_at end
+        )
     )
     from event e
     where e.recorded_at < p_before and e.stream_id like 'assignment-%'

@@ -1,10 +1,10 @@
 -- The first half of archiving, in one transaction with drop_archived_events: for each stream that goes on one event that
--- stands for all those before p_before, and LogArchived, which names the file. A carried event takes the place of the
+-- stands for all those before p_before, and LogArchived, which names the file. A snapshot takes the place of the
 -- last one it stands for: its version, position and transaction; only recorded_at is p_before. So whoever reads what
 -- remains, in the order of versions, positions or commits, from the beginning or from a checkpoint, comes out with the
 -- same state. Raises NU008 when what lies before p_before is not what the file was written of.
 --
--- Streams end, and nothing of them is carried, with the deletion of the deployment or the end of the unit's epoch.
+-- Streams end, and they get no snapshot, with the deletion of the deployment or the end of the unit's epoch.
 
 create or replace function carry_log_forward(
     p_before timestamptz, p_file text, p_sha256 text, p_events bigint, p_digest bigint
@@ -14,7 +14,7 @@ declare
     v_chunk regclass;
     v_found record;
     v_last event;
-    v_carried bigint := 0;
+    v_snapshots bigint := 0;
     v_more bigint;
 begin
     perform pg_advisory_xact_lock(hashtextextended('nodeunit archive', 0));
@@ -41,13 +41,13 @@ begin
     select l.position, p_before, l.transaction_id, l.stream_id, l.stream_version, c.type, l.deployment_id,
            l.unit_address, c.data
     from (
-        select s.stream_id, 'DeploymentCarried' as type, s.data from deployments_archived(p_before) s
+        select s.stream_id, 'DeploymentSnapshot' as type, s.data from deployments_archived(p_before) s
         union all
-        select s.stream_id, 'AssignmentCarried', s.data from assignments_archived(p_before) s
+        select s.stream_id, 'AssignmentSnapshot', s.data from assignments_archived(p_before) s
         union all
-        select s.stream_id, 'UnitCarried', s.data from units_archived(p_before) s
+        select s.stream_id, 'UnitSnapshot', s.data from units_archived(p_before) s
         union all
-        select s.stream_id, 'DecisionsCarried', '{}' from decisions_archived(p_before) s
+        select s.stream_id, 'DecisionsSnapshot', '{}' from decisions_archived(p_before) s
     ) c
     cross join lateral (
         select e.* from event e
@@ -55,10 +55,10 @@ begin
         order by e.stream_version desc
         limit 1
     ) l;
-    get diagnostics v_carried = row_count;
+    get diagnostics v_snapshots = row_count;
 
     perform from event c
-    where c.recorded_at = p_before and c.type like '%Carried'
+    where c.recorded_at = p_before and c.type ~ '(Snapshot|Carried)$'
       and exists (
           select from event e
           where e.stream_id = c.stream_id and e.stream_version < c.stream_version and e.recorded_at >= p_before
@@ -69,14 +69,14 @@ begin
     end if;
 
     select * into v_last from event where stream_id = 'log' order by stream_version desc limit 1;
-    insert into event (stream_id, stream_version, type, data)
-    values ('log', coalesce(v_last.stream_version, 0) + 1, 'LogArchived', jsonb_build_object(
+    insert into event (stream_id, stream_version, type, schema_version, data)
+    values ('log', coalesce(v_last.stream_version, 0) + 1, 'LogArchived', 2, jsonb_build_object(
         'file', p_file, 'sha256', p_sha256, 'before', p_before, 'events', p_events,
         'first_position', v_found.first_position, 'last_position', v_found.last_position,
-        'digest', p_digest, 'carried', v_carried,
+        'digest', p_digest, 'snapshots', v_snapshots,
         'earlier', coalesce(v_last.data -> 'earlier', '[]') || case when v_last.data is null then '[]' else
-            jsonb_build_array(v_last.data - array['digest', 'carried', 'earlier']) end
+            jsonb_build_array(v_last.data - array['digest', 'snapshots', 'carried', 'earlier']) end
     ));
-    return v_carried;
+    return v_snapshots;
 end
 $$;

@@ -4,12 +4,12 @@ language sql stable set search_path from current set timezone = 'UTC'
 begin atomic
     select e.stream_id,
            (array_agg(e.data - 'changed' order by e.stream_version desc)
-               filter (where e.type in ('DeploymentCreated', 'DeploymentChanged', 'DeploymentCarried')))[1]
+               filter (where e.type in ('DeploymentCreated', 'DeploymentChanged', 'DeploymentSnapshot', 'DeploymentCarried')))[1]
            || jsonb_build_object(
                'enabled', (array_agg(e.type = 'DeploymentEnabled' or coalesce((e.data ->> 'enabled')::boolean, false)
                    order by e.stream_version desc))[1],
                'created_at', coalesce(
-                   min((e.data ->> 'created_at')::timestamptz) filter (where e.type = 'DeploymentCarried'),
+                   min((e.data ->> 'created_at')::timestamptz) filter (where e.type in ('DeploymentSnapshot', 'DeploymentCarried')),
                    min(e.recorded_at))
            )
     from event e

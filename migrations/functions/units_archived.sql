@@ -1,4 +1,4 @@
--- Every unit that ever joined is carried for ever, as the table unit keeps it.
+-- Every unit that ever joined has its snapshot for ever, as the table unit keeps it.
 create or replace function units_archived(p_before timestamptz) returns table (stream_id text, data jsonb)
 language sql stable set search_path from current set timezone = 'UTC'
 begin atomic
@@ -11,12 +11,12 @@ begin atomic
                (p.data ->> 'since')::timestamptz
         from event e
         cross join jsonb_array_elements(e.data -> 'programs') as p (data)
-        where e.recorded_at < p_before and e.type = 'UnitCarried'
+        where e.recorded_at < p_before and e.type in ('UnitSnapshot', 'UnitCarried')
         union all
         select e.unit_address, p.deployment_id::uuid, e.position, 'ProcessParked', null, null
         from event e
         cross join jsonb_array_elements_text(e.data -> 'parked') as p (deployment_id)
-        where e.recorded_at < p_before and e.type = 'UnitCarried'
+        where e.recorded_at < p_before and e.type in ('UnitSnapshot', 'UnitCarried')
     ), program as (
         select distinct on (t.unit_address, t.deployment_id) t.*
         from told t

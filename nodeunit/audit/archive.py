@@ -3,7 +3,7 @@
 The steps, each of which may be the last one that a killed archiver took:
 
     write FILE.partial from one snapshot -> fsync -> read it back and check it -> rename it to FILE -> fsync the folder
-    -> in one transaction: compare the log with what was written, carry the state forward, drop what is in the file
+    -> in one transaction: compare the log with what was written, append snapshots, drop what is in the file
 
 Before the commit the log is whole and FILE is a copy; run again, the file is recognised by the digest of the rows, and
 only the transaction is left. After it, running again finds the LogArchived event that names this file. A leftover
@@ -36,7 +36,7 @@ class Archived(msgspec.Struct, frozen=True):
     extent: Extent | None
     """None: nothing lies before the moment that could be archived."""
     sha256: str = ""
-    carried: int = 0
+    snapshots: int = 0
     """How many streams go on."""
     bytes: int = 0
     """Size of the file."""
@@ -119,8 +119,8 @@ async def archive(
         _sync(path)
         _sync(path.parent)
         at_step("folder synced")
-        carried = await archiver.switch(extent, path.name, sha256, at_step)
-        return Archived(requested, extent, sha256, carried, _size(path), False, archiver.hypertable)
+        snapshots = await archiver.switch(extent, path.name, sha256, at_step)
+        return Archived(requested, extent, sha256, snapshots, _size(path), False, archiver.hypertable)
 
 
 def _found(path: Path) -> tuple[Header, str] | None:

@@ -26,7 +26,7 @@ from nodeunit.domain.events import (
     Event,
     Unknown,
 )
-from nodeunit.domain.what_if import Alternative, Spread, imbalance
+from nodeunit.domain.what_if import Distribution, PolicyOverride, imbalance
 from nodeunit.store.read.log_reader import RecordedEvent
 
 TYPES = [
@@ -60,7 +60,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     instead: str
 
 
-class UnitSpread(msgspec.Struct, frozen=True, kw_only=True):
+class UnitDistribution(msgspec.Struct, frozen=True, kw_only=True):
     """What one unit got, and what it would have got."""
 
     unit: str
@@ -82,7 +82,7 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
     """Recorded outcome to outcome now, how many."""
     another_policy: bool
     """Whether any unit decided otherwise than recorded."""
-    units: list[UnitSpread]
+    units: list[UnitDistribution]
     imbalance: float | None
     """Maximum over mean of the rows that each unit claimed; 1 is even."""
     imbalance_instead: float | None
@@ -96,7 +96,7 @@ class Tally:
     """Counts what came out, as it comes."""
 
     def __init__(self) -> None:
-        self.spread = Spread()
+        self.distribution = Distribution()
         self.another_policy = False
         self._decisions = 0
         self._differing = 0
@@ -114,9 +114,9 @@ class Tally:
 
     def result(self) -> Backtest:
         """What was counted until now."""
-        spread = self.spread
-        held, held_instead = spread.held(), spread.held_instead()
-        units = sorted((spread.units | spread.claims.keys() | spread.claims_instead.keys()) - {""})
+        distribution = self.distribution
+        held, held_instead = distribution.held(), distribution.held_instead()
+        units = sorted((distribution.units | distribution.claims.keys() | distribution.claims_instead.keys()) - {""})
         return Backtest(
             decisions=self._decisions,
             differing=self._differing,
@@ -124,23 +124,23 @@ class Tally:
             outcomes={outcome: dict(found) for outcome, found in sorted(self._outcomes.items())},
             another_policy=self.another_policy,
             units=[
-                UnitSpread(
+                UnitDistribution(
                     unit=unit,
-                    claims=spread.claims[unit],
-                    claims_instead=spread.claims_instead[unit],
+                    claims=distribution.claims[unit],
+                    claims_instead=distribution.claims_instead[unit],
                     held=held[unit],
                     held_instead=held_instead[unit],
                 )
                 for unit in units
             ],
-            imbalance=imbalance(spread.claims[unit] for unit in units),
-            imbalance_instead=imbalance(spread.claims_instead[unit] for unit in units),
+            imbalance=imbalance(distribution.claims[unit] for unit in units),
+            imbalance_instead=imbalance(distribution.claims_instead[unit] for unit in units),
         )
 
 
 async def backtest(
     source: EventSource,
-    alternative: Alternative,
+    override: PolicyOverride,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Backtest:
@@ -152,7 +152,7 @@ async def backtest(
         async for transaction in transactions:
             first = next((e for e in transaction if e.type == "DeploymentClaimRound"), transaction[0])
             if (since is None or first.recorded_at >= since) and (until is None or first.recorded_at < until):
-                _judge(tally, transaction, alternative)
+                _judge(tally, transaction, override)
     return tally.result()
 
 
@@ -169,11 +169,11 @@ async def _transactions(source: EventSource) -> AsyncGenerator[list[RecordedEven
         yield together
 
 
-def _judge(tally: Tally, transaction: list[RecordedEvent], alternative: Alternative) -> None:
+def _judge(tally: Tally, transaction: list[RecordedEvent], override: PolicyOverride) -> None:
     decoded = [recorded.event() for recorded in transaction]
     for event in decoded:
         if isinstance(event, DeploymentReleased):
-            tally.spread.release(event.deployment_id)
+            tally.distribution.release(event.deployment_id)
     claims = [event for event in decoded if isinstance(event, DeploymentClaimed)]
     at = next((n for n, event in enumerate(decoded) if isinstance(event, DeploymentClaimRound)), None)
     if at is None:
@@ -185,10 +185,10 @@ def _judge(tally: Tally, transaction: list[RecordedEvent], alternative: Alternat
     assert isinstance(inputs_event, DeploymentClaimRound)
     inputs = recorded_inputs(inputs_event)
     me = recorded.unit_address
-    again = decide(me, alternative.of(inputs))
-    as_recorded = not alternative.changes(inputs)
+    again = decide(me, override.apply(inputs))
+    as_recorded = not override.changes(inputs)
     tally.another_policy |= not as_recorded
-    tally.spread.units.update(unit.address for unit in inputs.units if unit.policy != "none")
+    tally.distribution.units.update(unit.address for unit in inputs.units if unit.policy != "none")
 
     then = _outcome(inputs_event.outcome, inputs_event.deployment_id)
     now = _outcome(again.reason or again.outcome, again.candidate.id if again.candidate else UNSET)
@@ -201,8 +201,8 @@ def _judge(tally: Tally, transaction: list[RecordedEvent], alternative: Alternat
     for claim in claims:
         candidate = next((c for c in inputs.candidates if c.id == claim.deployment_id), None)
         if candidate is not None:
-            instead = tally.spread.taker(candidate, alternative.of(inputs)) or ""
-            tally.spread.claim(claim.deployment_id, claim.claimant, instead)
+            instead = tally.distribution.claimant_of(candidate, override.apply(inputs)) or ""
+            tally.distribution.claim(claim.deployment_id, claim.claimant, instead)
 
 
 def _faults(me: str, again: Decision, events: list[Event | Unknown], claims: list[DeploymentClaimed]) -> Iterator[str]:

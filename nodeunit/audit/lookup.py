@@ -4,7 +4,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from nodeunit.audit.source import EventSource
-from nodeunit.domain.events import UnitCarried, UnitJoined
+from nodeunit.domain.events import UnitJoined, UnitSnapshot
+from nodeunit.domain.upcasting import stored_names
 from nodeunit.errors import DeploymentUnknown, UnitUnknown
 
 
@@ -21,9 +22,9 @@ async def look_up(source: EventSource, deployment: str, unit: str) -> Found:
     deployments: set[UUID] = set()
     names: dict[str, str] = {}
     async for recorded in source:  # to its end
-        if recorded.type in ("UnitJoined", "UnitCarried"):
+        if recorded.type in ("UnitJoined", *stored_names("UnitSnapshot")):
             event = recorded.event()
-            if isinstance(event, UnitJoined | UnitCarried):
+            if isinstance(event, UnitJoined | UnitSnapshot):
                 names[recorded.unit_address] = event.name
         if deployment and recorded.deployment_id and str(recorded.deployment_id).startswith(deployment.lower()):
             deployments.add(recorded.deployment_id)

@@ -50,15 +50,15 @@ async def plan(connection: Connection, given: str) -> Plan:
     candidate = Candidate(id=deployment_id, version=row.address_version, package_name=name, package_version=version)
     units = tuple(_without(unit, row) for unit in inputs.units)
     verdicts = judge(candidate, RoundInputs(units, (candidate,)), roster)
-    taker = next((one for one in verdicts if one.verdict == "takes_it"), None)
+    claimant = next((one for one in verdicts if one.verdict == "takes_it"), None)
     names = {unit.address: unit.name for unit in roster}
     return Plan(
         deployment_id=deployment_id,
         package=row.package,
         holder=row.address,
         may_be_claimed=before is not None,
-        claimant=taker.address if taker else "",
-        claimant_name=names.get(taker.address, "") if taker else "",
+        claimant=claimant.address if claimant else "",
+        claimant_name=names.get(claimant.address, "") if claimant else "",
         before_it=before,
         because=_reasons(row, before, names, len(queue)),
         verdicts=verdicts,

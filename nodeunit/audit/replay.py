@@ -8,6 +8,7 @@ import msgspec
 
 from nodeunit.audit.source import EventSource
 from nodeunit.domain.fleet import DeploymentState, Fleet, UnitState
+from nodeunit.domain.upcasting import stored_names
 from nodeunit.store.read import fleet
 from nodeunit.store.read.search import Connection
 
@@ -16,7 +17,7 @@ HISTORY_WITHOUT = [
     "DeploymentClaimEligibility",
     "DeploymentClaimAttempt",
     "DeploymentClaimSkipped",
-    "DecisionsCarried",
+    *stored_names("DecisionsSnapshot"),
 ]
 """What a history leaves out: how it came to a claim is what `why` tells."""
 

@@ -2,34 +2,32 @@
 
 from nodeunit.audit.backtest import Backtest, Difference, Tally
 from nodeunit.domain import rounds_table
-from nodeunit.domain.placement import Standings
 from nodeunit.domain.policy import Weights
-from nodeunit.domain.what_if import Alternative
+from nodeunit.domain.ranking import Ranking
+from nodeunit.domain.what_if import PolicyOverride
 
 POLICY = "resource_usage"
 """The policy whose metrics such a table shows."""
 
 
-def backtest(markdown: str, alternative: Alternative) -> Backtest:
+def backtest(markdown: str, override: PolicyOverride) -> Backtest:
     """Decides each round of the first rounds table in the text again. Raises InputFileInvalid.
 
     The table has one candidate a round and does not tell who decided at the same time; so a decision is reproduced when
     the claimant is among the eligible.
     """
     rows = rounds_table.read(markdown)
-    policy = alternative.policy or POLICY
+    policy = override.policy or POLICY
     weights = Weights(
-        Weights().cpu if alternative.cpu_weight is None else alternative.cpu_weight,
-        Weights().memory if alternative.memory_weight is None else alternative.memory_weight,
+        Weights().cpu if override.cpu_weight is None else override.cpu_weight,
+        Weights().memory if override.memory_weight is None else override.memory_weight,
     )
     tally = Tally()
     tally.another_policy = policy != POLICY or weights.normalised() != Weights()
     for row, inputs in zip(rows, rounds_table.inputs(rows, policy, weights), strict=True):
         (candidate,) = inputs.candidates
-        standings = Standings(inputs.units)
-        eligible = [
-            unit for compared in standings.for_package(candidate.package).values() for unit in compared.eligible
-        ]
+        ranking = Ranking(inputs.units)
+        eligible = [unit for compared in ranking.for_package(candidate.package).values() for unit in compared.eligible]
         difference = None
         if row.claimant not in eligible:
             difference = Difference(
@@ -40,7 +38,7 @@ def backtest(markdown: str, alternative: Alternative) -> Backtest:
                 instead=f"{' or '.join(eligible) or 'nobody'} claims it",
             )
         tally.count("claim", "claim" if difference is None else "not_eligible", difference)
-        tally.spread.units.update(row.usage)
-        instead = row.claimant if row.claimant in eligible else tally.spread.taker(candidate, inputs) or ""
-        tally.spread.claim(candidate.id, row.claimant, instead)
+        tally.distribution.units.update(row.usage)
+        instead = row.claimant if row.claimant in eligible else tally.distribution.claimant_of(candidate, inputs) or ""
+        tally.distribution.claim(candidate.id, row.claimant, instead)
     return tally.result()

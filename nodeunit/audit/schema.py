@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from nodeunit.domain.events import EVENT_TYPES, SCHEMA_VERSION
+from nodeunit.domain.events import EVENT_TYPES
 
 
 def event_schema() -> dict[str, Any]:
@@ -33,10 +33,10 @@ def event_schema() -> dict[str, Any]:
         "required": ["type", "schema_version", "data"],
         "allOf": [
             {
-                "if": {"properties": {"type": {"const": name}, "schema_version": {"const": SCHEMA_VERSION}}},
+                "if": {"properties": {"type": {"const": name}, "schema_version": {"const": kind.schema_version}}},
                 "then": {"properties": {"data": schema}},
             }
-            for name, schema in zip(EVENT_TYPES, schemas, strict=True)
+            for (name, kind), schema in zip(EVENT_TYPES.items(), schemas, strict=True)
         ],
         "$defs": components,
     }

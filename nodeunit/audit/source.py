@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Protocol
 
 from nodeunit.audit.archive import read_archive
+from nodeunit.domain.events import SNAPSHOT_NAMES
+from nodeunit.domain.upcasting import stored_names
 from nodeunit.errors import DatabaseError
 from nodeunit.store.read import search
 from nodeunit.store.read.log_reader import BEGINNING, Checkpoint, RecordedEvent
@@ -102,7 +104,7 @@ class ArchiveFiles:
 
     async def __aiter__(self) -> AsyncGenerator[RecordedEvent, None]:
         for event in chain.from_iterable(map(read_archive, self._paths)):
-            if event.type in ("UnitJoined", "UnitCarried"):
+            if event.type in ("UnitJoined", *stored_names("UnitSnapshot")):
                 self.names[event.unit_address] = getattr(event.event(), "name", "")
             if self._wanted.has(event):
                 yield event
@@ -111,8 +113,8 @@ class ArchiveFiles:
 class InTurn:
     """Archive files and then the live log.
 
-    What the log carries forward of the archived events, and events that are in both because an archiving was
-    interrupted, come once.
+    Snapshots in the live log stand for events of the files and are left out. Events that are in both, because an
+    archiving was interrupted, come once.
     """
 
     def __init__(self, files: EventSource, live: EventSource) -> None:
@@ -127,5 +129,5 @@ class InTurn:
                 yield event
         async with aclosing(aiter(self._live)) as events:
             async for event in events:
-                if newest is None or (event.recorded_at > newest and not event.type.endswith("Carried")):
+                if newest is None or (event.recorded_at > newest and event.type not in SNAPSHOT_NAMES):
                     yield event

@@ -168,8 +168,8 @@ def _why_nobody(verdicts: list[Verdict]) -> str:
     if not verdicts:
         return "no unit is in the fleet"
     if "takes_it" in kinds:
-        taker = next(one for one in verdicts if one.verdict == "takes_it")
-        return f"{taker.name or taker.address} would take it, and had not by then"
+        claimant = next(one for one in verdicts if one.verdict == "takes_it")
+        return f"{claimant.name or claimant.address} would take it, and had not by then"
     if kinds & {"takes_another", "tie"}:
         return "other rows come before it"
     if "no_round" in kinds:

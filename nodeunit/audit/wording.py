@@ -137,10 +137,10 @@ _WORDS: dict[type, Callable[[Any, Names], str]] = {
     events.UnitUncordoned: _by,
     events.UnitDrainRequested: lambda e, _: f"until {e.until} by {e.by}",
     events.LogArchived: lambda e, _: f"{e.events} events before {e.before} are in {e.file}",
-    events.DeploymentCarried: _specification,
-    events.AssignmentCarried: lambda e, names: f"{called(e.holder, names)} since {e.since}",
-    events.UnitCarried: lambda e, _: f"{e.name} on {e.host}, epoch {e.epoch}, {e.membership} since {e.since}",
-    events.DecisionsCarried: _nothing,
+    events.DeploymentSnapshot: _specification,
+    events.AssignmentSnapshot: lambda e, names: f"{called(e.holder, names)} since {e.since}",
+    events.UnitSnapshot: lambda e, _: f"{e.name} on {e.host}, epoch {e.epoch}, {e.membership} since {e.since}",
+    events.DecisionsSnapshot: _nothing,
     events.UnitListenerDeaf: lambda e, _: f"missed {e.behind} notifications",
 }
 """How each type is told; a type that is not here shows its data."""

@@ -54,7 +54,7 @@ def _archive(conninfo: str, before: When, to: Path, *, dry_run: bool) -> None:
     moment = before.at or before.ago
     done = asyncio.run(audit.plan(conninfo, moment) if dry_run else audit.archive(conninfo, moment, to))
     if (extent := done.extent) is None:
-        nothing = "no whole chunk of events" if done.whole_chunks else "no event but what was carried there"
+        nothing = "no whole chunk of events" if done.whole_chunks else "no event but snapshots"
         typer.echo(f"nothing to archive: {nothing} lies before {_local(done.requested)}")
         return
     if extent.before < done.requested and not done.already:
@@ -67,7 +67,7 @@ def _archive(conninfo: str, before: When, to: Path, *, dry_run: bool) -> None:
         typer.echo(f"{to} has them already: {events}, all before {_local(extent.before)}")
     else:
         typer.echo(f"archived {events}: {to}, {done.bytes / 1024**2:.1f} MiB, SHA-256 {done.sha256}")
-        typer.echo(f"{done.carried} streams go on from what was carried forward")
+        typer.echo(f"{done.snapshots} streams go on, each from a snapshot")
 
 
 async def _roll_up(conninfo: str, before: When, *, dry_run: bool) -> RolledUp:

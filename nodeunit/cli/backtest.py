@@ -16,7 +16,7 @@ from nodeunit.cli.database import Database, given
 from nodeunit.cli.moments import FORMS, When, resolve, when
 from nodeunit.cli.output.render import Column, Output, document, lines, table, write
 from nodeunit.domain.policy import POLICIES
-from nodeunit.domain.what_if import Alternative
+from nodeunit.domain.what_if import PolicyOverride
 from nodeunit.errors import DecisionsDiffer, InputFileInvalid, UnknownPolicy, WeightInvalid
 from nodeunit.store.read import search
 from nodeunit.store.read.search import Wanted
@@ -45,18 +45,18 @@ def backtest(
     """Decide the recorded rounds again: as recorded, they must come out the same, or the exit code is 1.
 
     Under another policy or other weights it shows which decisions would have been others, and how the rows would have
-    been spread. The rounds table of a report is read with --rounds.
+    been distribution. The rounds table of a report is read with --rounds.
 
     [bold]Example[/bold]: nodeunit backtest --policy resource_usage --cpu-weight 0.9 --from 1d
 
     [bold]Example[/bold]: nodeunit backtest --rounds report.md
     """
-    alternative = Alternative(_policy(policy), _weight("cpu", cpu_weight), _weight("memory", memory_weight))
+    override = PolicyOverride(_policy(policy), _weight("cpu", cpu_weight), _weight("memory", memory_weight))
     names: dict[str, str] = {}
     if rounds is not None:
-        found = rounds_file.backtest(_text(rounds), alternative)
+        found = rounds_file.backtest(_text(rounds), override)
     else:
-        found, names = asyncio.run(_run(alternative, database, archive or [], since, until))
+        found, names = asyncio.run(_run(override, database, archive or [], since, until))
     if output is Output.TABLE or output is Output.WIDE:
         _show(found, names, wide=output is Output.WIDE)
     elif output is Output.JSONL:
@@ -68,13 +68,13 @@ def backtest(
 
 
 async def _run(
-    alternative: Alternative, database: str, archive: list[Path], since: When | None, until: When | None
+    override: PolicyOverride, database: str, archive: list[Path], since: When | None, until: When | None
 ) -> tuple[Backtest, dict[str, str]]:
     if archive:
         if (since and since.at is None) or (until and until.at is None):
             raise typer.BadParameter("an archive has no present to count from; give a time")
         files = ArchiveFiles(archive, Wanted(types=TYPES))
-        found = await audit.backtest(files, alternative, since and since.at, until and until.at)
+        found = await audit.backtest(files, override, since and since.at, until and until.at)
         return found, files.names
     conninfo = given(database)
     async with await search.open_log(conninfo, "backtest") as connection:
@@ -84,7 +84,7 @@ async def _run(
         conninfo,
         Wanted(since=first and first - LONGEST_ROUND, until=last and last + LONGEST_ROUND, types=TYPES),
     )
-    return await audit.backtest(source, alternative, first, last), names
+    return await audit.backtest(source, override, first, last), names
 
 
 def _show(found: Backtest, names: dict[str, str], *, wide: bool) -> None:

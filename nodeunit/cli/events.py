@@ -12,6 +12,7 @@ from nodeunit.cli.database import Database, given
 from nodeunit.cli.moments import FORMS, When, resolve, when
 from nodeunit.cli.output.event_lines import EventLines
 from nodeunit.cli.output.render import Output, document, is_terminal
+from nodeunit.domain.upcasting import stored_names
 from nodeunit.store.read import search
 from nodeunit.store.read.search import Wanted
 from nodeunit.store.write import operators
@@ -72,7 +73,7 @@ async def _print(
         wanted = Wanted(
             since=await resolve(since, connection),
             until=await resolve(until, connection),
-            types=types or None,
+            types=[name for kind in types for name in stored_names(kind)] if types else None,
             deployment_id=await search.find_deployment(connection, deployment) if deployment else None,
             unit_address=(await operators.find_unit(conninfo, unit)).address if unit else None,
         )

@@ -1,6 +1,6 @@
 """A claim round of one unit, as a function: what it sees goes in, what it does and writes comes out.
 
-The decision is taken from the recorded part of the inputs (`domain.recorded`), so whatever is in the log is
+The decision is taken from the recorded part of the inputs (`domain.recorded_round`), so whatever is in the log is
 by construction what was decided on, and deciding again gives the same.
 """
 
@@ -15,9 +15,9 @@ from nodeunit.domain.events import (
     DeploymentClaimRound,
     DeploymentClaimSkipped,
 )
-from nodeunit.domain.placement import NOBODY, Comparison, Standings
 from nodeunit.domain.policy import NOTHING, Candidate, Policy, UnitView, metric
-from nodeunit.domain.recorded import worth_recording
+from nodeunit.domain.ranking import NOBODY, Comparison, Ranking
+from nodeunit.domain.recorded_round import worth_recording
 from nodeunit.domain.trust import may_run
 
 
@@ -68,9 +68,9 @@ def decide(me: str, inputs: RoundInputs) -> Decision:
         skipped = DeploymentClaimSkipped("policy_disabled")
         return Decision(outcome="skip", reason="policy_disabled", skipped=skipped, recorded=recorded)
 
-    standings = Standings(units)
-    candidate = standings.place(candidates).get(me)
-    comparison = _deciding_comparison(mine, candidate, candidates, standings)
+    ranking = Ranking(units)
+    candidate = ranking.assign(candidates).get(me)
+    comparison = _deciding_comparison(mine, candidate, candidates, ranking)
     eligibility = _eligibility(mine, comparison, units)
     if candidate is not None:
         usage = {unit.address: unit.measured for unit in units if unit.measured is not None}
@@ -119,7 +119,7 @@ def recorded_inputs(event: DeploymentClaimRound) -> RoundInputs:
 
 def claims(inputs: RoundInputs) -> dict[str, Candidate]:
     """What each unit would claim, by address; those that would claim nothing are not in it."""
-    return Standings(inputs.units).place(inputs.candidates)
+    return Ranking(inputs.units).assign(inputs.candidates)
 
 
 def wake_ups(me: str, before: RoundInputs | None, after: RoundInputs) -> list[str]:
@@ -151,11 +151,11 @@ def wake_ups(me: str, before: RoundInputs | None, after: RoundInputs) -> list[st
 
 
 def _claimants(inputs: RoundInputs) -> set[str]:
-    return set(Standings(inputs.units).place(inputs.candidates))
+    return set(Ranking(inputs.units).assign(inputs.candidates))
 
 
 def _deciding_comparison(
-    mine: UnitView, candidate: Candidate | None, candidates: tuple[Candidate, ...], standings: Standings
+    mine: UnitView, candidate: Candidate | None, candidates: tuple[Candidate, ...], ranking: Ranking
 ) -> Comparison:
     """The comparison that the eligibility event shows.
 
@@ -164,13 +164,13 @@ def _deciding_comparison(
     """
     policy = Policy.of(mine)
     if candidate is not None:
-        return standings.for_package(candidate.package)[policy]
+        return ranking.for_package(candidate.package)[policy]
     packages = dict.fromkeys(c.package for c in candidates if may_run(mine.trusted, c.package))
-    comparisons = [standings.for_package(package).get(policy, NOBODY) for package in packages]
+    comparisons = [ranking.for_package(package).get(policy, NOBODY) for package in packages]
     for comparison in comparisons:
         if mine.address in comparison.eligible:
             return comparison
-    return comparisons[0] if comparisons else standings.among_all(policy)
+    return comparisons[0] if comparisons else ranking.among_all(policy)
 
 
 def _eligibility(mine: UnitView, comparison: Comparison, units: tuple[UnitView, ...]) -> DeploymentClaimEligibility:

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from nodeunit.domain.events import (
-    AssignmentCarried,
+    AssignmentSnapshot,
     DeploymentAssigned,
     DeploymentClaimed,
     DeploymentReleased,
@@ -81,7 +81,7 @@ def evolve(state: Assignment, version: int, event: Event | Unknown) -> Assignmen
                     f" while {state.holder or 'nobody'} has it"
                 )
             return Assignment("", version)
-        case AssignmentCarried(deployment_id=deployment_id, holder=holder):
+        case AssignmentSnapshot(deployment_id=deployment_id, holder=holder):
             if state not in (initial_state(), Assignment(holder, version)):
                 raise InvariantViolated(
                     f"deployment {deployment_id}: version {version} was carried as held by {holder or 'nobody'}"

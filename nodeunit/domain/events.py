@@ -5,21 +5,21 @@ four claim events have exactly the fields of the original system, camelCase wher
 `... | UnsetType` that is not set is not in the JSON.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from nodeunit.domain.policy import Candidate, UnitView, Usage
-from nodeunit.errors import EventUndecodable
-
-SCHEMA_VERSION = 1
-"""What events are written with now; a stored event with a higher one is passed through as `Unknown`."""
+from nodeunit.domain.upcasting import stored_names
 
 
 class Event(msgspec.Struct, frozen=True):
-    """What all event types have in common: they do not change."""
+    """The base of all event types. An event is immutable."""
+
+    schema_version: ClassVar[int] = 1
+    """The version of the fields below, written with each event; `domain.upcasting` says when it increases."""
 
 
 # --- a claim round --------------------------------------------------------------------------------
@@ -265,10 +265,12 @@ class UnitListenerDeaf(Event, frozen=True):
 
 
 class LogArchived(Event, frozen=True):
-    """What was recorded before a moment went to a file; what goes on is in the `...Carried` events.
+    """What was recorded before a moment went to a file; what goes on is in the `...Snapshot` events.
 
     Each of those takes the place of the last archived event of its stream: its version, position and transaction.
     """
+
+    schema_version = 2
 
     file: str
     sha256: str
@@ -279,13 +281,13 @@ class LogArchived(Event, frozen=True):
     last_position: int
     digest: int
     """Of the rows as they stood in the database."""
-    carried: int
-    """How many streams go on."""
+    snapshots: int
+    """How many streams go on, each from its snapshot. In version 1 the field was called `carried`."""
     earlier: list[dict[str, Any]]
     """The archives before this one, oldest first: the first six fields of each."""
 
 
-class DeploymentCarried(Event, frozen=True):
+class DeploymentSnapshot(Event, frozen=True):
     """What should run, as of the end of the archived events."""
 
     package_name: str
@@ -300,7 +302,7 @@ class DeploymentCarried(Event, frozen=True):
     created_at: str
 
 
-class AssignmentCarried(Event, frozen=True):
+class AssignmentSnapshot(Event, frozen=True):
     """Who held a deployment when the archived events ended; nobody if the holder is empty."""
 
     deployment_id: UUID
@@ -308,7 +310,7 @@ class AssignmentCarried(Event, frozen=True):
     since: str
 
 
-class CarriedProgram(msgspec.Struct, frozen=True):
+class ProgramSnapshot(msgspec.Struct, frozen=True):
     """A program that ran when the archived events ended."""
 
     deployment_id: UUID
@@ -319,7 +321,7 @@ class CarriedProgram(msgspec.Struct, frozen=True):
     since: str
 
 
-class UnitCarried(Event, frozen=True):
+class UnitSnapshot(Event, frozen=True):
     """What the archived events say of a unit: its row of the table `unit`, and its programs."""
 
     address: str
@@ -339,15 +341,15 @@ class UnitCarried(Event, frozen=True):
     software: str
     cordoned: bool
     drain_until: str | None
-    programs: list[CarriedProgram]
+    programs: list[ProgramSnapshot]
     parked: list[UUID]
 
 
-class DecisionsCarried(Event, frozen=True):
+class DecisionsSnapshot(Event, frozen=True):
     """What a unit decided before is archived; its epoch, and so this stream, goes on."""
 
 
-# --- reading and writing --------------------------------------------------------------------------
+# --- all of them ----------------------------------------------------------------------------------
 
 
 class Unknown(msgspec.Struct, frozen=True):
@@ -361,31 +363,9 @@ class Unknown(msgspec.Struct, frozen=True):
 EVENT_TYPES: dict[str, type[Event]] = {event.__name__: event for event in Event.__subclasses__()}
 """Every type of the log by its name."""
 
-_DECODERS: dict[str, msgspec.json.Decoder[Event]] = {
-    name: msgspec.json.Decoder(event) for name, event in EVENT_TYPES.items()
-}
-_ENCODER = msgspec.json.Encoder()
-
-
-def decode(type_name: str, data: bytes | str, schema_version: int = SCHEMA_VERSION) -> Event | Unknown:
-    """Makes an event from its type and its JSON. Fields this code does not know are ignored.
-
-    Raises EventUndecodable if a known type of a known schema version lacks a field or has a wrong one.
-    """
-    decoder = _DECODERS.get(type_name) if schema_version <= SCHEMA_VERSION else None
-    if decoder is None:
-        return Unknown(type_name, msgspec.json.decode(data))
-    try:
-        return decoder.decode(data)
-    except msgspec.DecodeError as error:
-        raise EventUndecodable(f"an event of type {type_name} cannot be decoded: {error}") from error
-
-
-def encode(event: Event | Unknown) -> bytes:
-    """The JSON to store as the event's `data`."""
-    return _ENCODER.encode(event.data if isinstance(event, Unknown) else event)
-
-
-def type_name(event: Event | Unknown) -> str:
-    """The type under which the event is stored."""
-    return event.type if isinstance(event, Unknown) else type(event).__name__
+SNAPSHOT_NAMES = frozenset(
+    name
+    for kind in (DeploymentSnapshot, AssignmentSnapshot, UnitSnapshot, DecisionsSnapshot)
+    for name in stored_names(kind.__name__)
+)
+"""The names under which snapshots stand in logs."""

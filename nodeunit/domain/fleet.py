@@ -13,9 +13,8 @@ from uuid import UUID
 import msgspec
 
 from nodeunit.domain.events import (
-    AssignmentCarried,
+    AssignmentSnapshot,
     DeploymentAssigned,
-    DeploymentCarried,
     DeploymentChanged,
     DeploymentClaimed,
     DeploymentCreated,
@@ -23,8 +22,8 @@ from nodeunit.domain.events import (
     DeploymentDisabled,
     DeploymentEnabled,
     DeploymentReleased,
+    DeploymentSnapshot,
     Event,
-    UnitCarried,
     UnitCordoned,
     UnitDrained,
     UnitDraining,
@@ -32,6 +31,7 @@ from nodeunit.domain.events import (
     UnitJoined,
     UnitLeft,
     UnitLost,
+    UnitSnapshot,
     UnitUncordoned,
     Unknown,
 )
@@ -145,7 +145,7 @@ class Fleet:
         match event:
             case DeploymentClaimed(claimant=holder) | DeploymentAssigned(holder=holder):
                 state.address = holder
-            case AssignmentCarried(holder=holder, since=since):
+            case AssignmentSnapshot(holder=holder, since=since):
                 state.address, at = holder, datetime.fromisoformat(since)
             case _:
                 state.address = ""
@@ -175,17 +175,17 @@ class Fleet:
             unit = self._units[address] = UnitState(address=address)
         if version > unit.version:
             unit.version = version
-            unit.since = datetime.fromisoformat(event.since) if isinstance(event, UnitCarried) else at
-        if isinstance(event, UnitJoined | UnitCarried) and self._is_news(address, "settings", version):
+            unit.since = datetime.fromisoformat(event.since) if isinstance(event, UnitSnapshot) else at
+        if isinstance(event, UnitJoined | UnitSnapshot) and self._is_news(address, "settings", version):
             unit.epoch = version if isinstance(event, UnitJoined) else event.epoch
             unit.software = event.version if isinstance(event, UnitJoined) else event.software
             unit.name, unit.host, unit.policy = event.name, event.host, event.policy
             unit.cpu_weight, unit.memory_weight = event.cpu_weight, event.memory_weight
             unit.trusted, unit.custom_command = event.trusted, event.custom_command
-        membership = event.membership if isinstance(event, UnitCarried) else _MEMBERSHIP.get(type(event))
+        membership = event.membership if isinstance(event, UnitSnapshot) else _MEMBERSHIP.get(type(event))
         if membership is not None and self._is_news(address, "membership", version):
             unit.membership = membership
-        cordoned = event.cordoned if isinstance(event, UnitCarried) else _CORDONED.get(type(event))
+        cordoned = event.cordoned if isinstance(event, UnitSnapshot) else _CORDONED.get(type(event))
         if cordoned is not None and self._is_news(address, "cordoned", version):
             unit.cordoned = cordoned
 
@@ -193,20 +193,20 @@ class Fleet:
 _OF_DEPLOYMENT: dict[type, Callable[[Fleet, Any, UUID, int, datetime], None]] = {
     DeploymentCreated: Fleet._specify,
     DeploymentChanged: Fleet._specify,
-    DeploymentCarried: Fleet._specify,
+    DeploymentSnapshot: Fleet._specify,
     DeploymentEnabled: Fleet._switch,
     DeploymentDisabled: Fleet._switch,
     DeploymentDeleted: Fleet._delete,
     DeploymentClaimed: Fleet._assign,
     DeploymentAssigned: Fleet._assign,
     DeploymentReleased: Fleet._assign,
-    AssignmentCarried: Fleet._assign,
+    AssignmentSnapshot: Fleet._assign,
 }
 """What an event type changes of its deployment; one that is not here changes nothing."""
 
 _MEMBERSHIP: dict[type, str] = {UnitJoined: "present", UnitDraining: "draining", UnitLeft: "left", UnitLost: "lost"}
 _CORDONED: dict[type, bool] = {UnitCordoned: True, UnitDrainRequested: True, UnitUncordoned: False}
-_OF_UNIT: set[type] = {*_MEMBERSHIP, *_CORDONED, UnitDrained, UnitCarried}
+_OF_UNIT: set[type] = {*_MEMBERSHIP, *_CORDONED, UnitDrained, UnitSnapshot}
 
 FOLDED: frozenset[type] = frozenset(_OF_DEPLOYMENT) | _OF_UNIT
 """The types that change anything: a reader of a long log need not prepare the others for `Fleet.apply`."""

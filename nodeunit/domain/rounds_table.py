@@ -33,7 +33,7 @@ _CELL = re.compile(r"\+?(?P<cpu>\d+(?:\.\d+)?)\s*%\s*/\s*\+?(?P<memory>\d+(?:\.\
 _NO_SAMPLE = ("", "-", "missing")
 
 
-class RoundRow(msgspec.Struct, frozen=True):
+class TableRow(msgspec.Struct, frozen=True):
     """One round in which a deployment was claimed."""
 
     number: int
@@ -46,7 +46,7 @@ class RoundRow(msgspec.Struct, frozen=True):
     """By unit, where the table tells."""
 
 
-def read(markdown: str) -> list[RoundRow]:
+def read(markdown: str) -> list[TableRow]:
     """The rows of the first rounds table in the text, in order.
 
     Raises InputFileInvalid, with the line number, if there is no such table, it has no rows or a cell makes
@@ -68,7 +68,7 @@ def read(markdown: str) -> list[RoundRow]:
     )
 
 
-def inputs(rows: list[RoundRow], policy: str, weights: Weights | None = None) -> list[RoundInputs]:
+def inputs(rows: list[TableRow], policy: str, weights: Weights | None = None) -> list[RoundInputs]:
     """What each round had before it, as inputs to `decide`: the units by the names in the table, one
     candidate.
 
@@ -112,7 +112,7 @@ def _rows(
     columns: dict[str, int],
     units: dict[str, int],
     reserved: dict[str, int],
-) -> Iterator[RoundRow]:
+) -> Iterator[TableRow]:
     for number, line in lines:
         cells = _cells(line)
         if not cells:
@@ -123,7 +123,7 @@ def _rows(
             raise InputFileInvalid(f"line {number}: {len(cells)} cells under a header of {width}")
         if not re.fullmatch(r"\d+", cells[columns["number"]]):
             raise InputFileInvalid(f"line {number}: the round is {cells[columns['number']]!r}, which is no number")
-        yield RoundRow(
+        yield TableRow(
             int(cells[columns["number"]]),
             cells[columns["time"]] if "time" in columns else "",
             cells[columns["claimant"]],

@@ -1,6 +1,6 @@
 """Why a unit has a deployment or has it not: for each unit the one predicate or value that decided.
 
-The verdicts come from what a round recorded, by the rules that decided (`domain.placement`), and from who was in the
+The verdicts come from what a round recorded, by the rules that decided (`domain.ranking`), and from who was in the
 fleet; so they tell what was decided on, not what might have been.
 """
 
@@ -10,8 +10,8 @@ import msgspec
 
 from nodeunit.domain.claim_round import RoundInputs
 from nodeunit.domain.fleet import UnitState
-from nodeunit.domain.placement import NOBODY, Standings
 from nodeunit.domain.policy import Candidate, Policy, UnitView, metric
+from nodeunit.domain.ranking import NOBODY, Ranking
 from nodeunit.domain.trust import may_run
 
 
@@ -40,28 +40,28 @@ def judge(candidate: Candidate, inputs: RoundInputs | None, roster: Iterable[Uni
     """
     there = {unit.address: unit for unit in roster if unit.is_there}
     views = {view.address: view for view in inputs.units} if inputs else {}
-    standings = Standings(views.values())
+    ranking = Ranking(views.values())
     candidates = inputs.candidates if inputs else ()
     if all(known.id != candidate.id for known in candidates):
         candidates = (*candidates, candidate)
-    placed = standings.place(candidates)
+    assigned = ranking.assign(candidates)
     verdicts = []
     for address in sorted(there.keys() | views.keys()):
         unit = there.get(address)
         if address in views:
-            verdicts.append(_of_view(candidate, views[address], unit.name if unit else "", standings, placed))
+            verdicts.append(_of_view(candidate, views[address], unit.name if unit else "", ranking, assigned))
         elif unit is not None:
             verdicts.append(_of_absent(candidate, unit, inputs))
     return verdicts
 
 
 def _of_view(
-    candidate: Candidate, view: UnitView, name: str, standings: Standings, placed: dict[str, Candidate]
+    candidate: Candidate, view: UnitView, name: str, ranking: Ranking, assigned: dict[str, Candidate]
 ) -> Verdict:
     policy = Policy.of(view)
     value = metric(policy, view)
-    to_beat = standings.for_package(candidate.package).get(policy, NOBODY).minimum
-    taker = next((address for address, taken in placed.items() if taken.id == candidate.id), None)
+    to_beat = ranking.for_package(candidate.package).get(policy, NOBODY).minimum
+    claimant = next((address for address, taken in assigned.items() if taken.id == candidate.id), None)
     if view.policy == "none":
         verdict, because = "policy_none", "its policy is none: it claims nothing"
     elif not may_run(view.trusted, candidate.package):
@@ -70,13 +70,13 @@ def _of_view(
         verdict, because = "missing", f"{view.policy} is missing: no fresh sample"
     elif to_beat is not None and value > to_beat:
         verdict, because = "higher", f"{_shown(view.policy, value)} > {_shown(view.policy, to_beat)}"
-    elif taker == view.address:
+    elif claimant == view.address:
         verdict, because = "takes_it", f"lowest: {_shown(view.policy, value)}"
-    elif view.address in placed:
-        other = placed[view.address]
+    elif view.address in assigned:
+        other = assigned[view.address]
         verdict, because = "takes_another", f"as low as any, and takes {other.id}, which comes first"
     else:
-        first = f"and {taker} comes first by address" if taker else "and no round of it has claimed yet"
+        first = f"and {claimant} comes first by address" if claimant else "and no round of it has claimed yet"
         verdict, because = "tie", f"as low as any: {_shown(view.policy, value)}, {first}"
     return Verdict(
         address=view.address,

@@ -1,9 +1,9 @@
 """Deciding recorded rounds again, as they were or under another policy.
 
 Under another policy the past would have gone on differently, and a round's recorded inputs are those of what really
-happened. So a decision that differs is exact: these inputs, that policy. How the rows would have been spread is carried
-on from round to round: `Spread` keeps who would hold what, and moves the counts it knows, and the usage it can only
-estimate, from who really had a row to who would have had it.
+happened. So a decision that differs is exact: these inputs, that policy. Who would hold which row is simulated from
+round to round: `Distribution` moves the counts, which it knows, and the usage, which it can only estimate, from the
+unit that held a row to the unit that would have held it.
 """
 
 from collections import Counter
@@ -13,11 +13,11 @@ from uuid import UUID
 import msgspec
 
 from nodeunit.domain.claim_round import RoundInputs
-from nodeunit.domain.placement import Standings
 from nodeunit.domain.policy import Candidate, UnitView, Usage
+from nodeunit.domain.ranking import Ranking
 
 
-class Alternative(msgspec.Struct, frozen=True):
+class PolicyOverride(msgspec.Struct, frozen=True):
     """Another policy, other weights, or both; None: as recorded. A unit whose policy is `none` stays out."""
 
     policy: str | None = None
@@ -26,9 +26,9 @@ class Alternative(msgspec.Struct, frozen=True):
 
     @property
     def is_as_recorded(self) -> bool:
-        return self == Alternative()
+        return self == PolicyOverride()
 
-    def of(self, inputs: RoundInputs) -> RoundInputs:
+    def apply(self, inputs: RoundInputs) -> RoundInputs:
         """The inputs, with every unit deciding this way."""
         if self.is_as_recorded:
             return inputs
@@ -36,7 +36,7 @@ class Alternative(msgspec.Struct, frozen=True):
 
     def changes(self, inputs: RoundInputs) -> bool:
         """Whether anybody decides in another way than was recorded."""
-        return self.of(inputs) != inputs
+        return self.apply(inputs) != inputs
 
     def _of_unit(self, unit: UnitView) -> UnitView:
         if unit.policy == "none":
@@ -49,7 +49,7 @@ class Alternative(msgspec.Struct, frozen=True):
         )
 
 
-class Spread:
+class Distribution:
     """Who holds which row, as it was and as it would have been."""
 
     def __init__(self) -> None:
@@ -85,16 +85,16 @@ class Spread:
         """How many it would have."""
         return Counter(self._instead.values())
 
-    def taker(self, candidate: Candidate, inputs: RoundInputs) -> str | None:
+    def claimant_of(self, candidate: Candidate, inputs: RoundInputs) -> str | None:
         """Who would have claimed this row, had the rows been spread as they would have been until then.
 
         A row that would have gone to nobody in this round goes to who is lowest, later: here at once. None: to nobody.
         """
-        standings = Standings(map(self._moved, inputs.units))
-        for address, taken in standings.place(inputs.candidates).items():
+        ranking = Ranking(map(self._moved, inputs.units))
+        for address, taken in ranking.assign(inputs.candidates).items():
             if taken.id == candidate.id:
                 return address
-        return next(iter(standings.place((candidate,))), None)
+        return next(iter(ranking.assign((candidate,))), None)
 
     def _moved(self, unit: UnitView) -> UnitView:
         """The unit with the rows it would have had, in place of those it had.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nodeunit.domain.events import decode
+from nodeunit.domain.event_json import decode
 from tests.e2e.fleet import REPORT_INSERT, REPORT_UNITS, Fleet
 from tests.support.unit_process import UnitProcess
 

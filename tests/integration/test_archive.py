@@ -23,6 +23,7 @@ from nodeunit.audit.replay import FleetAt
 from nodeunit.audit.source import ArchiveFiles, InTurn, LiveLog
 from nodeunit.cli.app import app
 from nodeunit.domain.deployment import Assignment, evolve, initial_state
+from nodeunit.domain.events import SNAPSHOT_NAMES
 from nodeunit.errors import DatabaseError, InputFileInvalid, LogAppendOnly, MomentArchived
 from nodeunit.store.postgres import connections
 from nodeunit.store.postgres.connections import connect, translate_errors
@@ -77,7 +78,7 @@ async def everything(conninfo: str) -> list[RecordedEvent]:
 
 
 def without_archiving(events: list[RecordedEvent]) -> list[RecordedEvent]:
-    return [event for event in events if not event.type.endswith("Carried") and event.type != "LogArchived"]
+    return [event for event in events if event.type not in SNAPSHOT_NAMES and event.type != "LogArchived"]
 
 
 def holders(events: list[RecordedEvent]) -> dict[Any, Assignment]:
@@ -117,10 +118,10 @@ async def test_archive_and_live_log_are_what_the_log_was(history: str, tmp_path:
     filed, live = list(read_archive(tmp_path / "a.gz")), await everything(history)
     assert 0 < len(filed) == done.extent.events < len(before)
     assert filed + without_archiving(live) == before
-    # Carried events take the place of what they stand for, so all three ways of reading end in the same state.
+    # Snapshots take the place of what they stand for, so all three ways of reading end in the same state.
     assert holders(filed + live) == holders(live) == holders(before)
     assert all(event.recorded_at >= done.extent.before for event in live)
-    assert sum(event.type.endswith("Carried") for event in live) == done.carried > 0
+    assert sum(event.type in SNAPSHOT_NAMES for event in live) == done.snapshots > 0
     await check(history)
 
     (told,) = rows(history, "select data from event where type = 'LogArchived'")
@@ -161,11 +162,11 @@ async def test_killed_at_each_step_nothing_is_lost_and_it_can_be_run_again(histo
     digest = value(history, DIGEST)
     for step in (
         "planned", "begun", "block written", "written", "synced", "verified", "renamed", "folder synced",
-        "carried", "dropped",
+        "snapshots appended", "dropped",
     ):  # fmt: skip
         killed(history, moment, path, step)
         assert value(history, DIGEST) == digest, step
-        assert path.exists() == (step in ("renamed", "folder synced", "carried", "dropped"))
+        assert path.exists() == (step in ("renamed", "folder synced", "snapshots appended", "dropped"))
     killed(history, moment, path, "committed")
     again = await archived(history, moment, path)
     assert again.already
@@ -209,12 +210,12 @@ async def test_an_archive_of_everything_archives_the_earlier_archive_too(
         await archived(history, datetime.now(UTC) + timedelta(days=1), tmp_path / "b.gz")
         remaining = {event.type for event in await everything(history)}
         assert remaining == {
-            "LogArchived", "DeploymentCarried", "AssignmentCarried", "UnitCarried", "DecisionsCarried"
+            "LogArchived", "DeploymentSnapshot", "AssignmentSnapshot", "UnitSnapshot", "DecisionsSnapshot"
         }  # fmt: skip
         await check(history)
         assert (await plan(history, timedelta(0))).extent is not None  # the LogArchived itself
         programs = value(
-            history, "select sum(jsonb_array_length(data -> 'programs')) from event where type = 'UnitCarried'"
+            history, "select sum(jsonb_array_length(data -> 'programs')) from event where type = 'UnitSnapshot'"
         )
         assert programs == value(history, "select count(*) from deployment where address <> ''")
 
@@ -263,7 +264,7 @@ async def test_who_writes_into_an_old_chunk_meanwhile_stops_the_switch(
             await archive(history, TWO_DAYS, tmp_path / "a.gz")
         done = await archived(history, TWO_DAYS, tmp_path / "b.gz")
         assert "decision-late-1" in {event.stream_id for event in read_archive(tmp_path / "b.gz")}
-        assert done.carried > 0
+        assert done.snapshots > 0
 
 
 async def test_only_one_archives_at_a_time(history: str, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from nodeunit.audit.backtest import TYPES, Backtest, backtest
 from nodeunit.audit.source import LiveLog
 from nodeunit.cli.app import app
-from nodeunit.domain.what_if import Alternative
+from nodeunit.domain.what_if import PolicyOverride
 from nodeunit.errors import DecisionsDiffer
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read.search import Wanted
@@ -24,8 +24,8 @@ from tools import synthetic_log
 REPORT = Path(__file__).parents[1] / "unit" / "vectors" / "rounds.md"
 
 
-async def run(database: str, **alternative: Any) -> Backtest:
-    return await backtest(LiveLog(database, Wanted(types=TYPES)), Alternative(**alternative))
+async def run(database: str, **override: Any) -> Backtest:
+    return await backtest(LiveLog(database, Wanted(types=TYPES)), PolicyOverride(**override))
 
 
 async def a_fleet(database: str, pool: Pool, **settings: Any) -> list[Deciding]:

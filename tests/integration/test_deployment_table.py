@@ -9,7 +9,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from nodeunit.domain.deployment import evolve, initial_state
-from nodeunit.domain.events import decode
+from nodeunit.domain.event_json import decode
 from nodeunit.errors import DatabaseError, DeploymentRefused, LogAppendOnly, NodeunitError
 from nodeunit.store.postgres.connections import Pool, translate_error
 from nodeunit.store.read import projections

@@ -227,8 +227,8 @@ async def test_archive_files_and_what_remains(any_database: str, tmp_path: Path)
     assert in_file == before[early]
     shown = await run("--archive", str(file), "--live", "-d", any_database, "-o", "json")
     assert msgspec.json.decode(shown, type=FleetAt) == whole
-    carried = [msgspec.json.decode(line) for line in (await run_events("-d", any_database)).splitlines()]
-    some = next(UUID(e["deployment_id"]) for e in carried if e["type"] == "DeploymentCarried")
+    read = [msgspec.json.decode(line) for line in (await run_events("-d", any_database)).splitlines()]
+    some = next(UUID(e["deployment_id"]) for e in read if e["type"] == "DeploymentSnapshot")
     again = await run("--archive", str(file), "--live", "-d", any_database, "--deployment", str(some), "-o", "jsonl")
     assert [msgspec.json.decode(line) for line in again.splitlines()] == history[some]
-    assert "DeploymentCarried" in await run("-d", any_database, "--deployment", str(some))
+    assert "DeploymentSnapshot" in await run("-d", any_database, "--deployment", str(some))

@@ -74,7 +74,7 @@ ARCHIVE: tuple[LiteralString, ...] = (
     overriding system value
     select l.position, l.transaction_id, l.stream_id, l.stream_version,
            case split_part(l.stream_id, '-', 1)
-               when 'assignment' then 'AssignmentCarried' when 'unit' then 'UnitCarried' else 'DecisionsCarried' end,
+               when 'assignment' then 'AssignmentSnapshot' when 'unit' then 'UnitSnapshot' else 'DecisionsSnapshot' end,
            l.deployment_id, l.unit_address,
            case split_part(l.stream_id, '-', 1)
                when 'assignment' then (

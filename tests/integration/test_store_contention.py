@@ -3,7 +3,7 @@
 import pytest
 
 from nodeunit.domain.deployment import evolve, initial_state
-from nodeunit.domain.events import decode
+from nodeunit.domain.event_json import decode
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import projections
 from tests.support.claimers import claim_at_once

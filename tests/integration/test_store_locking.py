@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from nodeunit.domain.deployment import Assignment, evolve
-from nodeunit.domain.events import decode
+from nodeunit.domain.event_json import decode
 from nodeunit.store.postgres import connections
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import projections

@@ -26,7 +26,8 @@ from hypothesis.stateful import (
 from psycopg.rows import DictRow, dict_row
 
 from nodeunit.domain.deployment import Assignment, evolve, initial_state
-from nodeunit.domain.events import DeploymentAssigned, DeploymentClaimed, DeploymentReleased, decode
+from nodeunit.domain.event_json import decode
+from nodeunit.domain.events import DeploymentAssigned, DeploymentClaimed, DeploymentReleased
 from nodeunit.store.postgres.queries import QUERIES
 from tests.support.databases import Databases
 from tests.support.members import joined

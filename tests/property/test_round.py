@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodeunit.domain.claim_round import Decision, RoundInputs, decide, record, recorded_inputs
-from nodeunit.domain.events import DeploymentClaimRound, decode, encode
+from nodeunit.domain.event_json import decode, encode
+from nodeunit.domain.events import DeploymentClaimRound
 from nodeunit.domain.policy import Candidate, UnitView, Usage
-from nodeunit.domain.recorded import ALL_UNITS
+from nodeunit.domain.recorded_round import ALL_UNITS
 
 PATTERNS = ["", "^a", "^[ab]", "c@", "(", "^nothing$"]
 PACKAGES = ["a", "b", "c"]

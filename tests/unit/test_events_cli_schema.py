@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from nodeunit.audit.schema import event_schema
 from nodeunit.cli.app import app
 from nodeunit.domain.events import EVENT_TYPES
+from nodeunit.domain.upcasting import Form, present_form, upcast
 
 GOLDEN = [json.loads(line) for line in (Path(__file__).parent / "vectors" / "events.jsonl").read_text().splitlines()]
 
@@ -32,8 +33,13 @@ def test_the_command_prints_the_schema_of_every_type() -> None:
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden["type"])
 def test_golden_events_obey_it(golden: dict[str, Any]) -> None:
     schema = event_schema()
-    (of_type,) = [e for e in schema["allOf"] if e["if"]["properties"]["type"]["const"] == golden["type"]]
-    _obeys(golden["data"], of_type["then"]["properties"]["data"], schema["$defs"])
+    stored = Form(golden["type"], golden["schema_version"])
+    present = {
+        "type": {"const": present_form(stored).type},
+        "schema_version": {"const": present_form(stored).schema_version},
+    }
+    (of_type,) = [e for e in schema["allOf"] if e["if"]["properties"] == present]
+    _obeys(upcast(stored, golden["data"]), of_type["then"]["properties"]["data"], schema["$defs"])
 
 
 def _obeys(value: Any, schema: dict[str, Any], definitions: dict[str, Any]) -> None:

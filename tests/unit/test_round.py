@@ -8,13 +8,12 @@ import msgspec
 import pytest
 
 from nodeunit.domain.claim_round import RoundInputs, conflict, decide, record, recorded_inputs, wake_ups
+from nodeunit.domain.event_json import decode, encode
 from nodeunit.domain.events import (
     DeploymentClaimAttempt,
     DeploymentClaimEligibility,
     DeploymentClaimRound,
     DeploymentClaimSkipped,
-    decode,
-    encode,
 )
 from nodeunit.domain.policy import Candidate, UnitView, Usage
 

@@ -7,13 +7,13 @@ import pytest
 
 from nodeunit.domain.claim_round import decide
 from nodeunit.domain.policy import Usage, Weights
-from nodeunit.domain.rounds_table import RoundRow, inputs, read
+from nodeunit.domain.rounds_table import TableRow, inputs, read
 from nodeunit.errors import InputFileInvalid
 
 REPORT = (Path(__file__).parent / "vectors" / "rounds.md").read_text()
 
 
-def _claimants(rows: list[RoundRow], policy: str, weights: Weights | None = None) -> list[list[str]]:
+def _claimants(rows: list[TableRow], policy: str, weights: Weights | None = None) -> list[list[str]]:
     """Who claims in each round: exactly one unit, were they alike to two eyes."""
     return [
         [unit.address for unit in seen.units if decide(unit.address, seen).outcome == "claim"]
@@ -36,7 +36,7 @@ def test_another_policy_is_found_out() -> None:
 
 
 def test_a_row() -> None:
-    assert read(REPORT)[0] == RoundRow(
+    assert read(REPORT)[0] == TableRow(
         1,
         "15:52:50",
         "node-unit-1",
@@ -68,8 +68,8 @@ def test_any_number_of_units_in_any_order_and_spacing() -> None:
     |d2|-|x|b|0%/0MB||8|
     """
     assert read(table) == [
-        RoundRow(7, "", "b", "d1", {"my unit": Usage(1, 2), "b": Usage(10.5, 0.25), "c": None}),
-        RoundRow(8, "", "b", "d2", {"my unit": None, "b": Usage(0, 0), "c": None}),
+        TableRow(7, "", "b", "d1", {"my unit": Usage(1, 2), "b": Usage(10.5, 0.25), "c": None}),
+        TableRow(8, "", "b", "d2", {"my unit": None, "b": Usage(0, 0), "c": None}),
     ]
 
 

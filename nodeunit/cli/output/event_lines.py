@@ -8,7 +8,7 @@ from rich.text import Text
 
 from nodeunit.audit.wording import called, describe
 from nodeunit.cli.output.render import Output, is_terminal, write
-from nodeunit.domain.events import UnitCarried, UnitJoined
+from nodeunit.domain.events import UnitJoined, UnitSnapshot
 from nodeunit.errors import EventUndecodable
 from nodeunit.store.read.log_reader import RecordedEvent
 
@@ -31,7 +31,7 @@ class EventLines:
             words = describe(event, self._names)
         except EventUndecodable:
             event, words = None, recorded.data
-        if isinstance(event, UnitJoined | UnitCarried):
+        if isinstance(event, UnitJoined | UnitSnapshot):
             self._names[recorded.unit_address] = event.name
         at = recorded.recorded_at.astimezone().isoformat(" ", "milliseconds")
         deployment = str(recorded.deployment_id or "")[:8]

@@ -1,7 +1,7 @@
 """The log's side of an archive: where it can be cut, what lies before the cut, and the switch from there to a file.
 
 The switch is one transaction: it holds off late writers, compares the log with what the file was written of, appends
-the events that carry the state forward and the one that names the file, and drops what is archived. So at any moment
+a snapshot of each stream that goes on and the event that names the file, and drops what is archived. So at any moment
 everything is in the log or, verified, in the file, and whatever is interrupted can be run again.
 """
 
@@ -16,8 +16,9 @@ import msgspec
 from psycopg import AsyncConnection, IsolationLevel
 from psycopg.rows import DictRow
 
+from nodeunit.domain.event_json import decode
 from nodeunit.domain.events import LogArchived
-from nodeunit.errors import DatabaseError
+from nodeunit.errors import DatabaseError, EventUndecodable
 from nodeunit.store.postgres.connections import connect, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 
@@ -108,25 +109,33 @@ class Archiver:
             await self._connection.set_read_only(None)
 
     async def last(self) -> LogArchived | None:
-        """The newest archive of this log, which lists those before it."""
+        """The newest archive of this log, which lists those before it. Raises EventUndecodable."""
         async with translate_errors():
             row = await (await self._connection.execute(QUERIES["last_archive"])).fetchone()
-        return None if row is None else msgspec.json.decode(row["data"], type=LogArchived)
+        if row is None:
+            return None
+        event = decode(LogArchived.__name__, row["data"], row["schema_version"])
+        if not isinstance(event, LogArchived):
+            raise EventUndecodable(
+                f"the newest LogArchived event has schema version {row['schema_version']}, and this nodeunit knows"
+                f" {LogArchived.schema_version}: upgrade nodeunit"
+            )
+        return event
 
     async def switch(self, extent: Extent, file: str, sha256: str, at_step: Callable[[str], None]) -> int:
-        """Carries the state forward and drops what the file has, in one transaction. Returns how many streams go on.
+        """Appends snapshots and drops what the file has, in one transaction. Returns how many snapshots.
 
         Raises DatabaseError when the log before the cut is not what the file was written of, or when somebody reads
         the old chunks all the time; then nothing has changed.
         """
         parameters = {"before": extent.before, "file": file, "sha256": sha256, "events": extent.events}
         async with translate_errors(), self._connection.transaction():
-            carried = await self._value("carry_log_forward", **parameters, digest=extent.digest)
-            at_step("carried")
+            snapshots = await self._value("carry_log_forward", **parameters, digest=extent.digest)
+            at_step("snapshots appended")
             await self._value("drop_archived_events", sha256=sha256)
             at_step("dropped")
         at_step("committed")
-        return int(carried)
+        return int(snapshots)
 
     async def usage_extent(self, before: datetime) -> RolledUp:
         """What `roll_up` would take."""

@@ -24,14 +24,14 @@ copy (
 ) to stdout (format csv, quote E'\x01', delimiter E'\x02')
 
 -- name: last_archive
-select e.data::text as data
+select e.data::text as data, e.schema_version
 from event e
 where e.stream_id = 'log' and e.type = 'LogArchived'
 order by e.stream_version desc
 limit 1
 
 -- name: carry_log_forward
-select carry_log_forward(%(before)s, %(file)s, %(sha256)s, %(events)s, %(digest)s) as carried
+select carry_log_forward(%(before)s, %(file)s, %(sha256)s, %(events)s, %(digest)s) as snapshots
 
 -- name: drop_archived_events
 select drop_archived_events(%(sha256)s) as dropped

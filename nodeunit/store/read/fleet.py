@@ -38,7 +38,7 @@ async def _refuse_archived(connection: Connection, at: datetime | None, position
         if position is None:
             row = await (await connection.execute(QUERIES["log_begins"])).fetchone()
             if row is None or row["at"] is None or at is None or at >= row["at"]:
-                return  # what is carried over an archive is recorded at the moment of the cut
+                return  # snapshots are recorded at the moment of the cut
         archived = await (await connection.execute(QUERIES["log_archived"])).fetchone()
     if archived is None:
         return

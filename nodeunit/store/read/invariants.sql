@@ -1,6 +1,6 @@
 -- What must be true of every log, one statement a rule: how many times it is not, and three places where.
 -- They read the whole log in one snapshot: 1,000,000 events take some seconds. Of an archived log they read what remains:
--- a ...Carried event has the version and the position of the last event that it stands for, and the state after it.
+-- a ...Snapshot event has the version and the position of the last event that it stands for, and the state after it.
 
 -- name: invariant_claimed_only_what_was_free
 -- Each claim comes first in its stream or right after a release; the ordering table, with its constraints, agrees.
@@ -9,7 +9,7 @@ with assigned as (
            lag(e.type <> 'DeploymentReleased' and e.data ->> 'holder' is distinct from '')
                over (partition by e.deployment_id order by e.stream_version, e.position) as held_before
     from event e
-    where e.type in ('DeploymentClaimed', 'DeploymentAssigned', 'DeploymentReleased', 'AssignmentCarried')
+    where e.type in ('DeploymentClaimed', 'DeploymentAssigned', 'DeploymentReleased', 'AssignmentSnapshot', 'AssignmentCarried')
 )
 select count(*) as violations,
        (array_agg(format('%s v%s by %s', a.deployment_id, a.stream_version, a.holder)))[:3] as examples
@@ -39,10 +39,10 @@ from (
 with membership as materialized (
     select e.unit_address, e.position as from_position,
            e.type in ('UnitLeft', 'UnitLost')
-               or e.type = 'UnitCarried' and e.data ->> 'membership' in ('left', 'lost') as absent,
+               or e.type in ('UnitSnapshot', 'UnitCarried') and e.data ->> 'membership' in ('left', 'lost') as absent,
            lead(e.position) over (partition by e.unit_address order by e.stream_version, e.position) as to_position
     from event e
-    where e.type in ('UnitJoined', 'UnitLeft', 'UnitLost', 'UnitCarried')
+    where e.type in ('UnitJoined', 'UnitLeft', 'UnitLost', 'UnitSnapshot', 'UnitCarried')
 ), assignment as (
     select e.position, e.deployment_id, e.stream_version, e.type, e.data, e.transaction_id,
            lead(e.type) over following as next_type,
@@ -73,10 +73,10 @@ where m.absent is not true
 with membership as materialized (
     select e.unit_address, e.position as from_position,
            e.type in ('UnitLeft', 'UnitLost')
-               or e.type = 'UnitCarried' and e.data ->> 'membership' in ('left', 'lost') as absent,
+               or e.type in ('UnitSnapshot', 'UnitCarried') and e.data ->> 'membership' in ('left', 'lost') as absent,
            lead(e.position) over (partition by e.unit_address order by e.stream_version, e.position) as to_position
     from event e
-    where e.type in ('UnitJoined', 'UnitLeft', 'UnitLost', 'UnitCarried')
+    where e.type in ('UnitJoined', 'UnitLeft', 'UnitLost', 'UnitSnapshot', 'UnitCarried')
 )
 select count(*) as violations,
        (array_agg(format('%s v%s by %s', c.deployment_id, c.stream_version, c.data ->> 'claimant')))[:3] as examples
@@ -89,7 +89,7 @@ where c.type = 'DeploymentClaimed'
   and (m.absent is not false or c.unit_address <> c.data ->> 'claimant')
 
 -- name: invariant_versions_without_gap_or_double
--- Every stream counts 1, 2, 3, …, or goes on from a ...Carried event, or a LogArchived that tells of those before it.
+-- Every stream counts 1, 2, 3, …, or goes on from a ...Snapshot event, or a LogArchived that tells of those before it.
 -- Counted is what does not follow the one before.
 select count(*) as violations,
        (array_agg(format('%s: %s after %s', v.stream_id, v.stream_version, v.before)))[:3] as examples
@@ -99,31 +99,31 @@ from (
     from event e
 ) v
 where v.stream_version <> v.before + 1
-  and not (v.before = 0 and (v.type like '%Carried' or v.type = 'LogArchived'))
+  and not (v.before = 0 and (v.type ~ '(Snapshot|Carried)$' or v.type = 'LogArchived'))
 
 -- name: invariant_order_matches_log
 -- Every row of the two ordering tables has its event, and every such event its row. What is older than a stream's
--- ...Carried event is archived, and so are all events of a row that is deleted, once anything is archived.
+-- ...Snapshot event is archived, and so are all events of a row that is deleted, once anything is archived.
 with logged as (
     select e.stream_id, e.stream_version as version,
            case
                when e.type like 'Deployment%' then case e.type when 'DeploymentReleased' then 'free' else 'held' end
-               when e.type = 'AssignmentCarried' then case e.data ->> 'holder' when '' then 'free' else 'held' end
+               when e.type in ('AssignmentSnapshot', 'AssignmentCarried') then case e.data ->> 'holder' when '' then 'free' else 'held' end
                when e.type in ('UnitLeft', 'UnitLost') then 'absent'
-               when e.type = 'UnitCarried' and e.data ->> 'membership' in ('left', 'lost') then 'absent'
+               when e.type in ('UnitSnapshot', 'UnitCarried') and e.data ->> 'membership' in ('left', 'lost') then 'absent'
                else 'present'
            end as state,
            case
                when e.type = 'DeploymentClaimed' then e.data ->> 'claimant'
-               when e.type in ('DeploymentAssigned', 'AssignmentCarried') then e.data ->> 'holder'
+               when e.type in ('DeploymentAssigned', 'AssignmentSnapshot', 'AssignmentCarried') then e.data ->> 'holder'
                else ''
            end as holder
     from event e
     where e.stream_id like 'assignment-%' or e.stream_id like 'unit-%'
-), carried as (
+), snapshot as (
     select e.stream_id, e.stream_version as version
     from event e
-    where e.type in ('AssignmentCarried', 'UnitCarried')
+    where e.type in ('AssignmentSnapshot', 'AssignmentCarried', 'UnitSnapshot', 'UnitCarried')
 ), ordered as (
     select 'assignment-' || o.deployment_id as stream_id, o.version, o.assignment as state, o.holder
     from assignment_order o
@@ -144,7 +144,7 @@ select count(*) as violations,
        (array_agg(format('%s v%s', coalesce(o.stream_id, l.stream_id), coalesce(o.version, l.version))))[:3] as examples
 from ordered o
 full join logged l on l.stream_id = o.stream_id and l.version = o.version
-left join carried c on c.stream_id = o.stream_id and c.version > o.version
+left join snapshot c on c.stream_id = o.stream_id and c.version > o.version
 where (o.state, o.holder) is distinct from (l.state, l.holder)
   and c.version is null
 

@@ -22,7 +22,8 @@ import msgspec
 import psycopg
 from psycopg.rows import tuple_row
 
-from nodeunit.domain.events import EVENT_TYPES, SCHEMA_VERSION, Event, Unknown, decode
+from nodeunit.domain.event_json import DECODERS, decode
+from nodeunit.domain.events import Event, Unknown
 from nodeunit.store.postgres.connections import Pool, conninfo, translate_error, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 
@@ -89,7 +90,7 @@ class ScannedEvent:
         data = columns[-1]
         if b"\\" in data:
             data = data.replace(b"\\\\", b"\\")  # JSON has no other characters that COPY escapes
-        decoder = _DECODERS.get(columns[0]) if columns[1] in _VERSIONS else None
+        decoder = _DECODERS.get((columns[0], columns[1]))
         self.event: Event | Unknown
         """One of an unknown type or a newer schema version as `Unknown`."""
         try:
@@ -135,8 +136,8 @@ class ScannedEvent:
         return _text(self._columns[8])
 
 
-_DECODERS = {name.encode(): msgspec.json.Decoder(kind).decode for name, kind in EVENT_TYPES.items()}
-_VERSIONS = frozenset(str(version).encode() for version in range(1, SCHEMA_VERSION + 1))
+_DECODERS = {(form.type.encode(), b"%d" % form.schema_version): decoder for form, decoder in DECODERS.items()}
+"""By the columns as COPY writes them."""
 _uuid = lru_cache(8192)(lambda text: UUID(text.decode()))
 _ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 

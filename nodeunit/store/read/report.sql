@@ -10,10 +10,11 @@ select current_setting('server_version') as postgresql,
 -- Who was in the fleet at any time between the bounds, as of its last join.
 with membership as (
     select e.unit_address, e.recorded_at, e.stream_version, e.data,
-           e.type = 'UnitJoined' or e.type = 'UnitCarried' and e.data ->> 'membership' not in ('left', 'lost') as present,
+           e.type = 'UnitJoined'
+               or e.type in ('UnitSnapshot', 'UnitCarried') and e.data ->> 'membership' not in ('left', 'lost') as present,
            lead(e.recorded_at) over (partition by e.unit_address order by e.stream_version) as until
     from event e
-    where e.type in ('UnitJoined', 'UnitLeft', 'UnitLost', 'UnitCarried')
+    where e.type in ('UnitJoined', 'UnitLeft', 'UnitLost', 'UnitSnapshot', 'UnitCarried')
 )
 select distinct on (m.unit_address)
        m.unit_address as address, m.data ->> 'name' as name, m.data ->> 'host' as host, m.data ->> 'policy' as policy,
@@ -53,7 +54,7 @@ where e.type = 'DeploymentClaimed'
 with existing as (
     select e.deployment_id
     from event e
-    where e.type in ('DeploymentCreated', 'DeploymentCarried', 'DeploymentDeleted')
+    where e.type in ('DeploymentCreated', 'DeploymentSnapshot', 'DeploymentCarried', 'DeploymentDeleted')
       and (%(position)s::bigint is null or e.position <= %(position)s)
       and (%(until)s::timestamptz is null or e.recorded_at < %(until)s)
     group by e.deployment_id
@@ -62,7 +63,7 @@ with existing as (
 ), held as (
     select e.deployment_id, deployment_address_of(e.type, e.data order by e.stream_version) as address
     from event e
-    where e.type in ('DeploymentClaimed', 'DeploymentAssigned', 'DeploymentReleased', 'AssignmentCarried')
+    where e.type in ('DeploymentClaimed', 'DeploymentAssigned', 'DeploymentReleased', 'AssignmentSnapshot', 'AssignmentCarried')
       and (%(position)s::bigint is null or e.position <= %(position)s)
       and (%(until)s::timestamptz is null or e.recorded_at < %(until)s)
     group by e.deployment_id

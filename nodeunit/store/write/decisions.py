@@ -15,7 +15,8 @@ from psycopg import OperationalError
 from psycopg.rows import DictRow
 
 from nodeunit.domain.deployment import Deployment
-from nodeunit.domain.events import DeploymentClaimed, Event, type_name
+from nodeunit.domain.event_json import type_name
+from nodeunit.domain.events import DeploymentClaimed, Event
 from nodeunit.domain.policy import Candidate
 from nodeunit.errors import StaleEpoch, VersionConflict
 from nodeunit.store.postgres.connections import translate_errors
@@ -129,6 +130,7 @@ def _encode(events: tuple[Event, ...], first_id: UUID | None = None) -> str:
             {
                 "event_id": first_id if first_id is not None and n == 0 else uuid4(),
                 "type": type_name(event),
+                "schema_version": event.schema_version,
                 "data": event,
                 "deployment_id": getattr(event, "deployment_id", msgspec.UNSET) or None,
             }

@@ -17,8 +17,8 @@ from heapq import nsmallest
 
 import msgspec
 
-from nodeunit.domain.placement import Standings
 from nodeunit.domain.policy import NOTHING, Candidate, Policy, UnitView, Usage, Weights, metric
+from nodeunit.domain.ranking import Ranking
 
 ALL_UNITS = 50
 NEAREST = 10
@@ -42,16 +42,16 @@ def worth_recording(
 
 
 def _units_that_count(me: str, units: list[UnitView], candidates: tuple[Candidate, ...]) -> set[str]:
-    standings = Standings(units)
-    keep = {me, *standings.place(candidates)}
+    ranking = Ranking(units)
+    keep = {me, *ranking.assign(candidates)}
     for package in {candidate.package for candidate in candidates}:
-        for comparison in standings.for_package(package).values():
+        for comparison in ranking.for_package(package).values():
             keep.update(comparison.eligible[:NEAREST])
     policies = {Policy("deployment_count"), Policy("resource_usage")}
     policies.update(Policy.of(unit) for unit in units if unit.address == me)
     for policy in policies:
         # Without a candidate the unit is compared with all of its policy.
-        keep.update(standings.among_all(policy).eligible[:NEAREST])
+        keep.update(ranking.among_all(policy).eligible[:NEAREST])
         valued = ((metric(policy, unit), unit.address) for unit in units)
         keep.update(address for _, address in nsmallest(NEAREST, ((v, a) for v, a in valued if v is not None)))
     return keep

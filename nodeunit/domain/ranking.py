@@ -31,11 +31,11 @@ class Comparison(NamedTuple):
 NOBODY = Comparison(None, ())
 
 
-class Standings:
+class Ranking:
     """All comparisons among the given units, each worked out once.
 
     Units with the same policy and trust pattern are alike but for their value, so what a package needs is the
-    lowest of each such crowd: a thousand units of one configuration cost one pass.
+    lowest of each such group: a thousand units of one configuration cost one pass.
     """
 
     def __init__(self, units: Iterable[UnitView]) -> None:
@@ -46,11 +46,11 @@ class Standings:
             value = metric(policy, unit)
             if value is None:
                 continue
-            crowd = (policy, unit.trusted)
-            if crowd not in lowest or value < lowest[crowd][0]:
-                lowest[crowd] = (value, [unit.address])
-            elif value == lowest[crowd][0]:
-                lowest[crowd][1].append(unit.address)
+            group = (policy, unit.trusted)
+            if group not in lowest or value < lowest[group][0]:
+                lowest[group] = (value, [unit.address])
+            elif value == lowest[group][0]:
+                lowest[group][1].append(unit.address)
         self._lowest = lowest
         self._by_package: dict[str, dict[Policy, Comparison]] = {}
 
@@ -61,16 +61,16 @@ class Standings:
     def for_package(self, package: str) -> dict[Policy, Comparison]:
         """Compares the units that may run `package` (`name@version`), one comparison a policy."""
         if package not in self._by_package:
-            groups: dict[Policy, list[tuple[float, list[str]]]] = {}
+            by_policy: dict[Policy, list[tuple[float, list[str]]]] = {}
             for (policy, trusted), low in self._lowest.items():
                 if may_run(trusted, package):
-                    groups.setdefault(policy, []).append(low)
-            self._by_package[package] = {policy: _compare(lows) for policy, lows in groups.items()}
+                    by_policy.setdefault(policy, []).append(low)
+            self._by_package[package] = {policy: _compare(lows) for policy, lows in by_policy.items()}
         return self._by_package[package]
 
-    def place(self, candidates: Iterable[Candidate]) -> dict[str, Candidate]:
+    def assign(self, candidates: Iterable[Candidate]) -> dict[str, Candidate]:
         """Which unit (by address) takes which candidate, at most one each; `candidates` in claiming order."""
-        placed: dict[str, Candidate] = {}
+        assigned: dict[str, Candidate] = {}
         waiting: dict[str, Iterator[str]] = {}
         for candidate in candidates:
             package = candidate.package
@@ -78,10 +78,10 @@ class Standings:
                 eligible = chain.from_iterable(c.eligible for c in self.for_package(package).values())
                 waiting[package] = iter(sorted(eligible))
             # A unit that has one keeps it, so each line of waiting units is walked along once.
-            unit = next((address for address in waiting[package] if address not in placed), None)
+            unit = next((address for address in waiting[package] if address not in assigned), None)
             if unit is not None:
-                placed[unit] = candidate
-        return placed
+                assigned[unit] = candidate
+        return assigned
 
 
 def _compare(lows: Iterable[tuple[float, list[str]]]) -> Comparison:
