@@ -5,9 +5,11 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import docker
 import psycopg
+from docker.errors import APIError
 from testcontainers.community.postgres import PostgresContainer
 
 from tests.support.waiting import wait_until
@@ -82,8 +84,10 @@ class _Container(PostgresContainer):  # type: ignore[misc]  # testcontainers has
 
 
 @contextmanager
-def timescale_server() -> Iterator[TimescaleServer]:
+def timescale_server(*, in_memory: bool = False) -> Iterator[TimescaleServer]:
     """Start a server and remove it, with its data, when the block ends.
+
+    With `in_memory` it makes databases ten times as fast, but they do not survive its end.
 
     Raises CannotGoOn without the right image, and AssertionError when its server ends or does not answer.
     """
@@ -96,6 +100,8 @@ def timescale_server() -> Iterator[TimescaleServer]:
         ["postgres", *(word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}"))]
     )
     container.with_kwargs(labels={_OWNER: _identity(os.getpid())}, shm_size="256m")
+    if in_memory:
+        container.with_tmpfs_mount("/var/lib/postgresql/data")
     with container:
         server = TimescaleServer(container, port)
         server.wait_until_it_answers()
@@ -109,9 +115,17 @@ def remove_leftovers() -> None:
         for container in client.containers.list(all=True, filters={"label": _OWNER}):
             owner = container.labels[_OWNER]
             if owner != _identity(int(owner.split("@")[0])):
-                container.remove(force=True, v=True)
+                _remove(container)
     finally:
         client.close()
+
+
+def _remove(container: Any) -> None:
+    try:
+        container.remove(force=True, v=True)
+    except APIError as error:
+        if error.status_code not in (404, 409):  # another run is removing it too
+            raise
 
 
 def _identity(pid: int) -> str:
