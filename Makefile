@@ -6,6 +6,8 @@ VENV   ?= .venv
 PYTHON ?= python3
 LOCK   ?= requirements.lock
 BIN    := $(VENV)/bin
+# More than cores, because most tests wait most of the time. One of them has the chaos tests, one the units.
+PROCESSES ?= 3
 STAMP  := $(VENV)/.installed
 
 demo: $(STAMP) ## Two units claim 21 deployments before your eyes; chooses its database itself
@@ -13,10 +15,10 @@ demo: $(STAMP) ## Two units claim 21 deployments before your eyes; chooses its d
 
 test: $(STAMP) check database ## Everything: check, then all tests; installs engine and image where it may
 	@$(BIN)/python -m tools.pgbouncer
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses=$(PROCESSES) --cov
 
 unit: $(STAMP) ## The tests that need no container, in under a minute
-	@$(BIN)/pytest tests/unit tests/property
+	@$(BIN)/pytest --numprocesses=$(PROCESSES) -m "not container" tests/unit tests/property
 
 check: $(STAMP) ## Lint, format, strict types, the layer law
 	$(BIN)/ruff check .

@@ -19,14 +19,29 @@ NEEDS_A_CONTAINER = {"container", "e2e", "chaos"}
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark a test by the database that it uses, and run those first that need none: they fail soonest."""
+    """Mark a test by the database that it uses, and run those first that need none: they fail soonest.
+
+    Processes that share the work (`pytest --numprocesses`) each take whole modules, for the sake of the fixtures. What
+    looks at the machine as a whole, or starts units of the same name, runs in one process; so do the chaos tests.
+    """
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         if fixtures & {"timescale", "own_timescale"}:
             item.add_marker("container")
         if "plain_server" in fixtures:
             item.add_marker("plain")
+        item.add_marker(pytest.mark.xdist_group(_group(item, fixtures)))
     items.sort(key=_cost)
+
+
+def _group(item: pytest.Item, fixtures: set[str]) -> str:
+    """Tests of one group run in one process, one after the other."""
+    marks = {mark.name for mark in item.iter_markers()}
+    if "chaos" in marks:
+        return "chaos"
+    if marks & {"e2e", "machine"} or "start_unit" in fixtures:
+        return "machine"
+    return item.location[0]
 
 
 def _cost(item: pytest.Item) -> int:
@@ -40,7 +55,7 @@ def timescale() -> Iterator[TimescaleServer]:
     """The TimescaleDB server of this run. Tests that harm the server take `own_timescale`."""
     with ExitStack() as stack:
         try:
-            server = stack.enter_context(timescale_server())
+            server = stack.enter_context(timescale_server(in_memory=True))
         except (CannotGoOn, DockerException, AssertionError) as error:
             reason = str(error)
         else:
