@@ -73,6 +73,7 @@ class Reconciler:
         self._invalidations = 0
         self._lease_until = 0.0
         self._draining = False
+        self._next: asyncio.TimerHandle | None = None
 
     def processes(self) -> dict[str, tuple[int, int]]:
         """Pid and start time of each running program, by deployment id."""
@@ -87,7 +88,7 @@ class Reconciler:
         if self._lease_until < boottime():
             self.invalidate()  # in the meantime others may have taken what stood in the rows
         self._lease_until = deadline
-        self._reconcile()
+        self._reconcile_after()
 
     def invalidate(self) -> None:
         """Start and stop nothing before the rows have been read: what is known of them may be long past."""
@@ -104,7 +105,7 @@ class Reconciler:
         key = str(deployment.id)
         self._desired[key] = deployment
         self._adopted.add(key)
-        self._reconcile()
+        self._reconcile_after()
 
     async def run(self, read_programs: Callable[[], Awaitable[list[Deployment]]]) -> None:
         """Follows the rows until cancelled; `read_programs` reads those that should run here."""
@@ -126,7 +127,7 @@ class Reconciler:
             self._desired = {key: row for key, row in rows.items() if key not in self._releasing}
             # Invalidated while the query ran: its answer may be older than it must be.
             self._rows_are_current = invalidations == self._invalidations
-            self._reconcile()
+            self._reconcile_after()
 
     async def begin_release(self, key: str, grace_s: float | None = None) -> Deployment | None:
         """Stops one program, not to be started again until `end_release`. Returns the row when it is one to release."""
@@ -219,7 +220,7 @@ class Reconciler:
                 restarts.not_before = boottime() + delay_s
         if ended := self._ended.pop(key, None):
             ended.set()
-        self._reconcile()
+        self._reconcile_after()
 
     def _park(self, key: str, claim: Claim, reason: str, detail: str) -> None:
         self._restart_record(key, claim).parked = True
@@ -233,7 +234,19 @@ class Reconciler:
             known = self._restarts[key] = RestartRecord(claim)
         return known
 
+    def _reconcile_after(self, delay_s: float = 0.0) -> None:
+        """Reconciles once, after the shortest of the delays asked for: there is one timer, however many programs wait
+        for their restart, and what changes in one turn of the event loop is compared together.
+        """
+        loop = asyncio.get_running_loop()
+        at = loop.time() + delay_s
+        if self._next is None or at < self._next.when():
+            if self._next is not None:
+                self._next.cancel()
+            self._next = loop.call_at(at, self._reconcile)
+
     def _reconcile(self) -> None:
+        self._next = None
         if not self._rows_are_current:
             return  # known is only what runs, from the supervisor, and not what should
         for key, program in self._programs.items():
@@ -255,7 +268,7 @@ class Reconciler:
         if restarts.parked:
             return
         if wait_s > 0:
-            asyncio.get_running_loop().call_later(wait_s, self._reconcile)
+            self._reconcile_after(wait_s)
             return
         try:
             spawn = self._spawn_requests.build(wanted)

@@ -19,15 +19,29 @@ from nodeunit.supervisor.lease import MARGIN_S
 from tests.support.waiting import eventually
 
 ADDRESS = "unit"
+RULE = RestartRule()
 
 
-class Said(list[dict[str, Any]]):
-    """The link: what the reconciler says to the supervisor."""
+class Requests(list[dict[str, Any]]):
+    """In place of the link: what the reconciler asks of the supervisor."""
 
-    send = list.append
+    def send(self, message: dict[str, Any]) -> None:
+        self.append(message)
 
     def ops(self, op: str) -> list[str]:
         return [message["key"] for message in self if message["op"] == op]
+
+
+class Rows(list[Deployment]):
+    """What the database says should run here."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+
+    async def read(self) -> list[Deployment]:
+        self.reads += 1
+        return list(self)
 
 
 def a_row(on_disconnect: str = "keep") -> Deployment:
@@ -37,9 +51,9 @@ def a_row(on_disconnect: str = "keep") -> Deployment:
     )  # fmt: skip
 
 
-def a_reconciler(link: Said) -> Reconciler:
+def a_reconciler(link: Requests, rule: RestartRule = RULE, kind: type[Reconciler] = Reconciler) -> Reconciler:
     spawn_requests = SpawnRequestBuilder(ADDRESS, ".*", custom_command=True, grace_s=1.0)
-    return Reconciler(cast(SupervisorLink, link), Outbox(), spawn_requests, RestartRule())
+    return kind(cast(SupervisorLink, link), Outbox(), spawn_requests, rule)
 
 
 def hello(*running: UUID) -> dict[str, Any]:
@@ -47,13 +61,6 @@ def hello(*running: UUID) -> dict[str, Any]:
         {"key": str(key), "pid": 1, "start_time": 1, "meta": {"revision": 1, "claim_version": 1}} for key in running
     ]
     return {"event": "hello", "supervisor": str(uuid4()), "programs": programs, "exits": []}
-
-
-class Rows(list[Deployment]):
-    """What the database says should run here."""
-
-    async def read(self) -> list[Deployment]:
-        return list(self)
 
 
 @contextmanager
@@ -65,74 +72,89 @@ def follows(reconciler: Reconciler, rows: Rows) -> Iterator[None]:
         task.cancel()
 
 
+async def turns_of_the_loop() -> None:
+    """What is due has been done when this returns."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
 @pytest.fixture
 def rows() -> Rows:
     return Rows()
 
 
 async def test_a_new_daemon_stops_nothing_before_it_has_read_what_should_run(rows: Rows) -> None:
-    row, link = a_row(), Said()
+    row, stray, link = a_row(), uuid4(), Requests()
     rows.append(row)
     reconciler = a_reconciler(link)
-    reconciler.receive(hello(row.id))
+    reconciler.receive(hello(row.id, stray))
     reconciler.renew_lease(boottime() + 10)
+    await turns_of_the_loop()
     assert link == []
-    with follows(reconciler, rows):
-        await asyncio.sleep(0.05)
-    assert link == []
-
-
-async def test_what_should_not_run_is_stopped_once_the_rows_are_read(rows: Rows) -> None:
-    stray, link = uuid4(), Said()
-    reconciler = a_reconciler(link)
-    reconciler.receive(hello(stray))
-    reconciler.renew_lease(boottime() + 10)
     with follows(reconciler, rows):
         await eventually(lambda: link.ops("stop") == [str(stray)], what="the stray program is stopped")
+    assert len(link) == 1, "the program that should run is left alone"
 
 
-async def test_the_rows_are_read_at_the_start_of_every_epoch(rows: Rows) -> None:
-    first, second, link = a_row(), a_row(), Said()
+async def test_the_rows_are_read_at_the_start_of_every_session(rows: Rows) -> None:
+    first, second, link = a_row(), a_row(), Requests()
     reconciler = a_reconciler(link)
     reconciler.renew_lease(boottime() + 10)
     for expected in ([first], [first, second]):
         rows[:] = expected
         with follows(reconciler, rows):
             await eventually(lambda: len(link.ops("spawn")) == len(rows), what="the new row is started")
+    assert link.ops("spawn") == [str(first.id), str(second.id)]
 
 
 async def test_after_a_lapsed_lease_the_rows_are_read_before_anything_is_started(rows: Rows) -> None:
     """The lease of the last epoch ran out and others took the row: what was known of it must not start it again."""
-    row, link = a_row("stop"), Said()
-    rows.append(row)
+    taken, kept, link = a_row("stop"), a_row("stop"), Requests()
+    rows.append(taken)
     reconciler = a_reconciler(link)
     with follows(reconciler, rows):
-        await asyncio.sleep(0.02)
+        await eventually(lambda: rows.reads == 1, what="the row is known")
         reconciler.renew_lease(boottime() - 1)
-        await asyncio.sleep(0.02)
-        rows.clear()
+        await eventually(lambda: rows.reads == 2, what="the rows are read again after a lapse")
+        rows[:] = [kept]
         reconciler.renew_lease(boottime() + 10)
-        await asyncio.sleep(0.05)
-    assert link == []
+        await eventually(lambda: link.ops("spawn"), what="what stands in the rows now is started")
+    assert link.ops("spawn") == [str(kept.id)]
 
 
-async def test_what_was_known_in_another_epoch_starts_nothing(rows: Rows) -> None:
-    row, link = a_row("stop"), Said()
-    rows.append(row)
+async def test_what_was_known_in_another_session_starts_nothing(rows: Rows) -> None:
+    taken, kept, link = a_row("stop"), a_row("stop"), Requests()
+    rows.append(taken)
     reconciler = a_reconciler(link)
     reconciler.renew_lease(boottime() + MARGIN_S)  # too short to start it
     with follows(reconciler, rows):
-        await asyncio.sleep(0.02)
-    rows.clear()
+        await eventually(lambda: rows.reads == 1, what="the row is known")
+    rows[:] = [kept]
     reconciler.invalidate()
     reconciler.renew_lease(boottime() + 10)
+    await turns_of_the_loop()
     with follows(reconciler, rows):
-        await asyncio.sleep(0.05)
-    assert link == []
+        await eventually(lambda: link.ops("spawn"), what="what stands in the rows now is started")
+    assert link.ops("spawn") == [str(kept.id)]
+
+
+async def test_an_answer_from_before_an_invalidation_starts_nothing() -> None:
+    taken, kept, link = a_row("stop"), a_row("stop"), Requests()
+    reconciler = a_reconciler(link)
+    reconciler.renew_lease(boottime() + 10)
+    answers: asyncio.Queue[list[Deployment]] = asyncio.Queue()
+    task = asyncio.ensure_future(reconciler.run(answers.get))
+    await turns_of_the_loop()  # it has asked
+    reconciler.invalidate()
+    answers.put_nowait([taken])
+    answers.put_nowait([kept])
+    await eventually(lambda: link.ops("spawn"), what="what stands in the rows now is started")
+    task.cancel()
+    assert link.ops("spawn") == [str(kept.id)]
 
 
 async def test_what_must_stop_is_not_started_where_the_supervisor_would_refuse_it(rows: Rows) -> None:
-    stop, keep, link = a_row("stop"), a_row("keep"), Said()
+    stop, keep, link = a_row("stop"), a_row("keep"), Requests()
     rows += [stop, keep]
     reconciler = a_reconciler(link)
     reconciler.renew_lease(boottime() + MARGIN_S)
@@ -140,3 +162,72 @@ async def test_what_must_stop_is_not_started_where_the_supervisor_would_refuse_i
         await eventually(lambda: link.ops("spawn") == [str(keep.id)], what="only the one that may go on is started")
         reconciler.renew_lease(boottime() + 10)
         await eventually(lambda: link.ops("spawn") == [str(keep.id), str(stop.id)], what="the other one is started")
+
+
+def started(spawn: dict[str, Any]) -> dict[str, Any]:
+    return {"event": "started", "key": spawn["key"], "pid": 1, "start_time": 1, "meta": spawn["meta"]}
+
+
+def exited(spawn: dict[str, Any]) -> dict[str, Any]:
+    end = {"id": 1, "exit_code": 1, "signal": None, "ran_s": 0.0, "cause": "exited", "stopped": False}
+    return started(spawn) | {"event": "exited"} | end
+
+
+async def test_a_program_that_waits_for_long_holds_up_no_other(rows: Rows) -> None:
+    soon, late, link = a_row(), a_row(), Requests()
+    rows += [soon, late]
+    reconciler = a_reconciler(link, RestartRule(first_delay_s=0.01, factor=10_000, max_delay_s=100))
+    reconciler.renew_lease(boottime() + 60)
+
+    async def fails(row: Deployment, starts: int) -> None:
+        await eventually(lambda: link.ops("spawn").count(str(row.id)) == starts, what="it is started")
+        reconciler.receive(exited(next(message for message in link if message["key"] == str(row.id))))
+
+    with follows(reconciler, rows):
+        await fails(late, 1)
+        await fails(late, 2)
+        await fails(soon, 1)
+        await eventually(lambda: link.ops("spawn").count(str(soon.id)) == 2, what="it is started again")
+    assert link.ops("spawn").count(str(late.id)) == 2
+
+
+class CrashingPrograms(Requests):
+    """A supervisor whose programs end as soon as they are started."""
+
+    reconciler: Reconciler
+
+    def send(self, message: dict[str, Any]) -> None:
+        super().send(message)
+        if message["op"] == "spawn":
+            asyncio.get_running_loop().call_soon(self._run, message)
+
+    def _run(self, spawn: dict[str, Any]) -> None:
+        for event in started(spawn), exited(spawn):
+            self.reconciler.receive(event)
+
+
+class Counting(Reconciler):
+    """Counts how often it compares everything with everything."""
+
+    reconciles = 0
+
+    def _reconcile(self) -> None:
+        self.reconciles += 1
+        super()._reconcile()
+
+
+async def test_programs_that_wait_for_their_restart_cost_no_reconcile_each(rows: Rows) -> None:
+    """A timer for each waiting program, armed by each reconcile, made every timer arm more of them."""
+    rule = RestartRule(first_delay_s=0.005, max_delay_s=0.1)
+    rows += [a_row() for _ in range(14)]
+    link = CrashingPrograms()
+    reconciler = link.reconciler = a_reconciler(link, rule, Counting)
+    assert isinstance(reconciler, Counting)
+    reconciler.renew_lease(boottime() + 60)
+    with follows(reconciler, rows):
+        starts = len(rows) * rule.park_after
+        await eventually(lambda: len(link.ops("spawn")) == starts, what="all have failed as often as they may")
+        for _ in range(20):  # a timer that is left over fires
+            await asyncio.sleep(rule.max_delay_s / 10)
+    assert len(link.ops("spawn")) == starts, "all are parked"
+    assert reconciler.reconciles <= 2 * starts + 10, "one for an exit and one for a restart at most"
