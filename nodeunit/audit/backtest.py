@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from nodeunit.audit.source import EventSource
-from nodeunit.domain.claim_round import Decision, decide, recorded_inputs
+from nodeunit.domain.claim_round import Decision, conflict, decide, recorded_inputs
 from nodeunit.domain.events import (
     DeploymentClaimAttempt,
     DeploymentClaimed,
@@ -208,11 +208,8 @@ def _judge(tally: Tally, transaction: list[RecordedEvent], override: PolicyOverr
 def _faults(me: str, again: Decision, events: list[Event | Unknown], claims: list[DeploymentClaimed]) -> Iterator[str]:
     """What the round said about itself, or did, that its inputs do not lead to."""
     expected: list[Event | None] = [again.eligibility, again.attempt]
-    conflict = None
-    if again.candidate is not None:
-        conflict = DeploymentClaimSkipped("claim_conflict", again.candidate.id, me)
-        claimed = DeploymentClaimed(again.candidate.id, me)
-        expected.append(claimed if claims else conflict)
+    if again.attempt is not None:
+        expected.append(DeploymentClaimed(again.attempt.deployment_id, me) if claims else conflict(again.attempt))
     else:
         expected.append(again.skipped)
     found = [event for event in events if not isinstance(event, DeploymentReleased)]

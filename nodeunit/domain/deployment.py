@@ -1,7 +1,7 @@
-"""A deployment: its row, and who holds it as the fold of its assignment events.
+"""A deployment: its row, and its assignment as the fold of its assignment events.
 
-The order of the events is kept by the constraints of `assignment_order`; this fold says the same once more,
-without a database, for replay and for tests.
+The constraints of the table `assignment_order` keep the order of these events. `evolve` checks the same rules without a
+database, for tests and for logs that are not in one.
 """
 
 from typing import NamedTuple
@@ -42,6 +42,10 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """Counts the changes of the specification; a program of an older one is restarted."""
 
 
+AssignmentEvent = DeploymentClaimed | DeploymentAssigned | DeploymentReleased | AssignmentSnapshot
+"""The events of an assignment stream."""
+
+
 class Assignment(NamedTuple):
     """Who holds a deployment after so many assignment events."""
 
@@ -50,49 +54,55 @@ class Assignment(NamedTuple):
 
 
 def initial_state() -> Assignment:
-    """A new deployment: nobody's, before its first assignment event."""
+    """A new deployment before its first assignment event: nobody holds it."""
     return Assignment()
 
 
-def evolve(state: Assignment, version: int, event: Event | Unknown) -> Assignment:
-    """The assignment after `event`, which has this version among the assignment events of its deployment.
+def holder_after(event: AssignmentEvent) -> str:
+    """Who holds the deployment once this event is recorded; empty for nobody.
 
-    Events that are about something else change nothing, whatever their version. Raises InvariantViolated
-    for a gap, a version that was there before, a claim or assignment of what is held, and a release by who
-    does not hold it. A carried assignment begins the history of a deployment; read after the archive, it repeats
-    what is known.
+    Each assignment event names the holder from then on, so the one with the highest version is the whole fold.
     """
     match event:
-        case DeploymentClaimed(claimant=holder) | DeploymentAssigned(holder=holder):
-            deployment_id = event.deployment_id
-            _follows(deployment_id, state, version)
-            if not holder:
-                raise InvariantViolated(f"deployment {deployment_id}: version {version} gives it to nobody")
-            if state.holder:
-                raise InvariantViolated(
-                    f"deployment {deployment_id}: version {version} gives it to {holder} while {state.holder} has it"
-                )
-            return Assignment(holder, version)
-        case DeploymentReleased(deployment_id=deployment_id, holder=holder):
-            _follows(deployment_id, state, version)
-            if not holder or holder != state.holder:
-                raise InvariantViolated(
-                    f"deployment {deployment_id}: version {version} takes it from {holder or 'nobody'}"
-                    f" while {state.holder or 'nobody'} has it"
-                )
-            return Assignment("", version)
-        case AssignmentSnapshot(deployment_id=deployment_id, holder=holder):
-            if state not in (initial_state(), Assignment(holder, version)):
-                raise InvariantViolated(
-                    f"deployment {deployment_id}: version {version} was carried as held by {holder or 'nobody'}"
-                    f" while {state.holder or 'nobody'} has it, at version {state.version}"
-                )
-            return Assignment(holder, version)
-        case _:
-            return state
+        case DeploymentClaimed(claimant=holder) | DeploymentAssigned(holder=holder) | AssignmentSnapshot(holder=holder):
+            return holder
+        case DeploymentReleased():
+            return ""
 
 
-def _follows(deployment_id: UUID, state: Assignment, version: int) -> None:
+def evolve(state: Assignment, version: int, event: Event | Unknown) -> Assignment:
+    """The assignment after `event`, which has this version in the assignment stream of its deployment.
+
+    Events that are no assignment events change nothing, whatever their version. Raises InvariantViolated for a gap,
+    a version that was there before, a claim or assignment of a held deployment, and a release by a unit that does not
+    hold it. A snapshot begins the history of a deployment, or repeats what was read from an archive before it.
+    """
+    if not isinstance(event, AssignmentEvent):
+        return state
+    if fault := _fault(state, version, event):
+        raise InvariantViolated(f"deployment {event.deployment_id}: version {version} {fault}")
+    return Assignment(holder_after(event), version)
+
+
+def _fault(state: Assignment, version: int, event: AssignmentEvent) -> str:
+    """Why the event cannot follow the state; empty if it can."""
+    holder = holder_after(event)
+    if isinstance(event, AssignmentSnapshot):
+        if state in (initial_state(), Assignment(holder, version)):
+            return ""
+        return f"is a snapshot held by {holder or 'nobody'} while {_held(state)}, at version {state.version}"
     if version != state.version + 1:
-        fault = "is there twice" if version <= state.version else "leaves a gap"
-        raise InvariantViolated(f"deployment {deployment_id}: version {version} {fault} after version {state.version}")
+        return f"{'is there twice' if version <= state.version else 'leaves a gap'} after version {state.version}"
+    if isinstance(event, DeploymentReleased):
+        if event.holder and event.holder == state.holder:
+            return ""
+        return f"takes it from {event.holder or 'nobody'} while {_held(state)}"
+    if not holder:
+        return "gives it to nobody"
+    if state.holder:
+        return f"gives it to {holder} while {_held(state)}"
+    return ""
+
+
+def _held(state: Assignment) -> str:
+    return f"{state.holder or 'nobody'} has it"

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 
+from nodeunit.domain.deployment import holder_after
 from nodeunit.domain.events import (
     AssignmentSnapshot,
     DeploymentAssigned,
@@ -140,16 +141,9 @@ class Fleet:
 
     def _assign(self, event: Any, deployment_id: UUID, version: int, at: datetime) -> None:
         state = self._deployment(deployment_id)
-        if version <= state.address_version:
-            return
-        match event:
-            case DeploymentClaimed(claimant=holder) | DeploymentAssigned(holder=holder):
-                state.address = holder
-            case AssignmentSnapshot(holder=holder, since=since):
-                state.address, at = holder, datetime.fromisoformat(since)
-            case _:
-                state.address = ""
-        state.address_version, state.address_since = version, at
+        if version > state.address_version:
+            state.address, state.address_version = holder_after(event), version
+            state.address_since = datetime.fromisoformat(event.since) if isinstance(event, AssignmentSnapshot) else at
 
     def _specify(self, event: Any, deployment_id: UUID, version: int, _at: datetime) -> None:
         state = self._deployment(deployment_id)

@@ -37,7 +37,7 @@ def test_a_life() -> None:
 
 
 @pytest.mark.parametrize("known", [FREE, HELD])
-def test_a_carried_assignment_begins_a_history_or_repeats_it(known: Assignment) -> None:
+def test_a_snapshot_of_an_assignment_begins_a_history_or_repeats_it(known: Assignment) -> None:
     assert evolve(known, 3, AssignmentSnapshot(ID, "a", "")) == HELD
 
 
@@ -60,8 +60,8 @@ def test_other_events_change_nothing(event: Event | Unknown) -> None:
         (HELD, 4, DeploymentReleased(ID, "b", "drained"), "takes it from b while a has it"),
         (FREE, 1, DeploymentReleased(ID, "a", "drained"), "takes it from a while nobody has it"),
         (FREE, 1, DeploymentReleased(ID, "", "drained"), "takes it from nobody"),
-        (HELD, 3, AssignmentSnapshot(ID, "b", ""), "carried as held by b while a has it"),
-        (HELD, 9, AssignmentSnapshot(ID, "a", ""), "carried as held by a while a has it, at version 3"),
+        (HELD, 3, AssignmentSnapshot(ID, "b", ""), "is a snapshot held by b while a has it"),
+        (HELD, 9, AssignmentSnapshot(ID, "a", ""), "is a snapshot held by a while a has it, at version 3"),
     ],
 )
 def test_what_cannot_have_happened_is_refused(state: Assignment, version: int, event: Event, message: str) -> None:
