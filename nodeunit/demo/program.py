@@ -1,7 +1,7 @@
 """The program of the demo's deployments: a small real HTTP server that says which deployment it is.
 
-Run as a file, by `python -I -S`. It imports only what a socket needs, and writes HTTP by hand, for many of it are to be
-up within a moment: `http.server` alone would take longer to import than all the rest.
+Run as a file, by `python -I -S`. It imports only what a socket needs and writes HTTP by hand, because many copies must
+be up within a moment: importing `http.server` alone takes longer than everything else.
 """
 
 import os
@@ -26,7 +26,7 @@ def main() -> None:
                     connection.settimeout(2)
                     answer(connection, body)
                 except OSError:
-                    pass  # who asked is gone, or said nothing
+                    pass  # the client is gone, or sent nothing
 
 
 def answer(connection: socket.socket, body: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Many units that go for the same rows at the same moment: several processes, a connection for each unit."""
+"""Many units that claim the same rows at the same moment: several processes, one connection for each unit."""
 
 import asyncio
 import multiprocessing
@@ -13,13 +13,13 @@ from nodeunit.store.write.decisions import DecisionStream
 from tests.support.members import claim, join
 
 Winners = dict[UUID, list[str]]
-"""For each row the units whose claim came through."""
+"""For each row the units whose claim succeeded."""
 
 _together: Callable[[], int]
 
 
 def claim_at_once(conninfo: str, candidates: list[Candidate], *, processes: int, units_each: int) -> Winners:
-    """Every unit claims every candidate, in the same order; all begin each round together."""
+    """Every unit claims every candidate, in the same order; all start each round together."""
     spawning = multiprocessing.get_context("spawn")
     barrier = spawning.Barrier(processes, timeout=60)
     with ProcessPoolExecutor(processes, spawning, initializer=_meet_at, initargs=(barrier,)) as executor:

@@ -21,7 +21,7 @@ class Databases:
 
     @contextmanager
     def fresh(self, *, migrated: bool = True) -> Iterator[str]:
-        """The conninfo of a database of its own, dropped at the end whoever is still connected."""
+        """The conninfo of a database of its own, dropped at the end even if somebody is still connected."""
         template = self._migrated_template if migrated else "template0"
         name = f"test_{secrets.token_hex(6)}"
         # Where nothing is synced, copying the files takes a third of the time that writing them to the log takes.
@@ -33,7 +33,7 @@ class Databases:
 
     @cached_property
     def _migrated_template(self) -> str:
-        """Migrated by the code under test, then closed to everybody: a template in use cannot be copied."""
+        """Migrated by the code under test, then closed, because a template in use cannot be copied."""
         name = f"template_{secrets.token_hex(6)}"
         self._execute(sql.SQL("create database {} template template0"), name)
         asyncio.run(migrate(make_conninfo(self.administrator, dbname=name)))

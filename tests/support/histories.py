@@ -1,4 +1,4 @@
-"""Databases with a past of some days, made once and copied for each test."""
+"""Databases with a history of several days, made once and copied for each test."""
 
 import secrets
 from collections.abc import Iterator

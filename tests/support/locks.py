@@ -1,4 +1,4 @@
-"""Who waits for a lock: the exact moment at which two transactions meet."""
+"""Sessions that wait for a lock: the exact moment at which two transactions meet."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -25,7 +25,7 @@ async def until_waiting(conninfo: str, *, sessions: int = 1) -> None:
 
 
 async def started(conninfo: str, statement: Awaitable[T], *, waiting: int = 1) -> "asyncio.Task[T]":
-    """Begins something that cannot go on: it waits for a lock when this returns."""
+    """Starts something that is blocked: it waits for a lock when this returns."""
     task = asyncio.ensure_future(statement)
     await until_waiting(conninfo, sessions=waiting)
     assert isinstance(task, asyncio.Task)

@@ -1,4 +1,4 @@
-"""Units of a fleet as far as the database knows them: they join, their leases run out, they claim."""
+"""Units of a fleet as far as the database knows them: they join, their leases expire, they claim."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from tests.support.rows import deployment, rows
 
 
 def joined(name: str, supervisor: UUID, **settings: Any) -> UnitJoined:
-    """What a unit says when it joins; `settings` are other fields of the event."""
+    """The event that a unit writes when it joins; `settings` are other fields of it."""
     fields: dict[str, Any] = {
         "name": name, "host": "somewhere", "epoch": 0, "succeeds": None, "supervisor": supervisor,
         "policy": "deployment_count", "cpu_weight": 0.5, "memory_weight": 0.5, "trusted": "^@yuants/",
@@ -26,7 +26,7 @@ def joined(name: str, supervisor: UUID, **settings: Any) -> UnitJoined:
 async def join(
     pool: Pool, address: str, *, supervisor: UUID | None = None, lease_ttl_s: float = 60.0, **settings: Any
 ) -> Membership:
-    """A unit joins under an address; with a lease so long that it ends only where a test says so."""
+    """A unit joins under an address, with a lease so long that it expires only where a test makes it."""
     supervisor = supervisor or uuid4()
     return await membership.join(
         pool, address, supervisor, joined(address, supervisor, **settings),
@@ -35,7 +35,7 @@ async def join(
 
 
 def turn_back_leases(conninfo: str, *addresses: str, by: timedelta = timedelta(hours=1)) -> None:
-    """As if the last heartbeat of these units, or of all, had been that much earlier."""
+    """Makes the last heartbeat of these units, or of all, that much older."""
     rows(
         conninfo,
         "update lease set renewed_at = renewed_at - %(by)s, expires_at = expires_at - %(by)s, "
@@ -45,13 +45,13 @@ def turn_back_leases(conninfo: str, *addresses: str, by: timedelta = timedelta(h
 
 
 async def lose(pool: Pool, conninfo: str, finder: Membership, lost: str) -> None:
-    """The lease of a unit runs out and another one says so."""
+    """The lease of a unit expires and another unit declares it lost."""
     turn_back_leases(conninfo, lost)
     assert await finder.declare_lost(lost)
 
 
 def candidate(conninfo: str, deployment_id: UUID) -> Candidate:
-    """A row as a round sees it now."""
+    """A row as a round would see it now."""
     row = deployment(conninfo, deployment_id)
     return Candidate(
         id=deployment_id, version=row["address_version"], holder=row["address"],
@@ -69,7 +69,7 @@ def leading_up_to(claimant: str, deployment_id: UUID) -> tuple[Event, ...]:
 
 
 async def claim(stream: DecisionStream, claimant: str, wanted: Candidate) -> bool:
-    """One claim with all its events. False: somebody was faster."""
+    """One claim with all its events. False: another unit was faster."""
     claimed = await stream.claim(wanted, leading_up_to(claimant, wanted.id))
     assert claimed is None or (claimed.id, claimed.address) == (wanted.id, claimant)
     return claimed is not None

@@ -1,4 +1,4 @@
-"""A real pgbouncer in front of a database, as people have it: in transaction or in session mode."""
+"""A real pgbouncer in front of a database, in transaction or in session mode."""
 
 import os
 import shutil
@@ -44,7 +44,7 @@ def pgbouncer(upstream: str, mode: str, *, pool_size: int = 20) -> Iterator[str]
         configuration.write_text(
             CONFIGURATION.format(**fields, listen_port=listen_port, mode=mode, pool_size=pool_size)
         )
-        # It does not run as root, and reads its file before it becomes somebody else.
+        # It refuses to run as root, and reads its file before it changes its user.
         nobody = ["--user", "nobody"] if os.geteuid() == 0 else []
         process = subprocess.Popen([program, "--quiet", *nobody, str(configuration)], stderr=subprocess.DEVNULL)
         try:

@@ -1,4 +1,4 @@
-"""The plans of every statement that is executed, those inside of functions too: what auto_explain tells."""
+"""The plans of every executed statement, also inside functions, as auto_explain reports them."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ import psycopg
 from psycopg.errors import Diagnostic
 
 SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Index Scan", "Sample Scan", "Tid Scan")
-"""The nodes that say which rows are looked at, and by which index."""
+"""The plan nodes that read rows, and by which index."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Scan:
     table: str
     index: str
     rows: float
-    """Returned and thrown away, in all loops."""
+    """Returned and removed by a filter, in all loops."""
 
 
 @dataclass(frozen=True)

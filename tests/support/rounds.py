@@ -15,7 +15,7 @@ from tests.support.members import join
 
 @dataclass
 class Deciding:
-    """A unit that decides when a test says so."""
+    """A unit that decides when a test tells it to."""
 
     pool: Pool
     unit: Membership
@@ -30,7 +30,7 @@ class Deciding:
         await self.unit.heartbeat(Usage(cpu_percent, memory_mb), [])
 
     async def look(self, inputs: RoundInputs | None = None) -> Decision:
-        """One round, recorded as the daemon records it; on other inputs than what is there now when some are given."""
+        """One round, recorded as the daemon records it; from the given inputs, else from the current state."""
         inputs = inputs or await deployments.round_inputs(self.pool, [], 64)
         decision = claim_round.decide(self.address, inputs)
         recorded = claim_round.record(self.address, "deployment", decision)
@@ -43,7 +43,7 @@ class Deciding:
         return decision
 
     async def release(self, deployment_id: UUID, reason: str = "drained") -> None:
-        """Gives a row back that the unit holds."""
+        """Releases a row that the unit holds."""
         held = {row.id: row for row in await deployments.programs_of(self.pool, self.address)}
         assert await self.unit.release(held[deployment_id], reason)
 
@@ -55,7 +55,7 @@ async def deciding(pool: Pool, address: str, **settings: object) -> Deciding:
 
 
 async def claim_all(units: list[Deciding]) -> int:
-    """Rounds in turn until nobody claims any more. Returns how many did."""
+    """Rounds in turn until no unit claims any more. Returns the number of claims."""
     claimed = 0
     while True:
         outcomes = [(await unit.look()).outcome for unit in units]

@@ -1,4 +1,4 @@
-"""Plain SQL, as a superuser types it: to arrange what a test starts from, and to see what came of it."""
+"""Plain SQL, as a superuser types it: to set up a test, and to look at its result."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
@@ -24,7 +24,7 @@ def value(conninfo: str, statement: LiteralString, parameters: Parameters = None
 
 
 def insert_deployments(conninfo: str, count: int = 1, *, address: str = "", package: str = "@yuants/app") -> list[UUID]:
-    """New rows, in the order of their ids; with an address they are assigned by hand."""
+    """Inserts rows and returns them in the order of their ids; with an address they are assigned by hand."""
     inserted = rows(
         conninfo,
         "insert into deployment (package_name, package_version, address) "
@@ -41,7 +41,7 @@ def deployment(conninfo: str, deployment_id: UUID) -> dict[str, Any]:
 
 
 def events(conninfo: str, deployment_id: UUID | None = None) -> list[dict[str, Any]]:
-    """The log, or what it says of one deployment, in the order of positions."""
+    """The log, or its events of one deployment, in the order of positions."""
     return rows(
         conninfo,
         "select * from event where %(id)s::uuid is null or deployment_id = %(id)s order by position",

@@ -34,7 +34,7 @@ SETTINGS = {
 
 
 class TimescaleServer:
-    """A running server. `restart`, `kill`, `freeze` are the faults of a server that tests ask for."""
+    """A running server, and the faults that a test can inject: `restart`, `kill`, `freeze`."""
 
     def __init__(self, container: PostgresContainer, port: int) -> None:
         self._container = container
@@ -46,7 +46,7 @@ class TimescaleServer:
         self.wait_until_it_answers()
 
     def kill(self) -> None:
-        """End it as a power cut would, without a word to its clients."""
+        """End it as a power cut would, without notice to its clients."""
         self._container.get_wrapped_container().kill()
 
     def start_again(self) -> None:
@@ -55,7 +55,7 @@ class TimescaleServer:
         self.wait_until_it_answers()
 
     def freeze(self) -> None:
-        """Stop all its processes in their tracks: connections stay open and nothing answers."""
+        """Stop all its processes: connections stay open and nothing answers."""
         self._container.get_wrapped_container().pause()
 
     def thaw(self) -> None:
@@ -77,10 +77,10 @@ class TimescaleServer:
 
 
 class _Container(PostgresContainer):  # type: ignore[misc]  # testcontainers has no complete types
-    """One that is asked by `TimescaleServer` alone whether it is ready."""
+    """A container that does not wait until it is ready: `TimescaleServer` does."""
 
     def _connect(self) -> None:
-        """The original goes on asking for two minutes, also when the container has ended."""
+        """The original waits for two minutes, even when the container has already ended."""
 
 
 @contextmanager
@@ -129,7 +129,7 @@ def _remove(container: Any) -> None:
 
 
 def _identity(pid: int) -> str:
-    """Pid and start time, for a pid alone comes back; only the pid when there is no such process."""
+    """Pid and start time, because the kernel reuses pids; only the pid when there is no such process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A unit as it is run in earnest: `python -m nodeunit run` as a process, in an environment of nothing but settings."""
+"""A real unit: `python -m nodeunit run` as a process, in an environment of nothing but settings."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ GRACE_S = 15.0
 
 
 class UnitProcess:
-    """A started unit: its supervisor is the process, its daemon and programs are below it."""
+    """A started unit: the process is its supervisor; daemon and programs are its descendants."""
 
     def __init__(self, settings: Mapping[str, str], directory: Path) -> None:
         self.settings = dict(settings)
@@ -61,7 +61,7 @@ class UnitProcess:
         return self.process.wait(within_s)
 
     def end(self) -> None:
-        """Drain, and whatever is left of exactly this tree after the grace period is killed."""
+        """Drain; after the grace period kill what is left of exactly this tree."""
         tree = self.descendants()
         if self.process.poll() is None:
             self.terminate()
@@ -77,7 +77,7 @@ class UnitProcess:
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether this very process still runs: not one that got its pid later, and not one that only awaits reaping."""
+    """Whether this very process still runs: neither a later one with its pid, nor a zombie."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -37,7 +37,7 @@ async def eventually(
 
 
 def wait_until(condition: Callable[[], T], *, within_s: float = 10.0, every_s: float = 0.02, what: str = "") -> T:
-    """The same for tests that are no coroutines."""
+    """The same for tests that are not coroutines."""
     deadline = time.monotonic() + within_s
     while not (value := condition()):
         if time.monotonic() > deadline:

@@ -25,7 +25,7 @@ class Source:
 
     @property
     def keyring(self) -> str | None:
-        """The binary file of keys that sign this source, where it names one; debootstrap takes no other."""
+        """The binary keyring that signs this source, if it names one; debootstrap accepts no other format."""
         signed_by = self.options.get("signed-by", "")
         return signed_by if signed_by.startswith("/") and signed_by.endswith((".gpg", ".pgp")) else None
 
@@ -60,7 +60,7 @@ def mirror(release: str) -> Source | None:
 
 
 def _has(opener: OpenerDirector, uri: str, release: str) -> bool:
-    """Whether it is Debian's release that stands there: others give their own the same names."""
+    """Whether the release there is Debian's: other distributions use the same names."""
     try:
         with opener.open(f"{uri.rstrip('/')}/dists/{release}/InRelease", timeout=10) as answer:
             head = answer.read(4096).decode(errors="replace").splitlines()

@@ -1,4 +1,4 @@
-"""A Docker engine that answers: the one there is, else Debian's, installed and started by hand as root."""
+"""A Docker engine that answers: the running one, else Debian's, installed and started as root."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ READY_S = 60.0
 
 
 def make_available() -> None:
-    """Return when an engine answers; raises CannotGoOn, saying what is missing, when none can be had."""
+    """Return when an engine answers. Raises CannotGoOn, which says what is missing, when none can be started."""
     reason = docker_refusal()
     if reason is None:
         say("a Docker engine answers")
@@ -84,14 +84,14 @@ def _tail(log: Path | None) -> str:
 
 
 def _mount_control_groups() -> None:
-    """Containers need control groups; a machine whose init mounts none has an empty folder there."""
+    """Containers need control groups, which not every init mounts."""
     if any(" cgroup" in line for line in Path("/proc/mounts").read_text().splitlines()):
         return
     run("mounting control groups", ["mount", "-t", "cgroup2", "none", "/sys/fs/cgroup"])
 
 
 def state_directory() -> Path:
-    """Where logs of what runs in the background stay."""
+    """The folder for the logs of what runs in the background."""
     home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     directory = Path(home) / "nodeunit"
     directory.mkdir(parents=True, exist_ok=True)

@@ -47,13 +47,13 @@ CONFIGURATION = (
 
 
 def checksum() -> str:
-    """Of all that the image is made from, but for the versions that the mirror has on the day."""
+    """The checksum of everything that the image is made from, except the package versions of the mirror."""
     recipe = repr((RELEASE, PACKAGES, SUPERFLUOUS, CONFIGURATION)).encode()
     return hashlib.sha256(recipe + ENTRY.read_bytes()).hexdigest()
 
 
 def usable() -> str:
-    """The name of the image to run tests on. Raises CannotGoOn, saying what is there instead, when there is none."""
+    """The name of the image to run tests on. Raises CannotGoOn, which says why there is none."""
     if image := container.image_present(checksum()):
         return image
     if refusal := container.docker_refusal():
@@ -67,7 +67,7 @@ def usable() -> str:
 
 
 def make_available(*, rebuild: bool = False) -> str:
-    """Return the name of an image that the engine has; else raises CannotGoOn, saying what is missing."""
+    """Return the name of an image that the engine has. Raises CannotGoOn, which says what is missing."""
     if not rebuild:
         if image := container.image_present(checksum()):
             say(f"the image {image} is there")

@@ -1,4 +1,4 @@
-"""One voice for all steps: what is being done, how long it took, what failed and with which last words."""
+"""Messages of all steps: what is being done, how long it took, what failed and the end of its output."""
 
 import subprocess
 import sys
