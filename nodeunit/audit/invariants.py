@@ -14,6 +14,7 @@ SENTENCES: dict[str, str] = {
     "claims_follow_their_round": "Every claim is preceded by its eligibility and its attempt, in one transaction.",
     "deployment_address_is_the_fold": "deployment.address and its version are what folding the whole log gives.",
     "unit_is_the_fold": "The table unit is what folding the whole log gives.",
+    "held_rows_run_or_say_why": "What a living unit holds runs there, or the log says why not, a lease and 10 s later.",
 }
 """What each rule says, by name."""
 

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from tools.faults.build import Build
-from tools.faults.kinds import KINDS, NOT_AT_RANDOM
+from tools.faults.catalogue import SINGLE
 from tools.faults.run import Run, Shape
 from tools.faults.trial import Outcome
 
 pytestmark = pytest.mark.chaos
 
 SEED = 4
-HERE = [name for name in KINDS if name not in NOT_AT_RANDOM]
+HERE = [*SINGLE]
 
 
 @pytest.fixture(scope="module")

@@ -250,6 +250,24 @@ def claim_after_an_attempt_at_another_row(by: Connection, history: History) -> N
     by.execute(CLAIM, {"id": history.free, "version": 1, "unit": "b"})
 
 
+@breaks("held_rows_run_or_say_why")
+def row_that_is_held_and_does_not_run(by: Connection, history: History) -> None:
+    _hold_for_an_hour(by, history.held)
+
+
+@breaks("held_rows_run_or_say_why")
+def program_that_ended_an_hour_ago(by: Connection, history: History) -> None:
+    _decide(by, "ProcessExited", history.held, '{"reason": "exited"}')
+    by.execute("update event set recorded_at = now() - interval '30 minutes' where type = 'ProcessExited'")
+    _hold_for_an_hour(by, history.held)
+
+
+@breaks("held_rows_run_or_say_why")
+def program_that_is_said_to_run_and_has_no_samples(by: Connection, history: History) -> None:
+    _decide(by, "ProcessStarted", history.held, "{}")
+    _hold_for_an_hour(by, history.held)
+
+
 @breaks("deployment_address_is_the_fold")
 def address_that_the_log_does_not_give(by: Connection, history: History) -> None:
     by.execute("update deployment set address = 'a' where id = %s", [history.held])
@@ -263,6 +281,40 @@ def row_that_is_gone_without_an_event(by: Connection, history: History) -> None:
 @breaks("unit_is_the_fold")
 def unit_under_another_name(by: Connection, history: History) -> None:
     by.execute("update unit set name = 'somebody' where address = 'b'")
+
+
+def _hold_for_an_hour(by: Connection, held: UUID) -> None:
+    """As if `b` had held the row all that time, and had renewed its lease just now."""
+    by.execute(
+        "update deployment set address_since = now() - interval '1 hour', updated_at = now() - interval '1 hour' "
+        "where id = %s",
+        [held],
+    )
+    by.execute("update unit set since = now() - interval '1 hour' where address = 'b'")
+    by.execute("update fleet set leases_count_from = '-infinity'")
+    by.execute("update lease set renewed_at = now(), expires_at = now() + interval '10 seconds' where address = 'b'")
+
+
+@pytest.mark.parametrize(
+    ("said", "data"),
+    [("ProcessParked", "{}"), ("ProcessExited", '{"reason": "exited"}'), ("ProcessExited", '{"reason": "stopped"}')],
+)
+async def test_a_row_that_does_not_run_is_no_violation_when_its_unit_says_why(
+    history: History, said: str, data: str
+) -> None:
+    with psycopg.connect(history.database) as superuser:
+        superuser.execute("set local session_replication_role = replica")
+        _hold_for_an_hour(superuser, history.held)
+        _decide(superuser, said, history.held, data)
+    assert (await violations(history.database))["held_rows_run_or_say_why"] == 0
+
+
+async def test_a_row_that_was_sampled_a_moment_ago_runs(history: History) -> None:
+    with psycopg.connect(history.database) as superuser:
+        superuser.execute("set local session_replication_role = replica")
+        _hold_for_an_hour(superuser, history.held)
+        superuser.execute("insert into usage values (now(), 'b', %s, 1, 1)", [history.held])
+    assert (await violations(history.database))["held_rows_run_or_say_why"] == 0
 
 
 def _decide(by: Connection, event_type: str, deployment_id: UUID | None, data: str) -> None:

@@ -8,7 +8,11 @@
     unit       one unit as a process: supervisor, daemon, guard and programs by pid
     fleet      several of those, each behind its own proxy, and whether all is as it should be
     observer   what the database says, over a connection that no fault touches
-    kinds      the faults
+    kinds      the faults, one at a time
+    transactions  a person's open transaction, as a fault
+    harms      what can be done to a unit at one moment, and undone
+    pairs      a second fault at a stage of a first one
+    catalogue  all of them by name
     trial      one fault from a settled fleet to a settled fleet, and what it cost
     summary    the table
 

@@ -14,7 +14,7 @@ from random import Random
 
 from nodeunit.clock import boottime
 from tools.faults.build import make_build
-from tools.faults.kinds import KINDS, NOT_AT_RANDOM
+from tools.faults.catalogue import ALL, GROUPS, SINGLE
 from tools.faults.run import Run, Shape
 from tools.faults.skew import make_skewed_build
 from tools.faults.summary import notes, table
@@ -26,7 +26,7 @@ AT_ONCE = 1000
 def main() -> int:
     """Parses, runs, prints."""
     options = _options()
-    names = options.kinds or [name for name in KINDS if name not in NOT_AT_RANDOM]
+    names = [name for word in options.kinds for name in GROUPS.get(word, [word])]
     until = boottime() + options.hours * 3600 if options.hours else None
     shape = Shape(options.units, options.rows, options.stops, options.ttl, options.heartbeat)
     with ExitStack() as stack:
@@ -66,9 +66,12 @@ def _plans(names: list[str], seed: int, trials: int) -> Iterator[list[tuple[str,
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.faults", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="what is harmed, when and for how long [1]")
-    parser.add_argument("--trials", type=int, default=len(KINDS), help="how many, over all kinds")
+    parser.add_argument("--trials", type=int, default=len(SINGLE), help="how many, over all kinds")
     parser.add_argument("--hours", type=float, help="instead of --trials: go on for so long")
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, metavar="KIND", help=f"of {', '.join(KINDS)}")
+    parser.add_argument(
+        "--kinds", nargs="+", choices=[*GROUPS, *ALL], metavar="KIND", default=["single", "pairs"],
+        help=f"of {', '.join([*GROUPS, *ALL])} [single pairs]",
+    )  # fmt: skip
     parser.add_argument("--ttl", type=float, default=2.0, help="NODE_UNIT_LEASE_TTL of the units [2]")
     parser.add_argument("--heartbeat", type=float, default=0.5, help="NODE_UNIT_HEARTBEAT_INTERVAL of the units [0.5]")
     parser.add_argument("--units", type=int, default=3)

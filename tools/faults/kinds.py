@@ -32,6 +32,8 @@ class Fault:
     healed_at: float = 0.0
     may_be_lost: bool = False
     """Whether the victim may be declared lost for this."""
+    struck_too: list[Unit] = field(default_factory=list)
+    """Others who may be lost for this as well."""
     rows_must_stay: bool = False
     """Whether every program must go on untouched, under the same claim."""
     freezes_programs: bool = False

@@ -8,6 +8,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
 
 from nodeunit.audit import invariants
+from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.read.report import snapshot
 
 
@@ -115,6 +116,20 @@ class Observer:
             ids,
         )
         return [float(row["seconds"]) for row in found]
+
+    async def most_starts(self, after: int) -> int:
+        """How often the program that was started most often after a position was started."""
+        found = await self.ask(
+            "select count(*) as starts from event where type = 'ProcessStarted' and position > %s "
+            "group by deployment_id order by starts desc limit 1",
+            after,
+        )
+        return int(found[0]["starts"]) if found else 0
+
+    async def nowhere(self) -> list[str]:
+        """Rows that are held too long by a unit that neither runs them nor says why not."""
+        found = await self.ask(QUERIES["invariant_held_rows_run_or_say_why"])
+        return list(found[0]["examples"] or [])
 
     async def violations(self) -> list[str]:
         """The broken rules of the whole log, each with an example."""

@@ -11,8 +11,8 @@ import psycopg
 
 from nodeunit.clock import boottime
 from tools.faults.build import Build
+from tools.faults.catalogue import ALL
 from tools.faults.fleet import Fleet, fleet
-from tools.faults.kinds import KINDS
 from tools.faults.server import Server, both, pair, server
 from tools.faults.trial import Outcome, run_trial
 
@@ -71,7 +71,7 @@ class Run:
         done = 0
         while plan and not _is_over(until):
             name, seed = plan.pop(0)
-            outcome = await run_trial(running, name, KINDS[name], seed, self.shape.settle_s)
+            outcome = await run_trial(running, name, ALL[name], seed, self.shape.settle_s)
             self.outcomes.append(outcome)
             self.on_outcome(outcome)
             done += 1

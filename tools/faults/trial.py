@@ -1,5 +1,7 @@
 """One trial: from a settled fleet through one fault to a settled fleet, and what the fault cost."""
 
+import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 from uuid import UUID
@@ -8,10 +10,18 @@ from nodeunit.clock import boottime
 from tools.faults.fleet import Fleet, NotSettled
 from tools.faults.journals import Copy, overlaps
 from tools.faults.kinds import Fault, Kind
-from tools.faults.observer import Row
+from tools.faults.observer import OUTAGE, Row
 
 STARTED_BEFORE_S = 60.0
 """Copies from before the fault are looked at so far back."""
+
+MOST_STARTS = 2
+"""A fault may move a program, and what heals it may move it once more. Whatever starts oftener is in a loop."""
+
+NOTHING_LEFT_S = 30.0
+"""So long after its supervisor's death something of a unit may still be there."""
+
+LOOK_EVERY_S = 0.5
 
 
 @dataclass
@@ -44,6 +54,12 @@ class Outcome:
     false_takeovers: int = 0
     claims_lost: int = 0
     events_lost: int = 0
+    most_starts: int = 0
+    """Of one program: the most often that any was started, by the log or by the journals."""
+    nowhere: list[str] = field(default_factory=list)
+    """Rows that were held longer than a lease and ten seconds by a unit that neither ran them nor said why not."""
+    left_over: list[str] = field(default_factory=list)
+    """Processes of a unit that outlived its supervisor by 30 s."""
     complaint: str = ""
     """Why the fleet did not settle."""
 
@@ -56,10 +72,14 @@ class Outcome:
             "events lost": self.events_lost,
             "false takeovers": self.false_takeovers,
             "programs restarted that must not notice": self.restarted,
+            "starts of one program": self.most_starts * (self.most_starts > MOST_STARTS),
         }
-        return [f"{name}: {value:g}" for name, value in found.items() if value] + (
-            [self.complaint] * bool(self.complaint)
-        )
+        return [
+            *(f"{name}: {value:g}" for name, value in found.items() if value),
+            *(f"held and not run: {row}" for row in self.nowhere),
+            *(f"left over: {process}" for process in self.left_over),
+            *([self.complaint] * bool(self.complaint)),
+        ]
 
 
 async def run_trial(fleet: Fleet, name: str, kind: Kind, seed: int, settle_s: float) -> Outcome:
@@ -73,13 +93,17 @@ async def run_trial(fleet: Fleet, name: str, kind: Kind, seed: int, settle_s: fl
     fault = Fault(victim, held[victim.address])
     known = await fleet.observer.event_ids(max(0, position - 2000))
     since = boottime()
-    await kind(fleet, fault, random)
+    watching = asyncio.create_task(_watch_rows(fleet, outcome))
     try:
+        await kind(fleet, fault, random)
         await fleet.settle(settle_s)
+        outcome.settled_s = boottime() - fault.healed_at
     except NotSettled as unsettled:
         outcome.complaint = str(unsettled)
         outcome.claims_lost = str(unsettled).count("not held by anybody")
-    outcome.settled_s = boottime() - fault.healed_at
+    finally:
+        watching.cancel()
+    outcome.left_over = await _left_over(fleet)
     fleet.journals.read()
     _read_journals(fleet, fault, before, since, outcome)
     await _read_log(fleet, fault, position, known, outcome)
@@ -87,6 +111,26 @@ async def run_trial(fleet: Fleet, name: str, kind: Kind, seed: int, settle_s: fl
         await fleet.delete(fault.inserted)
     fleet.journals.forget(since - STARTED_BEFORE_S)
     return outcome
+
+
+async def _watch_rows(fleet: Fleet, outcome: Outcome) -> None:
+    """Asks again and again, because a row that is with nobody for a while is no trace in the log afterwards."""
+    while True:
+        try:
+            outcome.nowhere += [row for row in await fleet.observer.nowhere() if row not in outcome.nowhere]
+        except OUTAGE:
+            pass  # the rows of a database that is away cannot be looked at
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _left_over(fleet: Fleet) -> list[str]:
+    """What no supervisor is responsible for any more, after the time it has to go."""
+    give_up_at = boottime() + NOTHING_LEFT_S
+    while found := [f"{process} of {unit.name}" for unit in fleet.units for process in unit.left_over()]:
+        if boottime() > give_up_at:
+            break
+        await asyncio.sleep(LOOK_EVERY_S)
+    return found
 
 
 def _read_journals(fleet: Fleet, fault: Fault, before: list[Row], since: float, outcome: Outcome) -> None:
@@ -101,6 +145,8 @@ def _read_journals(fleet: Fleet, fault: Fault, before: list[Row], since: float, 
     after_heal = {d: s for d, s in overlaps(copies, fault.healed_at).items() if d not in stops}
     outcome.keep_overlap_after_heal_s = max(after_heal.values(), default=0.0)
     takeovers = []
+    started = Counter(copy.deployment for copy in copies if copy.first > since)
+    outcome.most_starts = max(started.values(), default=0)
     for row in before:
         own = [copy for copy in copies if copy.deployment == row.id]
         old = [copy for copy in own if copy.first <= since]
@@ -124,9 +170,10 @@ def _pause(copy: Copy, since: float) -> float:
 
 async def _read_log(fleet: Fleet, fault: Fault, position: int, known: list[UUID], outcome: Outcome) -> None:
     lost = [one.address for one in await fleet.observer.lost(position)]
-    expected = {fault.victim.address} if fault.may_be_lost else set()
+    expected = {unit.address for unit in ([fault.victim] * fault.may_be_lost + fault.struck_too)}
     outcome.false_takeovers = len([address for address in lost if address not in expected])
     outcome.events_lost = await fleet.observer.missing(known)
+    outcome.most_starts = max(outcome.most_starts, await fleet.observer.most_starts(position))
     if fault.inserted:
         outcome.inserted_to_claimed_s = await fleet.observer.created_to_claimed(fault.inserted)
         outcome.claims_lost += len(fault.inserted) - len(outcome.inserted_to_claimed_s)

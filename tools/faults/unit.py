@@ -23,11 +23,14 @@ class Unit:
         self.address = address_of(name, name)
         self.log_path = directory / f"{name}.log"
         self._build = build
-        self._directory = directory
+        self._directory = directory / name
+        self._directory.mkdir(parents=True, exist_ok=True)
         self._settings = dict(settings)
         self._wrapper: tuple[str, ...] = ()
         self._process: subprocess.Popen[bytes] | None = None
         self._frozen: set[int] = set()
+        self.asked_to_end = False
+        """Whether it was asked to drain since it was started."""
 
     def wrap(self, *command: str) -> None:
         """From the next start on, run below this command, which has to exec what follows it."""
@@ -37,6 +40,7 @@ class Unit:
         """Returns at once; nothing happens while it runs."""
         if self.running:
             return
+        self.asked_to_end = False
         environment = {"NODE_UNIT_NAME": self.name, "NODE_UNIT_PASSWORD": self.name, **self._settings}
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
@@ -72,36 +76,62 @@ class Unit:
             return []
         return [self.supervisor, *(process.pid for process in below)]
 
-    def kill(self, *pids: int | None) -> None:
-        """SIGKILL, one right after the other."""
+    def left_over(self) -> list[str]:
+        """What runs in this unit's directory and below no living supervisor of it: pid and name of each process."""
+        own = set(self.everything()) if self.running else set()
+        return [f"{pid} {name}" for pid, name in processes_in(self._directory) if pid not in own]
+
+    def signal(self, signum: int, *pids: int | None) -> None:
+        """To each that is there, one right after the other."""
         for pid in pids:
-            if pid is not None:
-                os.kill(pid, signal.SIGKILL)
+            try:
+                if pid is not None:
+                    os.kill(pid, signum)
+            except ProcessLookupError:
+                pass  # an earlier fault was faster
+
+    def kill(self, *pids: int | None) -> None:
+        """SIGKILL."""
+        self.signal(signal.SIGKILL, *pids)
+
+    def kill_supervisor(self, *also: int | None) -> None:
+        """SIGKILL to the supervisor, and right after it to others; nothing when it has ended."""
+        if self.running:
+            self.kill(self.supervisor, *also)
 
     def freeze(self, *pids: int | None) -> None:
         """SIGSTOP, until `thaw`."""
-        for pid in pids:
-            if pid is not None:
-                os.kill(pid, signal.SIGSTOP)
-                self._frozen.add(pid)
+        self.signal(signal.SIGSTOP, *pids)
+        self._frozen.update(pid for pid in pids if pid is not None)
 
     def thaw(self) -> None:
         """SIGCONT to whatever is still there."""
-        for pid in self._frozen:
-            try:
-                os.kill(pid, signal.SIGCONT)
-            except ProcessLookupError:
-                pass  # killed in the meantime, by its supervisor or by us
+        self.signal(signal.SIGCONT, *self._frozen)
         self._frozen.clear()
 
     def terminate(self) -> None:
         """Ask it to drain."""
-        os.kill(self.supervisor, signal.SIGTERM)
+        if self.running:
+            self.asked_to_end = True
+            self.signal(signal.SIGTERM, self.supervisor)
+
+    def reload(self) -> None:
+        """Ask it for a new daemon."""
+        if self.running:
+            self.signal(signal.SIGHUP, self.supervisor)
 
     def wait(self, within_s: float = END_WITHIN_S) -> int:
         """Its exit code; raises TimeoutExpired."""
         assert self._process is not None
         return self._process.wait(within_s)
+
+    def ends_within(self, within_s: float) -> bool:
+        """Whether the supervisor ends in time."""
+        try:
+            self.wait(within_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def end(self) -> None:
         """Kill it with all that is below, and wait until it is gone."""
@@ -116,6 +146,8 @@ class Unit:
             except psutil.NoSuchProcess:
                 continue
         self._process.wait()
+        for pid, _ in processes_in(self._directory):
+            self.kill(pid)
         psutil.wait_procs(processes, timeout=5)
 
     def daemon_within(self, within_s: float) -> int:
@@ -146,3 +178,15 @@ def _name(process: psutil.Process) -> str:
         return process.name()
     except psutil.NoSuchProcess:
         return ""
+
+
+def processes_in(directory: Path) -> list[tuple[int, str]]:
+    """Pid and command of every living process whose working directory this is: supervisor, daemon, guard, programs."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.readlink(f"/proc/{process.pid}/cwd") == os.fspath(directory):
+                found.append((process.pid, " ".join(process.cmdline())[-80:] or process.name()))
+        except (OSError, psutil.NoSuchProcess):
+            continue  # gone, or a zombie, which has no directory
+    return found

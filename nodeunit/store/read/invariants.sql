@@ -180,3 +180,43 @@ from deployment_address_differences() d
 select count(*) as violations,
        (array_agg(format('%s: live %s, folded %s', u.key, u.live, u.folded)))[:3] as examples
 from unit_differences() u
+
+-- name: invariant_held_rows_run_or_say_why
+-- A row that a unit with a good lease has held for longer than its lease and ten seconds runs there, as the samples of its
+-- program show, or the log says why not: the program is parked, or has ended and waits up to five minutes for its restart.
+-- Only the present state can be looked at. A unit that is silent, and what it holds, is another rule's business.
+with held as (
+    select d.id, d.address, d.address_since, now() - (l.expires_at - l.renewed_at) - interval '10 seconds' as since
+    from deployment d
+    join lease l on l.address = d.address and l.epoch is not null and l.expires_at > now()
+    join unit u on u.address = d.address
+    cross join fleet f
+    where d.enabled and d.type = 'deployment'
+      and greatest(d.address_since, d.updated_at, u.since, f.leases_count_from)
+          < now() - (l.expires_at - l.renewed_at) - interval '10 seconds'
+)
+select count(*) as violations,
+       (array_agg(format('%s by %s: %s', h.id, h.address, coalesce(p.type, 'no word of it'))))[:3] as examples
+from held h
+left join lateral (
+    select e.type, e.recorded_at, e.data ->> 'reason' as reason
+    from event e
+    where e.deployment_id = h.id and e.unit_address = h.address and e.recorded_at >= h.address_since
+      and e.type in ('ProcessStarted', 'ProcessExited', 'ProcessParked')
+    order by e.recorded_at desc, e.position desc
+    limit 1
+) p on true
+where not exists (
+        select from usage s
+        where s.deployment_id = h.id and s.unit_address = h.address and s.recorded_at >= h.since
+    )
+  and p.type is distinct from 'ProcessParked'
+  and not coalesce(
+        p.type = 'ProcessExited' and p.recorded_at >= h.since
+            - case when p.reason in ('exited', 'spawn_failed') then interval '5 minutes' else interval '0' end,
+        false
+    )
+  and not exists (
+        select from event c
+        where c.type = 'UnitCarried' and c.unit_address = h.address and c.data -> 'parked' ? h.id::text
+    )
