@@ -16,7 +16,8 @@ from uuid import UUID
 
 from nodeunit.clock import boottime
 from nodeunit.daemon.configuration import QUIET_AFTER_HEARTBEATS, Configuration
-from nodeunit.daemon.membership_session import EndReason, MembershipSession
+from nodeunit.daemon.end_request import EndReason, EndRequest
+from nodeunit.daemon.membership_session import MembershipSession
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Reconciler
 from nodeunit.daemon.spawn_request import SpawnRequestBuilder
@@ -46,7 +47,7 @@ class Daemon:
             configuration.address, s.trusted_package_regexp, s.enable_custom_command, s.stop_grace_s
         )
         self._reconciler = Reconciler(link, self._outbox, spawn_requests, RestartRule())
-        self._end_reason: asyncio.Future[EndReason] = asyncio.get_running_loop().create_future()
+        self._end = EndRequest()
         self._pool = connections.pool(s.postgres_uri, f"unit {s.name}")
 
     async def run(self) -> None:
@@ -82,7 +83,7 @@ class Daemon:
             session = MembershipSession(unit, settings, sampler, self._link, self._reconciler, self._outbox)
             fenced = False
             try:
-                await session.run(sent_at, self._end_reason)
+                await session.run(sent_at, self._end)
             except* StaleEpoch:
                 fenced = True
             if not fenced:
@@ -126,7 +127,7 @@ class Daemon:
     async def _follow_supervisor(self, messages: AsyncIterator[Message]) -> None:
         async for message in messages:
             self._receive(message)
-        self._request_end(EndReason.ORPHANED)
+        self._end.request(EndReason.ORPHANED)
 
     async def _say_alive(self) -> None:
         while True:
@@ -136,17 +137,13 @@ class Daemon:
     def _receive(self, message: Message) -> None:
         match message["event"]:
             case "drain":
-                self._request_end(EndReason.DRAIN)
+                self._end.request(EndReason.DRAIN)
             case "replace":
-                self._request_end(EndReason.REPLACE)
+                self._end.request(EndReason.REPLACE)
             case _:
                 self._reconciler.receive(message)
         if message["event"] == "hello" and message["draining"]:
-            self._request_end(EndReason.DRAIN)
-
-    def _request_end(self, reason: EndReason) -> None:
-        if not self._end_reason.done():
-            self._end_reason.set_result(reason)
+            self._end.request(EndReason.DRAIN)
 
 
 async def run(configuration: Configuration, link_fd: int) -> None:

@@ -55,8 +55,8 @@ async def _release(
     unit: Membership, reconciler: Reconciler, key: str, reason: str, grace_s: float | None
 ) -> Deployment | None:
     """The row, if it was this unit's to release and is released."""
-    deployment = await reconciler.begin_release(key, grace_s)
     try:
+        deployment = await reconciler.begin_release(key, grace_s)
         if deployment is not None and await unit.release(deployment, reason):
             await _notify_eligible(unit)
             return deployment

@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from enum import Enum
 
 from nodeunit.daemon.drain import leave, move_away
+from nodeunit.daemon.end_request import EndReason, EndRequest
 from nodeunit.daemon.heartbeat import Heartbeat
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Reconciler
@@ -23,15 +23,6 @@ from nodeunit.store.write.membership import HeartbeatAnswer, Membership
 log = logging.getLogger(__name__)
 
 LEFTOVERS_WITHIN_S = 10.0
-
-
-class EndReason(Enum):
-    """Why a daemon ends."""
-
-    DRAIN = "drain"
-    REPLACE = "replace"
-    ORPHANED = "orphaned"
-    """The supervisor is dead, and the programs with it."""
 
 
 class MembershipSession:
@@ -58,8 +49,8 @@ class MembershipSession:
         self._moving: asyncio.Task[None] | None = None
         self._tasks = RecancellingTaskGroup()
 
-    async def run(self, joined_at: float, end_reason: asyncio.Future[EndReason]) -> None:
-        """Works until `end_reason` is set, then ends accordingly. Raises StaleEpoch, in a group, when fenced.
+    async def run(self, joined_at: float, request: EndRequest) -> None:
+        """Works until the end is requested, then ends accordingly. Raises StaleEpoch, in a group, when fenced.
 
         `joined_at` (CLOCK_BOOTTIME) is when the joining was sent: from there the first lease counts.
         """
@@ -71,11 +62,14 @@ class MembershipSession:
             tasks.start(self._listener.run())
             tasks.start(self._reconciler.run(self._unit.programs))
             tasks.start(self._outbox.run(self._decisions))
-            reason = await asyncio.shield(end_reason)
-            claiming.cancel()
-            if self._moving is not None:
-                self._moving.cancel()
-            await self._end(reason)
+
+            async def end(reason: EndReason) -> None:
+                claiming.cancel()
+                if self._moving is not None:
+                    self._moving.cancel()
+                await self._end(reason)
+
+            await request.carry_out(end)
             tasks.cancel_all()
 
     def _on_wake_up(self, wake_up: WakeUp) -> None:
