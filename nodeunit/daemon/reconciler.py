@@ -18,7 +18,7 @@ from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.events import ProcessExited, ProcessParked, ProcessStarted
 from nodeunit.domain.restart import RestartRule, RestartState, after_exit
 from nodeunit.errors import DatabaseError
-from nodeunit.supervisor.lease import MARGIN_S
+from nodeunit.supervisor.lease import LeaseDeadline
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Reconciler:
         self._rows_changed = asyncio.Event()
         self._rows_are_current = False
         self._invalidations = 0
-        self._lease_until = 0.0
+        self._lease = LeaseDeadline()
         self._draining = False
         self._next: asyncio.TimerHandle | None = None
 
@@ -85,9 +85,9 @@ class Reconciler:
 
     def renew_lease(self, deadline: float) -> None:
         """Nothing is started without a lease: another unit may be starting it. `deadline` is on CLOCK_BOOTTIME."""
-        if self._lease_until < boottime():
+        if self._lease.expires < boottime():
             self.invalidate()  # in the meantime others may have taken what stood in the rows
-        self._lease_until = deadline
+        self._lease = LeaseDeadline(deadline, renewed=boottime())
         self._reconcile_after()
 
     def invalidate(self) -> None:
@@ -253,12 +253,13 @@ class Reconciler:
             wanted = self._desired.get(key)
             if wanted is None or _claim_of(wanted) != program.claim:
                 self._stop(key)
-        if self._draining or boottime() >= self._lease_until:
+        now = boottime()
+        if self._draining or now >= self._lease.expires:
             return
+        # By the supervisor's rule: what it has ended with the lease is started under the next one.
+        stops_may_start = self._lease.allows(now, self._spawn_requests.grace_s)
         for key, wanted in self._desired.items():
-            # The supervisor ends what must stop a margin before the lease does, and would refuse to start it then.
-            margin_s = MARGIN_S if wanted.on_disconnect == "stop" else 0.0
-            if key not in self._programs and boottime() < self._lease_until - margin_s:
+            if key not in self._programs and (wanted.on_disconnect == "keep" or stops_may_start):
                 self._start(key, wanted)
 
     def _start(self, key: str, wanted: Deployment) -> None:

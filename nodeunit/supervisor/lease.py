@@ -42,6 +42,7 @@ class LeaseDeadline(NamedTuple):
         earliest = self.renewed + (self.kill_at - self.renewed) * _KEPT_FOR_RENEWAL
         return min(max(self.kill_at - grace_s, earliest), self.kill_at)
 
-    def allows(self, now: float) -> bool:
-        """Whether a program that must stop with the lease may be started now."""
-        return now < self.kill_at
+    def allows(self, now: float, grace_s: float) -> bool:
+        """Whether a program that must stop with the lease may be started now: one that would be asked to stop at once
+        waits for the next lease. Else it would be started and ended, over and over, until the lease is over."""
+        return now < self.term_at(grace_s)

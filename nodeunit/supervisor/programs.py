@@ -79,7 +79,7 @@ class Programs:
         """Why this program may not be started now; empty: it may."""
         if request.key in self._programs:
             return "already running"
-        if request.on_disconnect == "stop" and not self.lease.allows(now):
+        if request.on_disconnect == "stop" and not self.lease.allows(now, request.grace_s):
             return "lease expired"
         if self.exits.too_many_of(request.key):
             return "too many exits of it are not acknowledged"

@@ -231,3 +231,20 @@ async def test_programs_that_wait_for_their_restart_cost_no_reconcile_each(rows:
             await asyncio.sleep(rule.max_delay_s / 10)
     assert len(link.ops("spawn")) == starts, "all are parked"
     assert reconciler.reconciles <= 2 * starts + 10, "one for an exit and one for a restart at most"
+
+
+async def test_what_was_ended_with_the_lease_is_started_under_the_next_one_and_not_before(rows: Rows) -> None:
+    row, link = a_row("stop"), Requests()
+    rows.append(row)
+    reconciler = a_reconciler(link)
+    expires = boottime() + MARGIN_S + 0.4
+    reconciler.renew_lease(expires)
+    with follows(reconciler, rows):
+        await eventually(lambda: link.ops("spawn") == [str(row.id)], what="it is started")
+        await eventually(lambda: boottime() > expires - MARGIN_S - 0.1, what="the supervisor has asked it to stop")
+        reconciler.receive(exited(link[-1]) | {"cause": "lease", "stopped": True})
+        for _ in range(5):  # turns of the event loop, in which it would be started
+            await asyncio.sleep(0.01)
+        assert link.ops("spawn") == [str(row.id)]
+        reconciler.renew_lease(boottime() + 10)
+        await eventually(lambda: link.ops("spawn") == [str(row.id)] * 2, what="it is started under the next lease")

@@ -11,15 +11,22 @@ from nodeunit.supervisor.linux import BootTimer
 
 
 def test_without_a_lease_nothing_is_allowed() -> None:
-    assert not LeaseDeadline().allows(0.0)
+    assert not LeaseDeadline().allows(0.0, 1.0)
 
 
 def test_the_end_comes_before_the_lease_expires() -> None:
     lease = LeaseDeadline.until(110.0, now=100.0)
 
     assert lease.kill_at == 110.0 - MARGIN_S
-    assert lease.allows(109.0)
-    assert not lease.allows(110.0 - MARGIN_S)
+    assert not lease.allows(110.0 - MARGIN_S, 0.0)
+
+
+def test_nothing_is_started_that_would_be_asked_to_stop_at_once() -> None:
+    lease = LeaseDeadline.until(110.0, now=100.0)
+
+    for grace_s in (0.0, 1.0, 60.0):
+        assert lease.allows(lease.term_at(grace_s) - 0.01, grace_s)
+        assert not lease.allows(lease.term_at(grace_s), grace_s)
 
 
 def test_a_short_grace_period_is_granted_in_full() -> None:
