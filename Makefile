@@ -1,6 +1,6 @@
 # Everything a newcomer, a maintainer and CI run. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: demo test unit check format e2e chaos bench database update newest help
+.PHONY: demo test unit check format e2e chaos bench database cluster update newest help
 
 VENV   ?= .venv
 PYTHON ?= python3
@@ -13,7 +13,7 @@ STAMP  := $(VENV)/.installed
 demo: $(STAMP) ## Two units claim 21 deployments before your eyes; chooses its database itself
 	@$(BIN)/nodeunit demo
 
-test: $(STAMP) check database ## Everything: check, then all tests with their coverage; installs engine and image where it may
+test: $(STAMP) check database cluster ## Everything: check, then all tests with their coverage; installs engine and image where it may
 	@$(BIN)/python -m tools.pgbouncer
 	@$(BIN)/pytest --numprocesses=$(PROCESSES) --cov
 
@@ -33,12 +33,15 @@ format: $(STAMP) ## Fix what ruff can fix by itself
 e2e: $(STAMP) database ## Real units as processes against a TimescaleDB container
 	@$(BIN)/pytest -m e2e
 
-chaos: $(STAMP) database ## Faults injected into a running fleet; HOURS=8 SEED=1 goes on by new seeds for so long
+chaos: $(STAMP) database cluster ## Faults injected into a running fleet; HOURS=8 SEED=1 goes on by new seeds for so long
 	@$(if $(HOURS),$(BIN)/python -m tools.faults --hours $(HOURS) --seed $(or $(SEED),1),$(BIN)/pytest -m chaos)
 
 bench: $(STAMP) database ## Benchmarks of tools/bench*
 	@for program in $(wildcard tools/bench*.py); do \
 		echo "== $$program"; $(BIN)/python -m "$$(echo "$${program%.py}" | tr / .)" || exit 1; done
+
+cluster: $(STAMP) ## Make the image of a Patroni cluster available, which a test of its own runs on
+	@$(BIN)/python -m tools.patroni
 
 database: $(STAMP) ## Make a Docker engine and the TimescaleDB image available
 	@$(BIN)/python -m tools.timescaledb

@@ -46,9 +46,9 @@ CONFIGURATION = (
 )
 
 
-def checksum() -> str:
+def checksum(packages: tuple[str, ...] = ()) -> str:
     """The checksum of everything that the image is made from, except the package versions of the mirror."""
-    recipe = repr((RELEASE, PACKAGES, SUPERFLUOUS, CONFIGURATION)).encode()
+    recipe = repr((RELEASE, packages or PACKAGES, SUPERFLUOUS, CONFIGURATION)).encode()
     return hashlib.sha256(recipe + ENTRY.read_bytes()).hexdigest()
 
 
@@ -76,12 +76,15 @@ def make_available(*, rebuild: bool = False) -> str:
             say(f"the image {container.BUILT_IMAGE} was not made from what this checkout describes")
         if image := container.image_present_or_pulled(say, checksum()):
             return image
-    _build()
+    build(container.BUILT_IMAGE)
     return container.BUILT_IMAGE
 
 
-def _build() -> None:
-    """Install the packages into an empty folder and hand that to the engine as an image."""
+def build(name: str, packages: tuple[str, ...] = PACKAGES) -> None:
+    """Install the packages into an empty folder and hand that to the engine as an image of this name.
+
+    Raises CannotGoOn, saying what is missing.
+    """
     if os.geteuid() != 0:
         raise CannotGoOn("The image can neither be pulled nor built: building it needs root, for debootstrap.")
     if shutil.which("debootstrap") is None:
@@ -89,20 +92,20 @@ def _build() -> None:
     scratch = Path(tempfile.mkdtemp(prefix="nodeunit-image-"))
     root = scratch / "root"
     try:
-        command, environment = _debootstrap(root)
-        run(f"installing {' '.join(PACKAGES)} of Debian {RELEASE}", command, environment=environment)
+        command, environment = _debootstrap(root, packages)
+        run(f"installing {' '.join(packages)} of Debian {RELEASE}", command, environment=environment)
         _trim(root)
         shutil.copy(ENTRY, root / "usr/local/bin/entry")
         (root / "usr/local/bin/entry").chmod(0o755)
-        import_folder(root, container.BUILT_IMAGE)
+        import_folder(root, name, packages)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    say(f"built {container.BUILT_IMAGE}")
+    say(f"built {name}")
 
 
-def _debootstrap(root: Path) -> tuple[list[str], dict[str, str]]:
+def _debootstrap(root: Path, packages: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
     """The command and its environment, with the mirror and proxies of apt."""
-    command = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
+    command = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}"]
     source = debian.mirror(RELEASE)
     if source and source.keyring:
         command.append(f"--keyring={source.keyring}")
@@ -121,10 +124,10 @@ def _trim(root: Path) -> None:
                 path.unlink()
 
 
-def import_folder(root: Path, name: str) -> None:
+def import_folder(root: Path, name: str, packages: tuple[str, ...] = ()) -> None:
     """Stream the folder into the engine; extended attributes and ownership by number stay as they are."""
     command = ["docker", "import"]
-    for change in (*CONFIGURATION, f"LABEL {container.MADE_FROM}={checksum()}"):
+    for change in (*CONFIGURATION, f"LABEL {container.MADE_FROM}={checksum(packages)}"):
         command += ["--change", change]
     say("handing it to the engine")
     with subprocess.Popen(["tar", "--numeric-owner", "-C", str(root), "-c", "."], stdout=subprocess.PIPE) as archive:
