@@ -1,4 +1,4 @@
--- Who may do what; runs last, after every function exists. Units call functions and read; they write no table themselves.
+-- Who may do what; runs after all functions and views. Units call functions and read; they write no table directly.
 
 do $$
 declare
@@ -21,8 +21,10 @@ begin
 
     grant execute on function
         join_unit, begin_draining, end_drain, leave_unit, declare_lost, heartbeat, round_inputs, claim_deployment,
-        release_deployment, append_decisions, ask_units, doubt_units, stream_version_now, wake
+        release_deployment, append_decisions, probe_units, suspect_units, stream_version_now, wake
     to nodeunit_unit;
+    -- For units of 0.1.0; go with functions/predecessors.
+    grant execute on function ask_units, doubt_units to nodeunit_unit;
 
     -- Looking back, and asking who would claim a row.
     grant execute on function
@@ -36,7 +38,7 @@ begin
 
     grant select on
         deployment, event, usage, unit, lease, fleet, current_usage, wake_up, assignment_order, membership_order,
-        schema_migration, usage_hourly
+        schema_migration, schema_compatibility, usage_hourly
     to nodeunit_unit, nodeunit_operator, nodeunit_reader;
 
     -- What people ask in SQL. Views read with their owner's rights, functions over usage with the asker's.

@@ -13,11 +13,13 @@
     │   ├── SchemaTooNew          13
     │   ├── PostgresTooOld        14
     │   ├── PoolingProxy          15
+    │   ├── MigrationBlocked      60   others held for too long a lock that a migration needs
     │   ├── CandidateGone         16   internal: the row was deleted or disabled before the claim came
     │   ├── LogAppendOnly         16   someone tried to change or delete an event
     │   ├── UnitUnknown           17   no unit in the fleet has this name or address
     │   ├── DeploymentUnknown     18   no deployment, or more than one, has an id that begins like this
     │   ├── MomentArchived        19   the live log does not go back that far: an archive file has it
+    │   ├── ArchiveConflict       16   the log is not what the archive file was written of
     │   └── VersionConflict       16   internal: a stream is not at the version the writer expected
     ├── SettingInvalid            23
     │   ├── UnknownPolicy         20
@@ -85,13 +87,13 @@ class AuthenticationFailed(DatabaseError):
 
 
 class NotMigrated(DatabaseError):
-    """The schema is missing or older than this code; `nodeunit migrate` brings it up."""
+    """The schema is missing, incomplete or older than this code; `nodeunit migrate` brings it up to date."""
 
     exit_code = 12
 
 
 class SchemaTooNew(DatabaseError):
-    """The schema has migrations that this code does not know; upgrade nodeunit."""
+    """The schema does not serve code of this version any more; upgrade nodeunit."""
 
     exit_code = 13
 
@@ -106,6 +108,12 @@ class PoolingProxy(DatabaseError):
     """A transaction-pooling proxy is in between: notifications would be lost without a sign."""
 
     exit_code = 15
+
+
+class MigrationBlocked(DatabaseError):
+    """Other sessions held, for the whole time that a migration waits, a lock that it needs."""
+
+    exit_code = 60
 
 
 class CandidateGone(DatabaseError):
@@ -132,6 +140,10 @@ class MomentArchived(DatabaseError):
     """The moment asked for lies before the beginning of the live log."""
 
     exit_code = 19
+
+
+class ArchiveConflict(DatabaseError):
+    """The events before the cut are not those that the archive file was written of, or cannot be cut off there."""
 
 
 class VersionConflict(DatabaseError):
@@ -206,5 +218,6 @@ BY_SQLSTATE: dict[str, type[NodeunitError]] = {
     "NU005": LogAppendOnly,
     "NU006": VersionConflict,
     "NU007": UnitUnknown,
+    "NU008": ArchiveConflict,
 }
 """The SQLSTATEs that nodeunit's own SQL functions and triggers raise, and the error each becomes."""

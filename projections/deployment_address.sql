@@ -1,10 +1,5 @@
 -- deployment.address: who holds each deployment, folded from its assignment stream.
--- The one fold function serves three readers: the transaction that appends, the rebuild, and the verification.
-
-alter table deployment add column if not exists address_version integer not null default 0;
-alter table deployment add column if not exists address_since timestamptz;
-
-comment on column deployment.address_version is 'The version of the assignment stream that address stands for; the fencing token.';
+-- One fold function serves three callers: the transaction that appends, the rebuild, and the verification.
 
 create or replace function fold_deployment_address(p_address text, p_type text, p_data jsonb) returns text
 language sql immutable parallel safe
@@ -41,7 +36,7 @@ begin atomic
     group by e.deployment_id;
 end;
 
--- Rows in which the live column and the fold differ. Empty, ever.
+-- Rows in which the live column and the fold differ. There should never be any.
 create or replace function deployment_address_differences()
 returns table (key text, live text, folded text)
 language sql stable
@@ -55,13 +50,13 @@ begin atomic
        or (d.address, d.address_version) is distinct from (coalesce(f.address, ''), coalesce(f.address_version, 0));
 end;
 
--- Brings the live columns to the fold. A row that moved on while the log was being folded is newer than the fold and stays.
+-- Sets the live columns to the fold. A row that changed while the log was being folded is newer than the fold, and stays.
 create or replace function deployment_address_rebuild() returns bigint
 language plpgsql as $$
 declare
-    v_mended bigint;
+    v_changed bigint;
 begin
-    -- Else the triggers of deployment would take the mending for a hand that moves rows.
+    -- Otherwise the triggers of deployment would record the correction as a person's change of the address.
     perform set_config('nodeunit.rebuilding', 'on', true);
     update deployment d
     set address = coalesce(f.address, ''),
@@ -73,7 +68,7 @@ begin
       and (live.address, live.address_version) is distinct from
           (coalesce(f.address, ''), coalesce(f.address_version, 0))
       and (d.address, d.address_version) = (live.address, live.address_version);
-    get diagnostics v_mended = row_count;
-    return v_mended;
+    get diagnostics v_changed = row_count;
+    return v_changed;
 end
 $$;

@@ -1,31 +1,4 @@
--- unit: every unit that ever joined, as its membership stream tells it. Leases are not here: they are no events.
-
-create table if not exists unit (
-    address text not null,
-    name text not null default '',
-    host text not null default '',
-    membership text not null default 'present',
-    epoch integer not null default 0,
-    version integer not null default 0,
-    since timestamptz,
-    policy text not null default 'deployment_count',
-    cpu_weight double precision not null default 0.5,
-    memory_weight double precision not null default 0.5,
-    reserved_cpu_percent double precision not null default 0,
-    reserved_memory_mb double precision not null default 0,
-    trusted text not null default '',
-    custom_command boolean not null default false,
-    software text not null default '',
-    cordoned boolean not null default false,
-    drain_until timestamptz,
-
-    constraint unit_pkey primary key (address),
-    constraint unit_membership_is_known check (membership in ('present', 'draining', 'left', 'lost'))
-);
-
-comment on column unit.cordoned is 'An operator''s word, which outlives restarts: the unit claims nothing more.';
-comment on column unit.drain_until is 'Set while an operator wants its rows moved away; then their programs are killed.';
-comment on table unit is 'The units of the fleet; a projection of the unit-<address> streams.';
+-- unit: every unit that ever joined, folded from its membership stream. Leases are not here, because they are no events.
 
 create or replace function fold_unit(p_unit unit, p_event event) returns unit
 language plpgsql immutable parallel safe as $$
@@ -95,9 +68,9 @@ create or replace function unit_rebuild() returns bigint
 language plpgsql as $$
 declare
     v_removed bigint;
-    v_mended bigint;
+    v_changed bigint;
 begin
-    -- Membership changes are rare: holding them off for the length of a fold costs nobody anything.
+    -- Membership changes are rare, so that blocking them for the length of a fold hurts nobody.
     lock table membership_order in share row exclusive mode;
     delete from unit u where not exists (select from unit_folded() f where f.address = u.address);
     get diagnostics v_removed = row_count;
@@ -110,7 +83,7 @@ begin
          excluded.reserved_memory_mb, excluded.trusted, excluded.custom_command, excluded.software,
          excluded.cordoned, excluded.drain_until)
     where u is distinct from excluded;
-    get diagnostics v_mended = row_count;
-    return v_removed + v_mended;
+    get diagnostics v_changed = row_count;
+    return v_removed + v_changed;
 end
 $$;

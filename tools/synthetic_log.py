@@ -129,7 +129,7 @@ def _live_tables(connection: psycopg.Connection, fleet: Fleet, end: datetime) ->
         cursor.execute("select unit_rebuild()")
         for unit in fleet.units:
             cursor.execute(
-                "insert into lease (address, epoch, supervisor, renewed_at, expires_at, quiet_at, stream_version) "
+                "insert into lease (address, epoch, supervisor, renewed_at, expires_at, inactive_at, stream_version) "
                 "values (%s, %s, %s, %s, %s, %s, %s)",
                 (unit.address, unit.epoch if unit.there else None, unit.supervisor, end, end + timedelta(seconds=10),
                  end + timedelta(seconds=5), unit.decisions),

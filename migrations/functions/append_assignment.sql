@@ -1,6 +1,6 @@
 -- Appends one event to a deployment's assignment stream: the order first, then the event, then the projection.
--- Returns false when that version exists already: somebody was faster. Raises NU003 when the order and the row disagree,
--- which only a broken table can bring about. Callers hold the lock of the row.
+-- Returns false when that version exists already: another writer was faster. Raises NU003 when the order and the row
+-- disagree, which means that one of the tables is broken. Callers hold the lock of the row.
 
 create or replace function append_assignment(
     p_deployment_id uuid, p_version integer, p_holder text,

@@ -1,9 +1,9 @@
--- Appends events that one unit alone writes: its rounds, its processes, its listener. The stream is
--- decision-<address>-<epoch>; its version is counted in the row that also fences the unit.
--- p_version is the version the unit expects the stream to have. An append whose answer was lost can be looked up there,
--- and one that arrives late, after it was repeated, is refused: nothing is written twice.
+-- Appends events that only one unit writes: its rounds, its processes, its listener. The stream is
+-- decision-<address>-<epoch>; its version stands in the row of lease that also fences the unit.
+-- p_version is the version that the unit expects the stream to have. An append whose answer was lost can be looked up by
+-- it, and one that arrives after it was repeated is refused, so that nothing is written twice.
 -- p_events: [{"event_id", "type", "deployment_id" | absent, "data"}, ...], in order.
--- Raises NU001 when p_epoch is not in force (lost, or succeeded: it writes nothing), NU006 on another version.
+-- Raises as require_epoch does, and NU006 when the stream is at another version.
 
 create or replace function append_decisions(p_address text, p_epoch integer, p_version integer, p_events jsonb)
 returns void
@@ -12,10 +12,7 @@ begin
     update lease set stream_version = p_version + jsonb_array_length(p_events)
     where address = p_address and epoch = p_epoch and stream_version = p_version;
     if not found then
-        perform from lease where address = p_address and epoch = p_epoch;
-        if not found then
-            raise exception 'epoch % of unit % is not in force', p_epoch, p_address using errcode = 'NU001';
-        end if;
+        perform require_epoch(p_address, p_epoch);
         raise exception 'stream decision-%-% is not at version %', p_address, p_epoch, p_version using errcode = 'NU006';
     end if;
 

@@ -1,8 +1,7 @@
--- Where a log can be cut, and what lies before the cut.
+-- The latest moment, p_before or earlier, at which the log can be cut. It is the end of a chunk of a hypertable, because
+-- chunks are dropped whole; no event before it is still being written; no transaction has events on both sides of it; and
+-- no stream goes back over it, as after a clock that was set back. Null when only snapshots, or nothing, lie before it.
 
--- The latest moment, p_before or earlier, at which the log can be cut: on a hypertable the end of a chunk, for chunks go
--- as a whole; nothing before it is still being written; no transaction has events on both sides of it, and no stream
--- goes back over it (a clock that was set back). Null when nothing lies before such a moment, or only snapshots.
 create or replace function archivable_before(p_before timestamptz) returns timestamptz
 language plpgsql stable set search_path from current as $$
 declare
@@ -14,7 +13,7 @@ begin
         if v_hypertable then
             select max(c.ends_at) into v_cut from chunks_before('event', v_cut) c;
         end if;
-        -- Who comes from the other side of the cut has a transaction no later than the last on this side.
+        -- Only transactions no later than the last on this side can have written on both sides.
         with other_side as materialized (
             select e.transaction_id, e.stream_id, e.stream_version
             from event e

@@ -1,3 +1,5 @@
+-- Who held each deployment, as the events before p_before tell it: the data of its snapshot event.
+
 create or replace function assignments_archived(p_before timestamptz) returns table (stream_id text, data jsonb)
 language sql stable set search_path from current set timezone = 'UTC'
 begin atomic

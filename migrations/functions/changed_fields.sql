@@ -1,4 +1,5 @@
--- What of the specification differs; a program runs the whole of it.
+-- The fields of the specification in which two versions of a row differ; any of them restarts the program.
+
 create or replace function changed_fields(p_old deployment, p_new deployment) returns text[]
 language sql immutable
 return array_remove(array[

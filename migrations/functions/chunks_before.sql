@@ -1,4 +1,5 @@
--- The chunks of a hypertable that end by p_before; none where the table is an ordinary one.
+-- The chunks of a hypertable that end by p_before; none of an ordinary table.
+
 create or replace function chunks_before(p_table text, p_before timestamptz)
 returns table (chunk regclass, ends_at timestamptz)
 language plpgsql stable set search_path from current as $$

@@ -1,7 +1,7 @@
--- One claim round that found a candidate, whole, in one transaction and without a notification: the events that lead up
--- to it (p_events: inputs, eligibility, attempt), then the claim. A row of a lost unit is released and claimed.
--- Returns the row as claimed, or nothing: somebody was faster, or is at this moment, and the conflict is recorded.
--- Raises as append_decisions does; then nothing at all is written.
+-- A whole claim round that found a candidate, in one transaction and without a notification: the events that lead up to
+-- the claim (p_events: inputs, eligibility, attempt), then the claim. A row of a lost unit is released first.
+-- Returns the row as claimed. Returns nothing when another unit was faster, or has the row locked; the conflict is recorded.
+-- Raises as append_decisions does; then nothing is written.
 
 create or replace function claim_deployment(
     p_address text, p_epoch integer, p_stream_version integer, p_events jsonb,
@@ -15,16 +15,16 @@ declare
 begin
     perform append_decisions(p_address, p_epoch, p_stream_version, p_events);
 
-    -- A row that somebody else has locked is being claimed or changed: waiting for the outcome would only tell later
-    -- what the ordering constraint knows. Row before order, as in the triggers, so that nobody deadlocks. The address is
-    -- compared afterwards: as a condition it would tempt the planner to walk the index of all unassigned rows.
+    -- A row that is locked is being claimed or changed: waiting would only delay what the ordering constraint would say.
+    -- The row before its order, as in the triggers, so that no two deadlock. The address is compared afterwards, because
+    -- as a condition it would lead the planner to scan the index of all unassigned rows.
     select address into v_address from deployment
     where id = p_deployment_id and address_version = p_version and enabled and type = 'deployment'
     for no key update skip locked;
     v_won := found and v_address = p_holder;
 
     if v_won and p_holder <> '' then
-        -- Whoever was lost may be coming back at this moment: its lease row says who was first.
+        -- The lost unit may be joining again at this moment: its row of lease decides which came first.
         perform from lease where address = p_holder and epoch is null for share;
         v_won := found and append_assignment(
             p_deployment_id, v_version + 1, '', 'DeploymentReleased', p_holder,

@@ -1,3 +1,5 @@
+-- The decision streams that go on after p_before: of the epochs in force, and those that have later events.
+
 create or replace function decisions_archived(p_before timestamptz) returns table (stream_id text)
 language sql stable set search_path from current
 begin atomic

@@ -1,9 +1,7 @@
--- The state of the fleet at a moment, from the log alone and by the fold functions of the projections. Plain SQL functions,
--- so that the planner sees the moment and opens no chunk after it.
---
--- A moment is what had been recorded by p_at, or, with p_position, the events up to that position. 'infinity' is now.
+-- Each deployment that existed at a moment, and its holder, from the log alone and by the fold function of the projection.
+-- A plain SQL function, so that the planner sees the moment and opens no chunk after it.
+-- The moment is what had been recorded by p_at, or, with p_position, the events up to that position; 'infinity' is now.
 
--- Each deployment that existed, and who held it.
 create or replace function deployments_at(p_at timestamptz, p_position bigint default null)
 returns table (
     deployment_id uuid, package_name text, package_version text, type text, enabled boolean,

@@ -1,3 +1,5 @@
+-- A deployment as its events describe it. The values of env stay out of the log, because they may be secrets.
+
 create or replace function describe_deployment(p_row deployment) returns jsonb
 language sql stable
 return jsonb_build_object(

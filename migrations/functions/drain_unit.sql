@@ -1,8 +1,10 @@
--- The unit gives its rows back one by one, and kills what is left when p_within has passed.
+-- An operator wants the unit's rows moved away: it gives them back one by one, and kills what is left after p_within.
+-- Raises NU007 for a unit that is not in the fleet.
+
 create or replace function drain_unit(p_address text, p_within interval) returns void
 language sql security definer set search_path from current
 as $$
-    select append_operators_word(
+    select append_operator_request(
         p_address, 'UnitDrainRequested', jsonb_build_object('until', clock_timestamp() + p_within)
     )
 $$;

@@ -1,5 +1,5 @@
--- The second half of archiving: drops what the LogArchived event of this very transaction says is in a file. Whole chunks
--- of a hypertable; rows of an ordinary table, which the append-only trigger lets go for this function alone.
+-- The second half of archiving: drops the events that the LogArchived event of this same transaction says are in a file.
+-- Whole chunks of a hypertable; rows of an ordinary table, whose append-only trigger lets this function alone delete.
 -- Raises NU005 without that event, NU008 when more or less is dropped than the file has.
 
 create or replace function drop_archived_events(p_sha256 text) returns bigint
@@ -18,7 +18,7 @@ begin
             p_sha256 using errcode = 'NU005', hint = 'run: nodeunit archive';
     end if;
     if is_hypertable('event') then
-        -- Nobody could write there since they were counted: carry_log_forward has locked the chunks.
+        -- The count still holds, because append_snapshots has locked the chunks.
         perform drop_chunks('event', older_than => v_before);
         perform from event e where e.recorded_at < v_before;
         v_dropped := case when found then -1 else (v_archived ->> 'events')::bigint end;

@@ -1,11 +1,10 @@
--- The unit has given back what an operator wanted moved, and stays, cordoned. Raises NU001 (stale epoch).
+-- The unit has given back what an operator wanted moved, and stays, cordoned. Raises as require_epoch does.
+
 create or replace function end_drain(p_address text, p_epoch integer, p_event_id uuid) returns void
 language plpgsql security definer set search_path from current as $$
 begin
-    perform from lease where address = p_address and epoch = p_epoch for update;
-    if not found then
-        raise exception 'epoch % of unit % is not in force', p_epoch, p_address using errcode = 'NU001';
-    end if;
+    perform from lease where address = p_address for update;
+    perform require_epoch(p_address, p_epoch);
     perform append_membership(p_address, 'present', 'UnitDrained', '{}', p_event_id);
 end
 $$;

@@ -1,4 +1,5 @@
--- What lies before a moment: how much, and a digest by which the file that was written of it can be told from any other.
+-- The events before a moment: their number, their bounds, and a digest that the file written of them can be checked by.
+
 create or replace function events_before(p_before timestamptz)
 returns table (
     events bigint, first_position bigint, last_position bigint,

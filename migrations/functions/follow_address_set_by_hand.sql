@@ -1,4 +1,5 @@
--- Follows an address that somebody set by hand: a release of what was held, an assignment of what is wanted.
+-- Appends the events of an address that a person has set: a release by the old holder, an assignment to the new one.
+
 create or replace function follow_address_set_by_hand(p_id uuid, p_version integer, p_old text, p_new text) returns void
 language plpgsql as $$
 declare

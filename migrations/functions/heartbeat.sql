@@ -2,18 +2,28 @@
 -- p_samples: [{"deployment_id", "claim_version", "cpu_percent", "memory_mb"}, ...], the programs measured.
 -- p_cpu_percent is null when the unit has not measured itself yet.
 --
--- fenced    the epoch is not in force: stop deciding, join again
--- expired   units whose lease has run out and whom nobody has declared lost yet
--- waiting   rows that somebody could claim
--- drain_s   seconds that an operator leaves for moving the rows away; null: nobody wants that
+-- fenced    the epoch is not in force: decide nothing more, join again
+-- expired   units whose lease has expired and that no unit has declared lost yet
+-- waiting   whether there are rows that a unit could claim
+-- drain_s   seconds that an operator leaves for moving the rows away; null: no drain is wanted
 -- wake_up   the number of the newest notification; a listener behind it for a whole heartbeat is deaf
--- expires_s seconds until the next lease of another unit runs out, should that unit stay silent; null: there is none
+-- expires_s seconds until the next lease of another unit expires, unless that unit renews it; null: there is none
 
--- The answer has grown by a column, which only a new function can have.
-drop function if exists heartbeat(text, integer, interval, interval, double precision, double precision, jsonb);
+-- In 0.1.0 a parameter was called p_quiet_after, and only a new function can call it otherwise. The old one steps aside by
+-- its name, so that calls under way go on to their end; after/0013 drops it.
+do $$
+begin
+    if exists (
+        select from pg_proc p
+        where p.oid = to_regprocedure('heartbeat(text, integer, interval, interval, double precision, double precision, jsonb)') and 'p_quiet_after' = any (p.proargnames)
+    ) then
+        alter function heartbeat(text, integer, interval, interval, double precision, double precision, jsonb) rename to heartbeat_0_1_0;
+    end if;
+end
+$$;
 
 create or replace function heartbeat(
-    p_address text, p_epoch integer, p_lease_ttl interval, p_quiet_after interval,
+    p_address text, p_epoch integer, p_lease_ttl interval, p_inactive_after interval,
     p_cpu_percent double precision, p_memory_mb double precision, p_samples jsonb
 ) returns table (
     fenced boolean, expired text[], waiting boolean, drain_s double precision, wake_up bigint, expires_s double precision
@@ -23,11 +33,11 @@ declare
     v_now timestamptz := clock_timestamp();
     v_last timestamptz := (select max(l.renewed_at) from lease l);
 begin
-    -- A sample or a renewal lost in a crash of the server costs nothing: leases count anew after it.
+    -- A sample or a renewal that a crash of the server loses costs nothing, because leases count anew after it.
     perform set_config('synchronous_commit', 'off', true);
 
     update lease l
-    set renewed_at = v_now, expires_at = v_now + p_lease_ttl, quiet_at = v_now + p_quiet_after,
+    set renewed_at = v_now, expires_at = v_now + p_lease_ttl, inactive_at = v_now + p_inactive_after,
         cpu_percent = coalesce(p_cpu_percent, l.cpu_percent), memory_mb = coalesce(p_memory_mb, l.memory_mb)
     where l.address = p_address and l.epoch = p_epoch;
     if not found then
@@ -63,9 +73,9 @@ begin
 
     return query select
         false,
-        array(select l.address from lease l where l.expires_at < v_now and lease_is_over(l) order by l.address),
-        -- In order, and by a count, for both are done by index. To find any row the planner would read the table from its
-        -- beginning, expecting to meet one soon; but new rows stand at the end, and in an idle fleet there is none.
+        array(select l.address from lease l where l.expires_at < v_now and lease_has_expired(l) order by l.address),
+        -- In order, and by a count, because both use an index. To find just any row the planner would scan the table from
+        -- its beginning and expect one soon; but new rows stand at the end, and in an idle fleet there is none.
         (
             select d.id from deployment d where d.enabled and d.type = 'deployment' and d.address = ''
             order by d.updated_at, d.created_at, d.id limit 1

@@ -1,3 +1,5 @@
+-- Whether a table of this schema is a hypertable; false without TimescaleDB.
+
 create or replace function is_hypertable(p_table text) returns boolean
 language plpgsql stable set search_path from current as $$
 declare

@@ -1,9 +1,22 @@
--- A unit joins: a new epoch, a lease, and the event. p_data is what UnitJoined carries, without the epoch.
--- Raises NU002 while a unit of the same identity lives under another supervisor. The daemon of the same supervisor
+-- A unit joins: a new epoch, a lease, and the event UnitJoined with p_data, to which the epoch is added.
+-- Raises NU002 while a unit of the same identity is alive under another supervisor. A daemon of the same supervisor
 -- succeeds its predecessor, whose epoch ends here.
 
+-- In 0.1.0 a parameter was called p_quiet_after, and only a new function can call it otherwise. The old one steps aside by
+-- its name, so that calls under way go on to their end; after/0013 drops it.
+do $$
+begin
+    if exists (
+        select from pg_proc p
+        where p.oid = to_regprocedure('join_unit(text, uuid, interval, interval, jsonb, uuid)') and 'p_quiet_after' = any (p.proargnames)
+    ) then
+        alter function join_unit(text, uuid, interval, interval, jsonb, uuid) rename to join_unit_0_1_0;
+    end if;
+end
+$$;
+
 create or replace function join_unit(
-    p_address text, p_supervisor uuid, p_lease_ttl interval, p_quiet_after interval, p_data jsonb, p_event_id uuid
+    p_address text, p_supervisor uuid, p_lease_ttl interval, p_inactive_after interval, p_data jsonb, p_event_id uuid
 ) returns integer
 language plpgsql security definer set search_path from current as $$
 declare
@@ -12,13 +25,13 @@ declare
     v_lease lease;
     v_epoch integer;
 begin
-    insert into lease (address, supervisor, renewed_at, expires_at, quiet_at)
-    values (p_address, p_supervisor, v_now, v_now + p_lease_ttl, v_now + p_quiet_after)
+    insert into lease (address, supervisor, renewed_at, expires_at, inactive_at)
+    values (p_address, p_supervisor, v_now, v_now + p_lease_ttl, v_now + p_inactive_after)
     on conflict on constraint lease_pkey do nothing;
     select * into v_lease from lease where address = p_address for update;
 
     if v_lease.epoch is not null and v_lease.supervisor <> p_supervisor then
-        if not lease_is_over(v_lease) then
+        if not lease_has_expired(v_lease) then
             raise exception 'unit % is alive: its lease was renewed at % and runs until %',
                 p_address, v_lease.renewed_at, v_lease.expires_at
                 using errcode = 'NU002',
@@ -30,7 +43,7 @@ begin
         );
     end if;
 
-    -- Whoever speaks first after a silence of all, be it an outage that a restarted daemon joins after, ends it for all.
+    -- The first join after a fleet-wide outage resets the lease baseline.
     if v_now - v_last > p_lease_ttl / 2 then
         update fleet set leases_count_from = v_now;
     end if;
@@ -43,7 +56,7 @@ begin
     );
     update lease
     set epoch = v_epoch, supervisor = p_supervisor, stream_version = 0, cpu_percent = null, memory_mb = null,
-        renewed_at = v_now, expires_at = v_now + p_lease_ttl, quiet_at = v_now + p_quiet_after
+        renewed_at = v_now, expires_at = v_now + p_lease_ttl, inactive_at = v_now + p_inactive_after
     where address = p_address;
     return v_epoch;
 end

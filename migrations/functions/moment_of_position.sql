@@ -1,7 +1,8 @@
--- A moment by which everything up to a position had been recorded, so that looking at a position opens no later chunks.
--- Positions and times rise together, but for writers at the same instant, so it is found by halving; the hour is far
--- more than any writer takes from the one to the other. Volatile, so that in deployments_at(moment_of_position(n), n) it
--- is called once: a stable argument would be put in place of each p_at, and called for each row.
+-- A moment by which everything up to a position had been recorded, so that a query for a position opens no later chunks.
+-- Found by bisection, because positions and times rise together except among concurrent writers; the hour that is added
+-- is far more than any writer takes. Volatile, so that it is called once in deployments_at(moment_of_position(n), n): a
+-- stable argument would be inlined at each p_at, and called for each row.
+
 create or replace function moment_of_position(p_position bigint) returns timestamptz
 language plpgsql volatile as $$
 declare

@@ -1,3 +1,5 @@
+-- A trigger function: a delete becomes events, with one notification a statement.
+
 create or replace function record_deployment_delete() returns trigger
 language plpgsql security definer set search_path from current as $$
 begin
@@ -17,6 +19,3 @@ begin
     return null;
 end
 $$;
-
-create or replace trigger deployment_delete_is_recorded after delete on deployment
-    referencing old table as old_row for each statement execute function record_deployment_delete();

@@ -1,3 +1,5 @@
+-- A trigger function: people write deployments in plain SQL, and an insert becomes events, with one notification a statement.
+
 create or replace function record_deployment_insert() returns trigger
 language plpgsql security definer set search_path from current as $$
 begin
@@ -13,6 +15,3 @@ begin
     return null;
 end
 $$;
-
-create or replace trigger deployment_insert_is_recorded after insert on deployment
-    referencing new table as new_row for each statement execute function record_deployment_insert();

@@ -1,5 +1,4 @@
--- People write deployments in plain SQL; these triggers turn what they do into events, one notification a statement.
--- The values of env stay out of the log: they may be secrets.
+-- A trigger function: an update becomes events, with one notification a statement.
 
 create or replace function record_deployment_update() returns trigger
 language plpgsql security definer set search_path from current as $$
@@ -38,6 +37,3 @@ begin
     return null;
 end
 $$;
-
-create or replace trigger deployment_update_is_recorded after update on deployment
-    referencing old table as old_row new table as new_row for each statement execute function record_deployment_update();

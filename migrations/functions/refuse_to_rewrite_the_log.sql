@@ -1,9 +1,9 @@
--- The log is append-only for everybody, owners and superusers included, until they drop the trigger and show it.
+-- A trigger function: the log is append-only for everybody, owners and superusers included, unless they drop the trigger.
 --
--- One thing alone takes events away: drop_archived_events. Chunks of a hypertable are dropped, which no trigger sees; rows
--- of an ordinary table are deleted, and that is let through where nodeunit.archived_before, which the function sets for
--- its one statement, is the bound of a LogArchived event that this very transaction has appended. The setting alone opens
--- nothing, and what goes is named, with file and checksum, by an event that stays.
+-- Only drop_archived_events removes events. It drops chunks of a hypertable, which fires no trigger, and deletes rows of
+-- an ordinary table. The deletion is allowed when nodeunit.archived_before, which the function sets for that one statement,
+-- is the bound of a LogArchived event that this same transaction has appended. The setting alone permits nothing, and
+-- what is removed is named, with file and checksum, by an event that stays.
 
 create or replace function refuse_to_rewrite_the_log() returns trigger
 language plpgsql as $$
@@ -31,18 +31,3 @@ begin
         using errcode = 'NU005', hint = 'append an event that corrects the state';
 end
 $$;
-
-create or replace trigger event_is_append_only before update or delete on event
-    for each row execute function refuse_to_rewrite_the_log();
-create or replace trigger event_is_deleted_only_when_archived before delete on event
-    for each statement execute function refuse_to_rewrite_the_log();
-create or replace trigger event_is_not_truncated before truncate on event
-    for each statement execute function refuse_to_rewrite_the_log();
-create or replace trigger assignment_order_is_append_only before update or delete on assignment_order
-    for each row execute function refuse_to_rewrite_the_log();
-create or replace trigger membership_order_is_append_only before update or delete on membership_order
-    for each row execute function refuse_to_rewrite_the_log();
-create or replace trigger assignment_order_is_not_truncated before truncate on assignment_order
-    for each statement execute function refuse_to_rewrite_the_log();
-create or replace trigger membership_order_is_not_truncated before truncate on membership_order
-    for each statement execute function refuse_to_rewrite_the_log();

@@ -1,3 +1,5 @@
+-- A trigger function: truncate would remove deployments without an event.
+
 create or replace function refuse_to_truncate_deployment() returns trigger
 language plpgsql as $$
 begin
@@ -5,6 +7,3 @@ begin
         using errcode = 'NU005', hint = 'delete from deployment instead';
 end
 $$;
-
-create or replace trigger deployment_is_not_truncated before truncate on deployment
-    for each statement execute function refuse_to_truncate_deployment();

@@ -1,15 +1,13 @@
--- Gives a row back. Returns false when the unit does not hold it at p_version any more. Raises NU001 (stale epoch).
+-- Gives a row back. Returns false when the unit no longer holds it at p_version. Raises as require_epoch does.
 
 create or replace function release_deployment(
     p_address text, p_epoch integer, p_deployment_id uuid, p_version integer, p_reason text, p_event_id uuid
 ) returns boolean
 language plpgsql security definer set search_path from current as $$
 begin
-    perform from lease where address = p_address and epoch = p_epoch for share;
-    if not found then
-        raise exception 'epoch % of unit % is not in force', p_epoch, p_address using errcode = 'NU001';
-    end if;
-    -- Row before order: a person who moves or deletes the row holds it while the trigger writes the order.
+    perform from lease where address = p_address for share;
+    perform require_epoch(p_address, p_epoch);
+    -- The row before its order: somebody who moves or deletes the row has locked it while the trigger writes the order.
     perform from deployment
     where id = p_deployment_id and address_version = p_version and address = p_address
     for no key update;

@@ -1,6 +1,7 @@
--- Retention of usage samples: by the hour they stay, in usage_hourly, one by one they go. One transaction, which can be
--- repeated at will. Whole chunks of a hypertable, whole hours of an ordinary table.
--- Returns where the cut was made (null: nothing lies before it), how many samples went and how many rows stay of them.
+-- Retention of usage samples: replaces those before the cut by one row an hour in usage_hourly. One transaction, which can
+-- be repeated safely. Whole chunks of a hypertable, whole hours of an ordinary table.
+-- Returns where the cut was made (null: no sample lies before it), how many samples were removed, and how many hourly rows
+-- stand for them.
 
 create or replace function roll_up_usage(p_before timestamptz)
 returns table (cut timestamptz, samples bigint, hours bigint)
@@ -13,7 +14,7 @@ declare
     v_samples bigint;
     v_hours bigint;
 begin
-    -- So that no late sample is dropped uncounted; where rows are deleted, the same statement counts them.
+    -- Without the lock a late sample could be dropped uncounted. Deleted rows are counted by the same statement.
     for v_chunk in select c.chunk from chunks_before('usage', v_cut) c loop
         execute format('lock table %s in share row exclusive mode', v_chunk);
     end loop;

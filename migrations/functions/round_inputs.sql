@@ -3,7 +3,7 @@
 
 create or replace function round_inputs(p_refused text[], p_limit integer)
 returns table (units jsonb, candidates jsonb)
--- PL/pgSQL keeps the plan for the session; PostgreSQL plans an SQL function anew with every call, which took most of it.
+-- PL/pgSQL keeps the plan for the session. An SQL function is planned with every call, which took most of the time.
 language plpgsql stable security definer set search_path from current set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 begin
@@ -12,7 +12,7 @@ begin
         select u.*, l.cpu_percent, l.memory_mb
         from unit u
         join lease l on l.address = u.address and l.epoch = u.epoch
-        where u.membership = 'present' and not u.cordoned and l.quiet_at > clock_timestamp()
+        where u.membership = 'present' and not u.cordoned and l.inactive_at > clock_timestamp()
     ),
     held as (
         select d.address, count(*) as deployments
@@ -50,7 +50,7 @@ begin
     ),
     candidate as (
         (
-            -- By the index for each unit that is gone (`offset 0`): most of them left nothing behind.
+            -- By index for each absent unit (`offset 0` keeps the planner to it), because most of them hold nothing.
             select d.*, 0 as rank
             from lease l
             cross join lateral (

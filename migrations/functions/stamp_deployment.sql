@@ -1,3 +1,5 @@
+-- A trigger function: keeps the columns of a deployment that are not for people to set, and the id, which is fixed.
+
 create or replace function stamp_deployment() returns trigger
 language plpgsql security definer set search_path from current as $$
 begin
@@ -17,6 +19,3 @@ begin
     return new;
 end
 $$;
-
-create or replace trigger deployment_is_stamped before insert or update on deployment
-    for each row execute function stamp_deployment();

@@ -1,4 +1,6 @@
--- Also ends a drain under way. The unit looks for rows at once.
+-- An operator lets the unit claim again; a drain under way ends, and the unit looks for rows at once.
+-- Raises NU007 for a unit that is not in the fleet.
+
 create or replace function uncordon_unit(p_address text) returns void
 language sql security definer set search_path from current
-as $$ select append_operators_word(p_address, 'UnitUncordoned', '{}') $$;
+as $$ select append_operator_request(p_address, 'UnitUncordoned', '{}') $$;

@@ -1,4 +1,5 @@
--- Every unit that ever joined has its snapshot for ever, as the table unit keeps it.
+-- Every unit that ever joined, with its programs: the data of its snapshot event. Table unit keeps them all, so do these.
+
 create or replace function units_archived(p_before timestamptz) returns table (stream_id text, data jsonb)
 language sql stable set search_path from current set timezone = 'UTC'
 begin atomic
@@ -22,7 +23,8 @@ begin atomic
         from told t
         order by t.unit_address, t.deployment_id, t.position desc
     ), holding as (
-        -- Who was lost says nothing of its programs; the next holder's claim does. Daemons are assigned to nobody.
+        -- A lost unit does not record the end of its programs; the claim of the next holder implies it. Rows of type
+        -- daemon are assigned to no unit.
         select p.*
         from program p
         left join assignments_archived(p_before) a on a.stream_id = 'assignment-' || p.deployment_id

@@ -1,4 +1,5 @@
--- Each unit that had ever joined.
+-- Each unit that had ever joined by a moment, from the log alone; p_at and p_position as in deployments_at.
+
 create or replace function units_at(p_at timestamptz, p_position bigint default null) returns setof unit
 language sql stable parallel safe
 begin atomic

@@ -1,4 +1,4 @@
--- Usage of CPU and memory, for people who ask in SQL. docs/sql.md shows it with its result. Without TimescaleDB too.
+-- For people who query in SQL; docs/sql.md shows it with its result.
 
 create or replace function usage_at(moment timestamptz)
 returns table (
@@ -12,7 +12,7 @@ begin atomic
     from (
         select distinct on (u.unit_address, u.deployment_id) u.*
         from usage u
-        -- Who has been silent for a minute is not there any more.
+        -- A unit without a sample for a minute counts as absent.
         where u.recorded_at > usage_at.moment - interval '1 minute' and u.recorded_at <= usage_at.moment
         order by u.unit_address, u.deployment_id, u.recorded_at desc
     ) s

@@ -1,5 +1,5 @@
--- Usage of CPU and memory, for people who ask in SQL. docs/sql.md shows it with its result. Without TimescaleDB too.
--- Samples that were rolled up count by the hour: in the bucket in which their hour begins.
+-- For people who query in SQL; docs/sql.md shows it with its result. Works without TimescaleDB. Samples that were rolled up
+-- count in the bucket in which their hour begins.
 
 create or replace function usage_per_deployment(
     bucket interval default '1 minute',

@@ -1,4 +1,4 @@
--- Claims, for people who ask in SQL. docs/sql.md shows each with its result.
+-- Claims, for people who query in SQL. docs/sql.md shows each with its result.
 
 create or replace view claim_round as
 select c.recorded_at as claimed_at,

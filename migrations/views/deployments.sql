@@ -1,4 +1,4 @@
--- What became of deployments, for people who ask in SQL. docs/sql.md shows each with its result.
+-- The history of deployments, for people who query in SQL. docs/sql.md shows each with its result.
 
 create or replace view restarts_per_day as
 with started as (
@@ -21,12 +21,12 @@ where s.run > 1
 group by 1, 2, 3, 4, 5;
 
 comment on view restarts_per_day is
-    'Programs that were started again under the same claim and specification: they had ended by themselves. Days are UTC.';
+    'Programs that were started again under the same claim and specification, because they had ended. Days are UTC.';
 
 create or replace view time_without_owner as
 with told as (
     select e.deployment_id, e.position, e.recorded_at, e.type, e.data,
-           -- Each of the two kinds of streams says one thing and leaves the other as it was.
+           -- Each of the two kinds of streams tells one of these and leaves the other as it was.
            case when e.stream_id like 'deployment-%' then
                (e.type = 'DeploymentEnabled' or coalesce((e.data ->> 'enabled')::boolean, false))::integer end as wanted,
            case when e.stream_id like 'assignment-%' then
@@ -40,7 +40,7 @@ with told as (
            lead(t.recorded_at, 1, clock_timestamp()) over (partition by t.deployment_id order by t.position) as until
     from told t
     window so_far as (partition by t.deployment_id order by t.position)
-), stretch as (
+), period as (
     select n.deployment_id, n.recorded_at, n.until,
            max(n.wanted) over (partition by n.deployment_id, n.wanted_number) = 1 as wanted,
            coalesce(max(n.held) over (partition by n.deployment_id, n.held_number), 0) = 1 as held
@@ -54,9 +54,9 @@ select s.deployment_id, d.package_name, d.package_version, d.address = '' as is_
        round((100 * extract(epoch from coalesce(sum(s.until - s.recorded_at) filter (where s.wanted and not s.held), '0'))
            / nullif(extract(epoch from sum(s.until - s.recorded_at) filter (where s.wanted)), 0))::numeric, 3)
            as without_owner_percent
-from stretch s
+from period s
 join deployment d on d.id = s.deployment_id and d.type = 'deployment'
 group by s.deployment_id, d.package_name, d.package_version, d.address;
 
 comment on view time_without_owner is
-    'For each deployment: how long nobody had it while it was enabled, from its creation (or the last archive) until now.';
+    'For each deployment: how long no unit held it while it was enabled, from its creation (or the last archive) until now.';

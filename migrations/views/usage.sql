@@ -1,4 +1,4 @@
--- Usage of CPU and memory, for people who ask in SQL. docs/sql.md shows each with its result. Without TimescaleDB too.
+-- Usage of CPU and memory, for people who query in SQL. docs/sql.md shows it with its result.
 
 create or replace view top_consumers as
 select u.deployment_id, u.package_name, u.package_version, u.unit, u.samples,

@@ -12,22 +12,40 @@ from nodeunit.store.postgres import migrator
 def migrate(
     database: Database = "",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Run everything, then roll it back and say what was run.")
+        bool,
+        typer.Option("--dry-run", help="Only say which files would be applied; executes none of them, takes no lock."),
     ] = False,
-    status: Annotated[bool, typer.Option("--status", help="Only say which files are applied.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Only say the state of each file.")] = False,
+    wait: Annotated[
+        float,
+        typer.Option(
+            "--wait", metavar="SECONDS", help="How long to try when others hold a lock that is needed.", min=0
+        ),
+    ] = migrator.WAIT_S,
 ) -> None:
-    """Create or upgrade the schema. Idempotent, and safe when two run at once.
+    """Create or upgrade the schema, while units run. Idempotent, and safe when two run at once.
 
-    [bold]Example[/bold]: nodeunit migrate --database postgresql://postgres@127.0.0.1/fleet
+    Waits for a lock only for moments, so that no unit waits behind it, and says who holds it. Units of the version
+    before go on, and may be upgraded one after another.
+
+    [bold]Example[/bold]: nodeunit migrate --database postgresql://postgres@127.0.0.1/fleet --wait 60
     """
     if status:
         for line in asyncio.run(migrator.status(given(database))):
             typer.echo(f"{line.state:8} {line.name}")
         return
-    result = asyncio.run(migrator.migrate(given(database), dry_run=dry_run))
-    for notice in result.notices:
-        typer.echo(f"notice   {notice}")
-    for name in result.applied:
+    if dry_run:
+        applied = asyncio.run(migrator.dry_run(given(database)))
+    else:
+        result = asyncio.run(migrator.migrate(given(database), wait_s=wait, tell=_tell))
+        for notice in result.notices:
+            typer.echo(f"notice   {notice}", err=True)
+        applied = list(result.applied)
+    for name in applied:
         typer.echo(f"{'would apply' if dry_run else 'applied':8} {name}")
-    if not result.applied:
+    if not applied:
         typer.echo("the schema is up to date")
+
+
+def _tell(sentence: str) -> None:
+    typer.echo(sentence, err=True)

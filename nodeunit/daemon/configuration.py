@@ -10,7 +10,7 @@ from nodeunit import __version__
 from nodeunit.domain.events import UnitJoined
 from nodeunit.settings import Settings
 
-QUIET_AFTER_HEARTBEATS = 2
+INACTIVE_AFTER_HEARTBEATS = 2
 """A unit that missed so many heartbeats takes no part in rounds, long before its lease runs out."""
 
 

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from uuid import UUID
 
 from nodeunit.clock import boottime
-from nodeunit.daemon.configuration import QUIET_AFTER_HEARTBEATS, Configuration
+from nodeunit.daemon.configuration import INACTIVE_AFTER_HEARTBEATS, Configuration
 from nodeunit.daemon.end_request import EndReason, EndRequest
 from nodeunit.daemon.membership_session import MembershipSession
 from nodeunit.daemon.outbox import Outbox
@@ -105,7 +105,7 @@ class Daemon:
             try:
                 unit = await membership.join(
                     self._pool, address, supervisor, joined,
-                    lease_ttl_s=s.lease_ttl_s, quiet_after_s=QUIET_AFTER_HEARTBEATS * s.heartbeat_interval_s,
+                    lease_ttl_s=s.lease_ttl_s, inactive_after_s=INACTIVE_AFTER_HEARTBEATS * s.heartbeat_interval_s,
                 )  # fmt: skip
                 return unit, sent_at
             except IdentityAlive:

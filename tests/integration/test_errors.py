@@ -113,9 +113,31 @@ async def test_migrated_by_an_older_version(database: str) -> None:
     assert "migrations/functions/wake.sql" in str(error)
 
 
-async def test_migrated_by_a_newer_version(database: str) -> None:
-    rows(database, "insert into schema_migration (name, checksum) values ('migrations/0999_later.sql', 'x')")
-    assert type(await refusal(database)) is SchemaTooNew
+async def test_migrated_by_an_older_version_than_states_its_own(database: str) -> None:
+    rows(database, "drop table schema_compatibility")
+    error = await refusal(database)
+    assert type(error) is NotMigrated
+    assert str(error).startswith("the schema of the database (version 1) is older than this nodeunit")
+    assert str(error).endswith("run: nodeunit migrate")
+
+
+async def test_migrated_by_a_newer_version_that_serves_this_one(database: str) -> None:
+    rows(database, "insert into schema_migration (name, checksum) values ('migrations/before/0999_later.sql', 'x')")
+    rows(database, "update schema_migration set checksum = 'newer' where name = 'migrations/functions/wake.sql'")
+    rows(database, "update schema_compatibility set version = version + 1")
+    await requirements.require(database)
+
+
+async def test_migrated_by_a_newer_version_that_does_not(database: str) -> None:
+    rows(database, "update schema_compatibility set version = version + 1, min_writer = version + 1")
+    error = await refusal(database)
+    assert type(error) is SchemaTooNew
+    assert str(error).endswith("upgrade nodeunit")
+    async with await requirements.connect_to_schema(database, "test"):  # a reader it serves
+        pass
+    rows(database, "update schema_compatibility set min_reader = version")
+    with pytest.raises(SchemaTooNew):
+        await requirements.connect_to_schema(database, "test")
 
 
 async def test_a_function_that_is_gone_is_a_schema_not_complete(database: str) -> None:

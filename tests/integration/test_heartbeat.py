@@ -26,12 +26,12 @@ async def test_a_heartbeat_with_nothing_to_tell(database: str, pool: Pool) -> No
 
 async def test_it_renews_the_lease(database: str, pool: Pool) -> None:
     unit = await join(pool, "unit-1", lease_ttl_s=30)
-    rows(database, "update lease set expires_at = renewed_at + interval '1 ms', quiet_at = renewed_at")
+    rows(database, "update lease set expires_at = renewed_at + interval '1 ms', inactive_at = renewed_at")
     await unit.heartbeat(None, [])
     lease = await membership.lease_of(pool, "unit-1")
     assert lease is not None
     assert 29 < lease.left_s <= 30
-    assert value(database, "select quiet_at - renewed_at = interval '15 s' from lease")
+    assert value(database, "select inactive_at - renewed_at = interval '15 s' from lease")
 
 
 async def test_it_stores_the_samples(database: str, pool: Pool) -> None:

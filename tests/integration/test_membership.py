@@ -160,7 +160,7 @@ async def test_a_quiet_unit_takes_no_part_in_rounds_and_keeps_its_rows(database:
     await join(pool, "unit-1")
     other = await join(pool, "unit-2")
     insert_deployments(database, address="unit-1")
-    rows(database, "update lease set quiet_at = clock_timestamp() where address = 'unit-1'")
+    rows(database, "update lease set inactive_at = clock_timestamp() where address = 'unit-1'")
     inputs = await deployments.round_inputs(pool, [], 64)
     assert [unit.address for unit in inputs.units] == ["unit-2"]
     assert inputs.candidates == ()

@@ -1,15 +1,17 @@
 """`nodeunit migrate`: once, twice, two at once, interrupted, refused; with and without TimescaleDB."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from nodeunit.errors import DatabaseError, SchemaTooNew
+from nodeunit.errors import DatabaseError, NotMigrated, SchemaTooNew
 from nodeunit.store.postgres import requirements
-from nodeunit.store.postgres.migrator import migrate, status
+from nodeunit.store.postgres.compatibility import SCHEMA_VERSION
+from nodeunit.store.postgres.migrator import dry_run, migrate, status
 from nodeunit.store.postgres.schema_files import migrations
 from tests.support.rows import rows, value
 from tests.support.waiting import eventually
@@ -72,9 +74,26 @@ async def test_an_interrupted_one_leaves_nothing_behind_and_holds_nobody_up(empt
 
 
 async def test_a_dry_run_leaves_nothing(empty_database: str) -> None:
-    assert (await migrate(empty_database, dry_run=True)).applied == ALL
+    assert await dry_run(empty_database) == ALL
     assert value(empty_database, RELATIONS) == 0
     assert value(empty_database, "select count(*) from pg_extension where extname = 'timescaledb'") == 0
+
+
+async def test_a_dry_run_waits_for_no_lock_and_nobody_waits_for_it(database: str) -> None:
+    rows(database, "update schema_migration set checksum = 'older' where name = 'migrations/functions/wake.sql'")
+    with psycopg.connect(database) as obstacle:
+        for table in rows(
+            database,
+            "select relname from pg_class where relkind in ('r', 'v') and relnamespace = 'public'::regnamespace",
+        ):
+            if table["relname"] != "schema_migration":
+                obstacle.execute(
+                    sql.SQL("lock table {} in access exclusive mode").format(sql.Identifier(table["relname"]))
+                )
+        assert await asyncio.wait_for(dry_run(database), 5) == [
+            "migrations/functions/wake.sql",
+            "migrations/grants.sql",
+        ]
 
 
 async def test_a_file_that_fails_is_named_and_everything_is_rolled_back(empty_database: str) -> None:
@@ -89,27 +108,28 @@ async def test_a_changed_function_is_applied_again_and_the_grants_after_it(datab
     states = {line.name: line.state for line in await status(database)}
     assert [name for name, state in states.items() if state != "applied"] == ["migrations/functions/wake.sql"]
     assert states["migrations/functions/wake.sql"] == "changed"
-    await requirements.require(database)  # a fleet is upgraded one daemon after another
+    with pytest.raises(NotMigrated, match=r"has another migrations/functions/wake\.sql; run: nodeunit migrate"):
+        await requirements.require(database)
     assert (await migrate(database)).applied == ["migrations/functions/wake.sql", "migrations/grants.sql"]
     assert (await migrate(database)).applied == []
 
 
-@pytest.mark.parametrize("dry_run", [False, True])
-async def test_a_versioned_file_that_was_changed_is_refused(database: str, dry_run: bool) -> None:
+@pytest.mark.parametrize("ask", [migrate, dry_run, status])
+async def test_a_versioned_file_that_was_changed_is_refused(
+    database: str, ask: Callable[[str], Awaitable[object]]
+) -> None:
     rows(database, "update schema_migration set checksum = 'other' where name = 'migrations/0003_order.sql'")
     with pytest.raises(DatabaseError, match=r"^migrations/0003_order\.sql was changed after it had been applied"):
-        await migrate(database, dry_run=dry_run)
-    with pytest.raises(DatabaseError, match=r"^migrations/0003_order\.sql was changed after it had been applied"):
-        await status(database)
+        await ask(database)
 
 
-async def test_a_newer_schema_is_refused(database: str) -> None:
-    rows(database, "insert into schema_migration (name, checksum) values ('migrations/0999_later.sql', 'x')")
-    with pytest.raises(SchemaTooNew, match=r"migrations/0999_later\.sql.*upgrade nodeunit"):
-        await migrate(database)
-    with pytest.raises(SchemaTooNew, match=r"migrations/0999_later\.sql.*upgrade nodeunit"):
-        await requirements.require(database)
-    assert (await status(database))[-1] == ("migrations/0999_later.sql", "unknown")
+async def test_a_newer_schema_is_not_migrated_back(database: str) -> None:
+    rows(database, "update schema_compatibility set version = version + 1")
+    rows(database, "insert into schema_migration (name, checksum) values ('migrations/before/0999_later.sql', 'x')")
+    for ask in (migrate, dry_run):
+        with pytest.raises(SchemaTooNew, match=rf"version {SCHEMA_VERSION + 1}\).*upgrade nodeunit"):
+            await ask(database)
+    assert (await status(database))[-1] == ("migrations/before/0999_later.sql", "unknown")
 
 
 async def test_the_owner_of_a_database_needs_no_other_right(empty_plain_database: str, plain_database: str) -> None:

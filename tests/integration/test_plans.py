@@ -86,7 +86,7 @@ def reads(found: list[Plan], table: str, *, by: set[str], at_most: float) -> Non
 
 def heartbeat(**changed: object) -> dict[str, Any]:
     return {
-        "address": "unit-1", "epoch": 1, "lease_ttl_s": 3600, "quiet_after_s": 3600, "cpu_percent": 1.0,
+        "address": "unit-1", "epoch": 1, "lease_ttl_s": 3600, "inactive_after_s": 3600, "cpu_percent": 1.0,
         "memory_mb": 1.0, "samples": "[]",
     } | changed  # fmt: skip
 

@@ -40,7 +40,7 @@ async def claims(pool: Pool, database: str) -> Claims:
     """Two units under resource_usage: three rows claimed, then two more."""
     units = [
         await membership.join(
-            pool, address, ID, joined(name, ID, policy="resource_usage"), lease_ttl_s=60.0, quiet_after_s=30.0
+            pool, address, ID, joined(name, ID, policy="resource_usage"), lease_ttl_s=60.0, inactive_after_s=30.0
         )
         for address, name in NAMES.items()
     ]

@@ -115,7 +115,7 @@ FORBIDDEN = {
         "select append_assignment(gen_random_uuid(), 1, 'u', 'T', 'u', '{}', gen_random_uuid())",
         "select append_membership('u', 'present', 'T', '{}', gen_random_uuid())",
         "select follow_address_set_by_hand(gen_random_uuid(), 0, '', 'u')",
-        "select append_operators_word('unit-1', 'UnitCordoned', '{}')",
+        "select append_operator_request('unit-1', 'UnitCordoned', '{}')",
         "select cordon_unit('unit-1')",
         "select deployment_address_rebuild()",
         "select unit_rebuild()",
@@ -205,7 +205,7 @@ async def test_temporary_tables_do_not_deceive_the_functions(database: str, pool
         )
         thief.execute("insert into pg_temp.lease select * from public.lease where address = 'unit-2'")
         thief.execute(
-            "insert into pg_temp.lease (address, supervisor, renewed_at, expires_at, quiet_at) "
+            "insert into pg_temp.lease (address, supervisor, renewed_at, expires_at, inactive_at) "
             "values ('unit-1', gen_random_uuid(), now(), now(), now())"
         )
         thief.execute(

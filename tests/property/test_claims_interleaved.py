@@ -103,7 +103,7 @@ class Fleet(RuleBasedStateMachine):
             return
         supervisor = unit.supervisor if same_supervisor else uuid4()
         state, answer = self.ask(
-            "join_unit", address=unit.address, supervisor=supervisor, lease_ttl_s=3600, quiet_after_s=1800,
+            "join_unit", address=unit.address, supervisor=supervisor, lease_ttl_s=3600, inactive_after_s=1800,
             data=msgspec.json.encode(joined(unit.address, supervisor)).decode(), event_id=uuid4(),
         )  # fmt: skip
         if unit.in_force and supervisor != unit.supervisor:

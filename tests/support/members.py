@@ -30,7 +30,7 @@ async def join(
     supervisor = supervisor or uuid4()
     return await membership.join(
         pool, address, supervisor, joined(address, supervisor, **settings),
-        lease_ttl_s=lease_ttl_s, quiet_after_s=lease_ttl_s / 2,
+        lease_ttl_s=lease_ttl_s, inactive_after_s=lease_ttl_s / 2,
     )  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def turn_back_leases(conninfo: str, *addresses: str, by: timedelta = timedelta(h
     rows(
         conninfo,
         "update lease set renewed_at = renewed_at - %(by)s, expires_at = expires_at - %(by)s, "
-        "quiet_at = quiet_at - %(by)s where address = any (%(who)s) or cardinality(%(who)s) = 0",
+        "inactive_at = inactive_at - %(by)s where address = any (%(who)s) or cardinality(%(who)s) = 0",
         {"by": by, "who": list(addresses)},
     )
 

@@ -157,12 +157,12 @@ def test_stop_ends_a_deaf_tree_that_left_its_session(daemon: Daemon, tmp_path: P
     started = daemon.start_python(code)
     orphan = _pid_in(orphan_file)
 
-    asked_at = boottime()
+    probed_at = boottime()
     daemon.say("stop", key=key(), grace_s=0.4)
     exited = daemon.expect("exited")
 
     assert exited["signal"] == signal.SIGKILL
-    assert 0.4 <= boottime() - asked_at < 3
+    assert 0.4 <= boottime() - probed_at < 3
     assert not is_alive(orphan)
     assert not is_alive(started["pid"])
 

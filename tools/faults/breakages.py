@@ -81,7 +81,7 @@ BREAKAGES = {
         {
             "migrations/functions/heartbeat.sql": without("and l.epoch = p_epoch"),
             "migrations/functions/append_decisions.sql": without("and epoch = p_epoch"),
-            "migrations/functions/release_deployment.sql": without("and epoch = p_epoch"),
+            "migrations/functions/require_epoch.sql": without("and epoch = p_epoch"),
         },
     ),
 }

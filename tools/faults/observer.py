@@ -53,7 +53,7 @@ class Observer:
         """The addresses of the units that take part in rounds."""
         found = await self.ask(
             "select u.address from unit u join lease l on l.address = u.address and l.epoch = u.epoch "
-            "where u.membership = 'present' and not u.cordoned and l.quiet_at > clock_timestamp()"
+            "where u.membership = 'present' and not u.cordoned and l.inactive_at > clock_timestamp()"
         )
         return {row["address"] for row in found}
 

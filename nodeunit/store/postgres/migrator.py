@@ -1,26 +1,30 @@
-"""Brings a database to the schema of this code.
+"""Brings a database to the schema of this code, under a running fleet.
 
-Three kinds of files, in this order: `migrations/NNNN_*.sql` run once; `projections/*.sql`,
-`migrations/functions/*.sql` and `migrations/views/*.sql` are repeatable and run again when their text changes;
-`migrations/grants.sql` runs last, when anything did. All in one transaction under an advisory lock: two migrations at
-once wait for each other, and an interrupted one leaves nothing behind.
+Each versioned file is one transaction; all repeatable files whose text has changed, with the grants, are one more. A
+database that has no schema gets all of it in a single transaction. So an interrupted migration leaves nothing, or a
+schema that older and newer units work with and that the next migration completes. Two at once: the second waits.
 """
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from psycopg.rows import DictRow
 
 from nodeunit.errors import DatabaseError, SchemaTooNew
+from nodeunit.store.postgres.compatibility import SCHEMA_VERSION, applied_migrations, stated
 from nodeunit.store.postgres.connections import connect, translate_error, translate_errors
+from nodeunit.store.postgres.lock_wait import SETTINGS, LockWait, Tell
 from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.postgres.requirements import refuse_old_server
-from nodeunit.store.postgres.schema_files import Migration, migrations
+from nodeunit.store.postgres.schema_files import Migration, Phase, migrations
 
-REPEATABLE = ("migrations/functions/", "migrations/views/", "projections/")
-"""A file there that a database has and this version lacks is harmless: one that was renamed or given up."""
+WAIT_S = 300.0
+"""How long a migration tries to get its locks, unless told otherwise."""
 
 
 class MigrationResult(NamedTuple):
@@ -36,64 +40,117 @@ class MigrationState(NamedTuple):
 
     name: str
     state: str
-    """`applied`, `pending`, `changed` (a repeatable file has a new text) or `unknown` (of a newer version)."""
+    """`applied`, `pending`, `changed` (a repeatable file has a new text) or `unknown` (of another version)."""
 
 
 async def status(conninfo: str) -> list[MigrationState]:
-    """The state of each file in the database. Raises what `connect` raises."""
+    """The state of each file in the database. Takes no lock that anybody waits for. Raises what `connect` raises."""
     async with await connect(conninfo, "migrate") as connection, translate_errors(conninfo):
-        known = await _ledger(connection)
+        known = await applied_migrations(connection)
     ours = migrations()
     states = [MigrationState(m.name, _state(m, known)) for m in ours]
     names = {m.name for m in ours}
     return states + [MigrationState(name, "unknown") for name in sorted(known) if name not in names]
 
 
-async def migrate(conninfo: str, *, dry_run: bool = False) -> MigrationResult:
-    """Applies what is missing; with `dry_run` everything runs and is rolled back.
+async def dry_run(conninfo: str) -> list[str]:
+    """The files that `migrate` would apply, by what the database says it has. Executes none and takes no lock."""
+    async with await connect(conninfo, "migrate") as connection, translate_errors(conninfo):
+        await refuse_old_server(connection)
+        await _refuse_newer_schema(connection)
+        return [m.name for m in _pending(migrations(), await applied_migrations(connection))]
 
-    Raises SchemaTooNew for a database that a newer version has migrated, DatabaseError naming the file that failed,
-    and what `connect` raises.
+
+async def migrate(
+    conninfo: str, *, wait_s: float = WAIT_S, tell: Tell = lambda _: None, root: Path | None = None
+) -> MigrationResult:
+    """Applies what is missing. `tell` gets a sentence when others hold a lock that is needed; `root` holds the files
+    of another schema.
+
+    Raises SchemaTooNew for a database that a newer version has migrated, MigrationBlocked when others held the locks
+    for longer than `wait_s`, DatabaseError naming the file that failed, and what `connect` raises.
     """
     notices: list[str] = []
-    async with await connect(conninfo, "migrate") as connection:
+    async with AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(await connect(conninfo, "migrate", options=SETTINGS))
+        watcher = await stack.enter_async_context(await connect(conninfo, "migrate (who holds locks)"))
+        await stack.enter_async_context(translate_errors(conninfo))
         connection.add_notice_handler(lambda diagnostic: notices.append(diagnostic.message_primary or ""))
-        async with translate_errors(conninfo):
-            await refuse_old_server(connection)
-            await connection.execute(QUERIES["take_migration_lock"])
-            await connection.execute(QUERIES["search_temporary_tables_last"])
-            async with connection.transaction(force_rollback=dry_run):
-                applied = await _apply(connection)
+        await refuse_old_server(connection)
+        waiting = LockWait(connection, watcher, wait_s, tell)
+        await waiting.attempt("the lock of migrations", lambda: _run(connection, "take_migration_lock"))
+        await _run(connection, "search_temporary_tables_last")
+        applied = await _Migrating(connection, waiting, migrations(root)).run()
     return MigrationResult(applied, [n for n in notices if "already exists" not in n and "skipping" not in n])
 
 
-async def _apply(connection: AsyncConnection[DictRow]) -> list[str]:
-    known = await _ledger(connection)
-    ours = migrations()
-    unknown = sorted(set(known) - {m.name for m in ours if not m.repeatable} - {m.name for m in ours})
-    if newer := [name for name in unknown if not name.startswith(REPEATABLE)]:
-        raise SchemaTooNew(f"the database has {newer[-1]}, which this version does not know; upgrade nodeunit")
-    await connection.execute(QUERIES["create_ledger"])
-    pending = [m for m in ours if _state(m, known) != "applied"]
-    if pending and ours[-1] not in pending:
-        pending.append(ours[-1])  # the grants: a new function has none yet
-    for migration in pending:
+class _Migrating:
+    """One migration, under the advisory lock."""
+
+    def __init__(self, connection: AsyncConnection[DictRow], waiting: LockWait, ours: list[Migration]) -> None:
+        self._connection = connection
+        self._waiting = waiting
+        self._ours = ours
+
+    async def run(self) -> list[str]:
+        """Applies what is pending. Returns the names."""
+        await _refuse_newer_schema(self._connection)
+        pending = _pending(self._ours, known := await applied_migrations(self._connection))
+        if not known:
+            await self._in_one_transaction(pending)
+            return [m.name for m in pending]
+        before, repeatable, after = ([m for m in pending if m.phase is phase] for phase in Phase)
+        for migration in before:
+            await self._in_one_transaction([migration])
+        if repeatable:
+            await self._in_one_transaction(repeatable)
+        if after:
+            # A call of a function that has been replaced goes on with the old text to its end.
+            await self._waiting.outlast_running_transactions(after[0].name)
+        for migration in after:
+            await self._in_one_transaction([migration])
+        return [m.name for m in pending]
+
+    async def _in_one_transaction(self, files: list[Migration]) -> None:
+        async def step() -> None:
+            async with self._connection.transaction():
+                await _run(self._connection, "create_ledger")
+                for migration in files:
+                    await self._apply(migration)
+
+        if files:
+            await self._waiting.attempt(files[0].name, step)
+
+    async def _apply(self, migration: Migration) -> None:
         try:
-            await connection.execute(migration.text.encode())
+            await self._connection.execute(migration.text.encode())
+        except (LockNotAvailable, DeadlockDetected):
+            raise
         except psycopg.Error as error:
-            reason = translate_error(error)
-            raise DatabaseError(f"{migration.name} failed and everything is rolled back: {reason}") from error
-        await connection.execute(QUERIES["record_migration"], {"name": migration.name, "checksum": migration.checksum})
-    return [m.name for m in pending]
+            raise DatabaseError(f"{migration.name} failed and is rolled back: {translate_error(error)}") from error
+        await self._connection.execute(
+            QUERIES["record_migration"], {"name": migration.name, "checksum": migration.checksum}
+        )
 
 
-async def _ledger(connection: AsyncConnection[DictRow]) -> dict[str, str]:
-    """Name to checksum of what was applied; empty before the first migration."""
-    server = await (await connection.execute(QUERIES["server"])).fetchone()
-    if server is None or not server["migrated"]:
-        return {}
-    rows = await (await connection.execute(QUERIES["applied_migrations"])).fetchall()
-    return {row["name"]: row["checksum"] for row in rows}
+async def _run(connection: AsyncConnection[DictRow], query: str) -> None:
+    await connection.execute(QUERIES[query])
+
+
+async def _refuse_newer_schema(connection: AsyncConnection[DictRow]) -> None:
+    schema = await stated(connection)
+    if schema is not None and schema.version > SCHEMA_VERSION:
+        raise SchemaTooNew(
+            f"the schema of the database (version {schema.version}) is newer than this nodeunit (version "
+            f"{SCHEMA_VERSION}), which would put older functions into it; upgrade nodeunit"
+        )
+
+
+def _pending(ours: list[Migration], known: dict[str, str]) -> list[Migration]:
+    """What is to be applied, in order. The grants go with every repeatable file: a new function has none yet."""
+    states = {m.name: _state(m, known) for m in ours}
+    repeated = any(states[m.name] != "applied" for m in ours if m.phase is Phase.REPEATABLE)
+    return [m for m in ours if states[m.name] != "applied" or (repeated and m.name == "migrations/grants.sql")]
 
 
 def _state(migration: Migration, known: dict[str, str]) -> str:
@@ -102,7 +159,7 @@ def _state(migration: Migration, known: dict[str, str]) -> str:
         return "pending"
     if checksum == migration.checksum:
         return "applied"
-    if not migration.repeatable:
+    if migration.phase is not Phase.REPEATABLE:
         raise DatabaseError(
             f"{migration.name} was changed after it had been applied; restore its text and add a new file"
         )

@@ -7,10 +7,10 @@ from psycopg import AsyncConnection
 from psycopg.errors import ProtocolViolation
 from psycopg.rows import DictRow
 
-from nodeunit.errors import NotMigrated, PoolingProxy, PostgresTooOld, SchemaTooNew
+from nodeunit.errors import PoolingProxy, PostgresTooOld
+from nodeunit.store.postgres.compatibility import refuse_unfit_schema
 from nodeunit.store.postgres.connections import connect, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
-from nodeunit.store.postgres.schema_files import migrations
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ BACKEND_WITHIN_S = 3.0
 
 
 async def require(conninfo: str, *, timescaledb: bool = False) -> None:
-    """Connects and checks. With `timescaledb` a database without the extension is warned of, and accepted.
+    """Connects as a unit does, and checks. With `timescaledb` a database without it is accepted with a warning.
 
     Raises what `connect` raises, PostgresTooOld, PoolingProxy, NotMigrated and SchemaTooNew.
     """
@@ -30,23 +30,23 @@ async def require(conninfo: str, *, timescaledb: bool = False) -> None:
         server = await refuse_old_server(connection)
         if connection.info.backend_pid != server["backend_pid"]:
             await _refuse_transaction_pooling(connection, conninfo)
-        if not server["migrated"]:
-            raise NotMigrated("the database has no nodeunit schema; run: nodeunit migrate")
-        rows = await (await connection.execute(QUERIES["applied_migrations"])).fetchall()
-        applied = {row["name"]: row["checksum"] for row in rows}
-        ours = migrations()
-        missing = [m.name for m in ours if m.name not in applied]
-        if missing:
-            raise NotMigrated(f"the database lacks {missing[0]}; run: nodeunit migrate")
-        names = {m.name for m in ours}
-        newer = [n for n in applied if n not in names and n.startswith("migrations/0")]
-        if newer:
-            raise SchemaTooNew(f"the database has {max(newer)}, which this version does not know; upgrade nodeunit")
-        if changed := [m.name for m in ours if applied[m.name] != m.checksum]:
-            # Another version's functions: during an upgrade of a fleet the older daemons must go on.
-            log.warning("%s in the database differs from this version's; run: nodeunit migrate", changed[0])
+        await refuse_unfit_schema(connection, writes=True)
         if timescaledb and not server["timescaledb"]:
             log.warning("the database has no TimescaleDB: event and usage are ordinary tables")
+
+
+async def connect_to_schema(
+    conninfo: str, purpose: str, *, options: str = "", writes: bool = False
+) -> AsyncConnection[DictRow]:
+    """As `connect`, for a command: raises NotMigrated and SchemaTooNew too, before the first statement of its own."""
+    connection = await connect(conninfo, purpose, options=options)
+    try:
+        async with translate_errors(conninfo):
+            await refuse_unfit_schema(connection, writes=writes)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
 
 
 async def refuse_old_server(connection: AsyncConnection[DictRow]) -> DictRow:

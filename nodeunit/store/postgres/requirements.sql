@@ -2,11 +2,7 @@
 select current_setting('server_version_num')::int as version_num,
        current_setting('server_version') as version,
        pg_backend_pid() as backend_pid,
-       to_regclass('schema_migration') is not null as migrated,
        exists (select from pg_extension where extname = 'timescaledb') as timescaledb
 
 -- name: backend_pid
 select pg_backend_pid() as backend_pid
-
--- name: applied_migrations
-select m.name, m.checksum from schema_migration m order by m.name

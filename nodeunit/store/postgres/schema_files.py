@@ -1,18 +1,34 @@
-"""The SQL files of the schema: from the wheel, or from the top of the checkout."""
+"""The SQL files of the schema, in the order in which they are applied: from the wheel, or from the top of the checkout.
+
+What belongs into which folder, and how a schema changes under a running fleet, stands in `migrations/README.md`.
+"""
 
 import hashlib
+from collections.abc import Iterator
+from enum import Enum
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple
 
 
+class Phase(Enum):
+    """When a file is applied."""
+
+    BEFORE = "before"
+    """Versioned: once, before the functions. Only adds, so that older functions go on working."""
+    REPEATABLE = "repeatable"
+    """Whenever its text has changed: functions, views, aggregates, grants."""
+    AFTER = "after"
+    """Versioned: once, when no transaction is left that could use an older function. Removes, and makes triggers."""
+
+
 class Migration(NamedTuple):
-    """One SQL file. `name` is its path below the folder, such as `migrations/0001_deployment.sql`."""
+    """One SQL file. `name` is its path below the root, such as `migrations/0001_deployment.sql`."""
 
     name: str
     text: str
-    repeatable: bool
+    phase: Phase
 
     @property
     def checksum(self) -> str:
@@ -20,19 +36,30 @@ class Migration(NamedTuple):
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-def migrations() -> list[Migration]:
-    """Every file of this code, in the order in which they run."""
-    versioned = _read("migrations", repeatable=False)
-    functions = _read("migrations/functions", repeatable=True)
-    views = _read("migrations/views", repeatable=True)
-    (grants,) = [m for m in versioned if m.name == "migrations/grants.sql"]
-    versioned.remove(grants)
-    return [*versioned, *_read("projections", repeatable=True), *functions, *views, grants._replace(repeatable=True)]
+FOLDERS = (
+    ("migrations", Phase.BEFORE),
+    ("migrations/before", Phase.BEFORE),
+    ("projections", Phase.REPEATABLE),
+    ("migrations/functions", Phase.REPEATABLE),
+    ("migrations/functions/predecessors", Phase.REPEATABLE),
+    ("migrations/views", Phase.REPEATABLE),
+)
+LAST_REPEATABLE = ("migrations/compatibility.sql", "migrations/grants.sql")
+AFTER = "migrations/after"
 
 
-def _read(folder: str, *, repeatable: bool) -> list[Migration]:
-    found = sorted((f for f in _folder(folder).iterdir() if f.name.endswith(".sql")), key=lambda f: f.name)
-    return [Migration(f"{folder}/{f.name}", f.read_text("utf-8"), repeatable) for f in found]
+def migrations(root: Path | None = None) -> list[Migration]:
+    """Every file of this code, or of an older schema kept below `root`, in the order in which they run."""
+    found = {m.name: m for folder, phase in FOLDERS for m in _read(root, folder, phase)}
+    last = [found.pop(name)._replace(phase=Phase.REPEATABLE) for name in LAST_REPEATABLE if name in found]
+    return [*found.values(), *last, *_read(root, AFTER, Phase.AFTER)]
+
+
+def _read(root: Path | None, folder: str, phase: Phase) -> Iterator[Migration]:
+    place = _folder(folder) if root is None else root / folder
+    if place.is_dir():
+        for file in sorted((f for f in place.iterdir() if f.name.endswith(".sql")), key=lambda f: f.name):
+            yield Migration(f"{folder}/{file.name}", file.read_text("utf-8"), phase)
 
 
 def _folder(name: str) -> Traversable:

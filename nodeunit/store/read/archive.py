@@ -130,7 +130,7 @@ class Archiver:
         """
         parameters = {"before": extent.before, "file": file, "sha256": sha256, "events": extent.events}
         async with translate_errors(), self._connection.transaction():
-            snapshots = await self._value("carry_log_forward", **parameters, digest=extent.digest)
+            snapshots = await self._value("append_snapshots", **parameters, digest=extent.digest)
             at_step("snapshots appended")
             await self._value("drop_archived_events", sha256=sha256)
             at_step("dropped")

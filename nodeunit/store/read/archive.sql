@@ -30,8 +30,8 @@ where e.stream_id = 'log' and e.type = 'LogArchived'
 order by e.stream_version desc
 limit 1
 
--- name: carry_log_forward
-select carry_log_forward(%(before)s, %(file)s, %(sha256)s, %(events)s, %(digest)s) as snapshots
+-- name: append_snapshots
+select append_snapshots(%(before)s, %(file)s, %(sha256)s, %(events)s, %(digest)s) as snapshots
 
 -- name: drop_archived_events
 select drop_archived_events(%(sha256)s) as dropped

@@ -58,7 +58,7 @@ class Membership:
     address: str
     epoch: int
     lease_ttl_s: float
-    quiet_after_s: float
+    inactive_after_s: float
     """Without a heartbeat for so long the unit takes no part in rounds."""
 
     async def heartbeat(self, measured: Usage | None, samples: list[ProgramSample]) -> HeartbeatAnswer:
@@ -73,7 +73,7 @@ class Membership:
                     "address": self.address,
                     "epoch": self.epoch,
                     "lease_ttl_s": self.lease_ttl_s,
-                    "quiet_after_s": self.quiet_after_s,
+                    "inactive_after_s": self.inactive_after_s,
                     "cpu_percent": measured and measured.cpu_percent,
                     "memory_mb": measured and measured.memory_mb,
                     "samples": msgspec.json.encode(samples).decode(),
@@ -89,12 +89,12 @@ class Membership:
 
     async def probe(self, addresses: list[str]) -> datetime:
         """Asks units for a heartbeat, now. Returns the time, by the database's clock, after which one is an answer."""
-        probed_at: datetime = await self._write("ask_units", addresses=addresses)
+        probed_at: datetime = await self._write("probe_units", addresses=addresses)
         return probed_at
 
     async def suspect(self, addresses: list[str], probed_at: datetime) -> bool:
         """Leaves units out of rounds until they send a heartbeat, if none came since the probe. False: all sent one."""
-        return bool(await self._write("doubt_units", addresses=addresses, asked_at=probed_at))
+        return bool(await self._write("suspect_units", addresses=addresses, probed_at=probed_at))
 
     async def notify(self, what: str, addresses: list[str]) -> None:
         """Sends one notification in a transaction of its own, never in that of a claim."""
@@ -154,7 +154,7 @@ async def join(
     joined: UnitJoined,
     *,
     lease_ttl_s: float,
-    quiet_after_s: float,
+    inactive_after_s: float,
 ) -> Membership:
     """Takes a new epoch. Raises IdentityAlive while another supervisor's unit lives under this address."""
     async with translate_errors(), pool.connection() as connection:
@@ -164,14 +164,14 @@ async def join(
                 "address": address,
                 "supervisor": supervisor,
                 "lease_ttl_s": lease_ttl_s,
-                "quiet_after_s": quiet_after_s,
+                "inactive_after_s": inactive_after_s,
                 "data": msgspec.json.encode(joined).decode(),
                 "event_id": uuid4(),
             },
         )
         row = await cursor.fetchone()
     assert row is not None
-    return Membership(pool, address, row["join_unit"], lease_ttl_s, quiet_after_s)
+    return Membership(pool, address, row["join_unit"], lease_ttl_s, inactive_after_s)
 
 
 class Lease(msgspec.Struct, frozen=True):

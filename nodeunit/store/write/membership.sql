@@ -1,6 +1,6 @@
 -- name: join_unit
 select join_unit(
-    %(address)s, %(supervisor)s, make_interval(secs => %(lease_ttl_s)s), make_interval(secs => %(quiet_after_s)s),
+    %(address)s, %(supervisor)s, make_interval(secs => %(lease_ttl_s)s), make_interval(secs => %(inactive_after_s)s),
     %(data)s::jsonb, %(event_id)s
 )
 
@@ -12,7 +12,7 @@ where l.address = %(address)s and l.epoch is not null
 -- name: heartbeat
 select h.fenced, h.expired, h.waiting, h.drain_s, h.wake_up, h.expires_s
 from heartbeat(
-    %(address)s, %(epoch)s, make_interval(secs => %(lease_ttl_s)s), make_interval(secs => %(quiet_after_s)s),
+    %(address)s, %(epoch)s, make_interval(secs => %(lease_ttl_s)s), make_interval(secs => %(inactive_after_s)s),
     %(cpu_percent)s, %(memory_mb)s, %(samples)s::jsonb
 ) as h
 
@@ -31,11 +31,11 @@ select leave_unit(%(address)s, %(epoch)s, %(event_id)s)
 -- name: wake
 select wake(%(what)s, %(who)s)
 
--- name: ask_units
-select ask_units(%(addresses)s)
+-- name: probe_units
+select probe_units(%(addresses)s)
 
--- name: doubt_units
-select doubt_units(%(address)s, %(epoch)s, %(addresses)s, %(asked_at)s)
+-- name: suspect_units
+select suspect_units(%(address)s, %(epoch)s, %(addresses)s, %(probed_at)s)
 
 -- name: release_deployment
 select release_deployment(%(address)s, %(epoch)s, %(deployment_id)s, %(version)s, %(reason)s, %(event_id)s)

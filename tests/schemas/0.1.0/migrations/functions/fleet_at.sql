@@ -14,9 +14,7 @@ begin atomic
     with specified as (
         select e.deployment_id,
                (array_agg(e.data order by e.stream_version desc)
-                   filter (where e.type in (
-                       'DeploymentCreated', 'DeploymentChanged', 'DeploymentSnapshot', 'DeploymentCarried'
-                   )))[1] as specification,
+                   filter (where e.type in ('DeploymentCreated', 'DeploymentChanged', 'DeploymentCarried')))[1] as specification,
                (array_agg(e.type = 'DeploymentEnabled' or coalesce((e.data ->> 'enabled')::boolean, false)
                    order by e.stream_version desc))[1] as enabled
         from event e
@@ -33,8 +31,7 @@ begin atomic
     -- An assignment event says by itself who holds the row from then on, so the newest one is the whole fold.
     left join lateral (
         select fold_deployment_address('', e.type, e.data) as address, e.stream_version,
-               case when e.type in ('AssignmentSnapshot', 'AssignmentCarried') then (e.data ->> 'since')::timestamptz
-                    else e.recorded_at end as since
+               case when e.type = 'AssignmentCarried' then (e.data ->> 'since')::timestamptz else e.recorded_at end as since
         from event e
         where e.deployment_id = s.deployment_id
           and e.stream_id like 'assignment-%'

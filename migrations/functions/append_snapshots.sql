@@ -1,12 +1,12 @@
--- The first half of archiving, in one transaction with drop_archived_events: for each stream that goes on one event that
--- stands for all those before p_before, and LogArchived, which names the file. A snapshot takes the place of the
--- last one it stands for: its version, position and transaction; only recorded_at is p_before. So whoever reads what
--- remains, in the order of versions, positions or commits, from the beginning or from a checkpoint, comes out with the
--- same state. Raises NU008 when what lies before p_before is not what the file was written of.
+-- The first half of archiving, in one transaction with drop_archived_events. Each stream that goes on gets one snapshot
+-- event, which stands for all its events before p_before; LogArchived names the file. A snapshot has the version, the
+-- position and the transaction of the last event that it stands for; only its recorded_at is p_before. So readers of what
+-- remains reach the same state, in the order of versions, positions or commits, from the beginning or from a checkpoint.
+-- Raises NU008 when the events before p_before are not those that the file was written of.
 --
--- Streams end, and they get no snapshot, with the deletion of the deployment or the end of the unit's epoch.
+-- A stream ends, and gets no snapshot, with the deletion of the deployment or the end of the unit's epoch.
 
-create or replace function carry_log_forward(
+create or replace function append_snapshots(
     p_before timestamptz, p_file text, p_sha256 text, p_events bigint, p_digest bigint
 ) returns bigint
 language plpgsql security definer set search_path from current set timezone = 'UTC' as $$
@@ -18,7 +18,7 @@ declare
     v_more bigint;
 begin
     perform pg_advisory_xact_lock(hashtextextended('nodeunit archive', 0));
-    -- Whoever is still writing there is waited for, and then found by the digest.
+    -- The lock waits for writers under way; the digest then shows whether they wrote before the cut.
     for v_chunk in select c.chunk from chunks_before('event', p_before) c loop
         execute format('lock table %s in share row exclusive mode', v_chunk);
     end loop;

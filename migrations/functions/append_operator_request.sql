@@ -1,7 +1,7 @@
--- What an operator asks of a unit. All raise NU007 for a unit that is not in the fleet.
+-- Appends what an operator asks of a unit to its membership stream, and wakes the unit.
+-- Raises NU007 for a unit that is not in the fleet.
 
--- Appends an operator's word to a unit's membership stream.
-create or replace function append_operators_word(p_address text, p_type text, p_data jsonb) returns void
+create or replace function append_operator_request(p_address text, p_type text, p_data jsonb) returns void
 language plpgsql as $$
 begin
     perform from lease where address = p_address and epoch is not null for update;

@@ -1,0 +1,12 @@
+-- Asks units for a heartbeat now, because they should have claimed a row and have not. Returns the moment from which a
+-- heartbeat counts as the answer; suspect_units takes it.
+
+create or replace function probe_units(p_addresses text[]) returns timestamptz
+language plpgsql security definer set search_path from current as $$
+declare
+    v_now timestamptz := clock_timestamp();
+begin
+    perform wake('unit', array_to_string(p_addresses, ','));
+    return v_now;
+end
+$$;
