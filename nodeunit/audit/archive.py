@@ -26,7 +26,7 @@ from nodeunit.audit.archive_file import BLOCK_EVENTS, Header, Reader, Writer
 from nodeunit.domain.events import LogArchived
 from nodeunit.errors import InputFileInvalid
 from nodeunit.store.read.archive import Archiver, Extent, LogSnapshot, archiving
-from nodeunit.store.read.log_reader import RecordedEvent
+from nodeunit.store.read.event_log import RecordedEvent
 
 
 class Archived(msgspec.Struct, frozen=True):

@@ -27,7 +27,7 @@ from nodeunit.domain.events import (
     Unknown,
 )
 from nodeunit.domain.what_if import Distribution, PolicyOverride, imbalance
-from nodeunit.store.read.log_reader import RecordedEvent
+from nodeunit.store.read.event_log import RecordedEvent
 
 TYPES = [
     kind.__name__

@@ -9,9 +9,9 @@ from nodeunit.domain.fleet import DeploymentState
 from nodeunit.domain.policy import Candidate, UnitView
 from nodeunit.domain.verdict import Verdict, judge
 from nodeunit.errors import DeploymentUnknown
-from nodeunit.store.read import fleet, search, why
+from nodeunit.store.postgres.connections import Connection
+from nodeunit.store.read import fleet, lookup, why
 from nodeunit.store.read.fleet import Moment
-from nodeunit.store.read.search import Connection
 
 CANDIDATES = 1000
 """So many rows that wait are looked at, to say how many come before this one."""
@@ -37,7 +37,7 @@ class Plan(msgspec.Struct, kw_only=True):
 
 async def plan(connection: Connection, given: str) -> Plan:
     """The plan for the deployment whose id begins like this. Raises DeploymentUnknown, for a deleted one too."""
-    deployment_id = await search.find_deployment(connection, given)
+    deployment_id = await lookup.find_deployment(connection, given)
     found = await fleet.deployments(connection, Moment(), deployment_id)
     if not found:
         raise DeploymentUnknown(f"deployment {deployment_id} was deleted; see: nodeunit why {given}")

@@ -9,8 +9,8 @@ import msgspec
 from nodeunit.audit.source import EventSource
 from nodeunit.domain.fleet import DeploymentState, Fleet, UnitState
 from nodeunit.domain.upcasting import stored_names
+from nodeunit.store.postgres.connections import Connection
 from nodeunit.store.read import fleet
-from nodeunit.store.read.search import Connection
 
 HISTORY_WITHOUT = [
     "DeploymentClaimRound",

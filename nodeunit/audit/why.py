@@ -23,11 +23,11 @@ from nodeunit.domain.events import (
 from nodeunit.domain.fleet import DeploymentState
 from nodeunit.domain.policy import Candidate
 from nodeunit.domain.verdict import Verdict, judge
-from nodeunit.store.read import fleet, search
+from nodeunit.store.postgres.connections import Connection
+from nodeunit.store.read import fleet, lookup
 from nodeunit.store.read import why as store
+from nodeunit.store.read.event_log import RecordedEvent
 from nodeunit.store.read.fleet import Moment
-from nodeunit.store.read.log_reader import RecordedEvent
-from nodeunit.store.read.search import Connection
 
 
 class Explanation(msgspec.Struct, kw_only=True):
@@ -57,7 +57,7 @@ class Explanation(msgspec.Struct, kw_only=True):
 
 async def explain(connection: Connection, given: str, at: datetime | None = None) -> Explanation:
     """Explains the deployment whose id begins like this. Raises DeploymentUnknown, and MomentArchived."""
-    deployment_id = await search.find_deployment(connection, given)
+    deployment_id = await lookup.find_deployment(connection, given)
     await fleet.moment(connection, at, None)
     found = await fleet.deployments(connection, Moment(at), deployment_id)
     specifications = await store.specifications(connection, deployment_id, at)

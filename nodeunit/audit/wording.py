@@ -14,7 +14,7 @@ from nodeunit.domain.events import (
     ProcessStarted,
     Unknown,
 )
-from nodeunit.store.read.log_reader import RecordedEvent
+from nodeunit.store.read.event_log import RecordedEvent
 
 Names = Mapping[str, str]
 """What to call units, by address."""

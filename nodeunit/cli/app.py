@@ -8,8 +8,9 @@ from nodeunit import __version__
 from nodeunit.cli.address import address
 from nodeunit.cli.archive import archive
 from nodeunit.cli.backtest import backtest
-from nodeunit.cli.cordon import cordon, drain, uncordon
+from nodeunit.cli.cordon import cordon
 from nodeunit.cli.demo import demo
+from nodeunit.cli.drain import drain
 from nodeunit.cli.events import events
 from nodeunit.cli.migrate import migrate
 from nodeunit.cli.plan import plan
@@ -18,6 +19,7 @@ from nodeunit.cli.reload import reload
 from nodeunit.cli.replay import replay
 from nodeunit.cli.report import report
 from nodeunit.cli.run import run
+from nodeunit.cli.uncordon import uncordon
 from nodeunit.cli.usage import usage
 from nodeunit.cli.why import why
 

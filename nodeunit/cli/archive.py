@@ -1,4 +1,4 @@
-"""`nodeunit archive`: what is older goes to a file, and the log goes on without it."""
+"""`nodeunit archive`: move old events to a file; the log goes on without them."""
 
 import asyncio
 from datetime import datetime
@@ -8,24 +8,23 @@ from typing import Annotated
 import typer
 
 from nodeunit.audit import archive as audit
-from nodeunit.cli.database import Database, given
-from nodeunit.cli.moments import When, when
+from nodeunit.cli.options import Database, Time, Until, given, parse_time
 from nodeunit.store.read.archive import RolledUp, archiving
 
 
 def archive(
     database: Database = "",
-    before: Annotated[
-        When | None,
-        typer.Option("--before", parser=when, metavar="TIME", help="Archive the events recorded before this time."),
+    until: Until = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="FILE", help="The file to write, such as 2026-01.jsonl.gz.")
     ] = None,
-    to: Annotated[
-        Path | None, typer.Option("--to", metavar="FILE", help="The file to write, such as 2026-01.jsonl.gz.")
-    ] = None,
-    usage_before: Annotated[
-        When | None,
+    usage_until: Annotated[
+        Time | None,
         typer.Option(
-            "--usage-before", parser=when, metavar="TIME", help="Replace older usage samples by one row an hour."
+            "--usage-until",
+            metavar="TIME",
+            parser=parse_time,
+            help="Replace usage samples before this time by one row an hour.",
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be taken.")] = False,
@@ -34,45 +33,44 @@ def archive(
 
     The file is checked before anything is dropped, and events that carry the state forward stay in the log, so that
     replay, reports and projections work from what remains. Interrupted, it can be run again. On hypertables whole
-    chunks go: the cut is the end of the last chunk before TIME. TIME is ISO 8601, local if it has no offset, or so long
-    ago, such as 30d.
+    chunks go: the cut is the end of the last chunk before TIME.
 
-    [bold]Example[/bold]: nodeunit archive --before 2026-02-01 --to 2026-01.jsonl.gz --usage-before 2026-02-20
+    [bold]Example[/bold]: nodeunit archive --until 2026-02-01 --file 2026-01.jsonl.gz --usage-until 30d
     """
-    if (before is None) != (to is None):
-        raise typer.BadParameter("--before and --to belong together", param_hint="--before/--to")
-    if before is None and usage_before is None:
-        raise typer.BadParameter("give --before TIME --to FILE, or --usage-before TIME, or all of them")
-    if before is not None and to is not None:
-        _archive(given(database), before, to, dry_run=dry_run)
-    if usage_before is not None:
-        rolled_up = asyncio.run(_roll_up(given(database), usage_before, dry_run=dry_run))
+    if (until is None) != (file is None):
+        raise typer.BadParameter("--until and --file belong together", param_hint="--until/--file")
+    if until is None and usage_until is None:
+        raise typer.BadParameter("give --until TIME --file FILE, or --usage-until TIME, or all of them")
+    if until is not None and file is not None:
+        _archive(given(database), until, file, dry_run=dry_run)
+    if usage_until is not None:
+        rolled_up = asyncio.run(_roll_up(given(database), usage_until, dry_run=dry_run))
         typer.echo(_told_of_usage(rolled_up, dry_run=dry_run))
 
 
-def _archive(conninfo: str, before: When, to: Path, *, dry_run: bool) -> None:
-    moment = before.at or before.ago
-    done = asyncio.run(audit.plan(conninfo, moment) if dry_run else audit.archive(conninfo, moment, to))
+def _archive(conninfo: str, until: Time, file: Path, *, dry_run: bool) -> None:
+    moment = until.at or until.ago
+    done = asyncio.run(audit.plan(conninfo, moment) if dry_run else audit.archive(conninfo, moment, file))
     if (extent := done.extent) is None:
         nothing = "no whole chunk of events" if done.whole_chunks else "no event but snapshots"
         typer.echo(f"nothing to archive: {nothing} lies before {_local(done.requested)}")
         return
     if extent.before < done.requested and not done.already:
         why = "chunks go as a whole" if done.whole_chunks else "transactions go as a whole"
-        typer.echo(f"the cut is at {_local(extent.before)}, for {why}")
+        typer.echo(f"the cut is at {_local(extent.before)} because {why}")
     events = f"{extent.events} events, positions {extent.first_position} to {extent.last_position}"
     if dry_run:
         typer.echo(f"would archive {events}")
     elif done.already:
-        typer.echo(f"{to} has them already: {events}, all before {_local(extent.before)}")
+        typer.echo(f"{file} has them already: {events}, all before {_local(extent.before)}")
     else:
-        typer.echo(f"archived {events}: {to}, {done.bytes / 1024**2:.1f} MiB, SHA-256 {done.sha256}")
+        typer.echo(f"archived {events}: {file}, {done.bytes / 1024**2:.1f} MiB, SHA-256 {done.sha256}")
         typer.echo(f"{done.snapshots} streams go on, each from a snapshot")
 
 
-async def _roll_up(conninfo: str, before: When, *, dry_run: bool) -> RolledUp:
+async def _roll_up(conninfo: str, until: Time, *, dry_run: bool) -> RolledUp:
     async with archiving(conninfo) as archiver:
-        moment = archiver.moment(before.at or before.ago)
+        moment = archiver.moment(until.at or until.ago)
         return await archiver.usage_extent(moment) if dry_run else await archiver.roll_up(moment)
 
 

@@ -12,14 +12,23 @@ from nodeunit.audit import rounds_file
 from nodeunit.audit.backtest import LONGEST_ROUND, TYPES, Backtest
 from nodeunit.audit.source import ArchiveFiles, EventSource, LiveLog
 from nodeunit.audit.wording import called
-from nodeunit.cli.database import Database, given
-from nodeunit.cli.moments import FORMS, When, resolve, when
+from nodeunit.cli.options import (
+    Archives,
+    Database,
+    OutputFormat,
+    Since,
+    Time,
+    Until,
+    given,
+    resolve,
+    without_database,
+)
 from nodeunit.cli.output.render import Column, Output, document, lines, table, write
 from nodeunit.domain.policy import POLICIES
 from nodeunit.domain.what_if import PolicyOverride
 from nodeunit.errors import DecisionsDiffer, InputFileInvalid, UnknownPolicy, WeightInvalid
-from nodeunit.store.read import search
-from nodeunit.store.read.search import Wanted
+from nodeunit.store.read import event_log, lookup
+from nodeunit.store.read.event_log import EventFilter
 
 SHOWN = 20
 """So many differences are listed for people; JSON has up to a thousand."""
@@ -32,22 +41,20 @@ def backtest(
     policy: Annotated[str, typer.Option("--policy", metavar="NAME", help=f"One of {', '.join(POLICIES)}.")] = "",
     cpu_weight: Weight = None,
     memory_weight: Weight = None,
-    since: Annotated[When | None, typer.Option("--from", metavar="TIME", parser=when, help=f"{FORMS}.")] = None,
-    until: Annotated[When | None, typer.Option("--to", metavar="TIME", parser=when, help="Before this time.")] = None,
+    since: Since = None,
+    until: Until = None,
     rounds: Annotated[
-        Path | None, typer.Option("--rounds", metavar="FILE", help="A report with a rounds table.")
+        Path | None, typer.Option("--rounds", metavar="FILE", help="Read the rounds table of this report instead.")
     ] = None,
-    archive: Annotated[
-        list[Path] | None, typer.Option("--archive", metavar="FILE", help="Read this file instead of the live log.")
-    ] = None,
-    output: Annotated[Output, typer.Option("--output", "-o", help="The format.")] = Output.TABLE,
+    archive: Archives = None,
+    output: OutputFormat = Output.TABLE,
 ) -> None:
     """Decide the recorded rounds again: as recorded, they must come out the same, or the exit code is 1.
 
     Under another policy or other weights it shows which decisions would have been others, and how the rows would have
-    been distribution. The rounds table of a report is read with --rounds.
+    been distributed. The rounds table of a report is read with --rounds.
 
-    [bold]Example[/bold]: nodeunit backtest --policy resource_usage --cpu-weight 0.9 --from 1d
+    [bold]Example[/bold]: nodeunit backtest --policy resource_usage --cpu-weight 0.9 --since 1d
 
     [bold]Example[/bold]: nodeunit backtest --rounds report.md
     """
@@ -68,21 +75,19 @@ def backtest(
 
 
 async def _run(
-    override: PolicyOverride, database: str, archive: list[Path], since: When | None, until: When | None
+    override: PolicyOverride, database: str, archive: list[Path], since: Time | None, until: Time | None
 ) -> tuple[Backtest, dict[str, str]]:
     if archive:
-        if (since and since.at is None) or (until and until.at is None):
-            raise typer.BadParameter("an archive has no present to count from; give a time")
-        files = ArchiveFiles(archive, Wanted(types=TYPES))
-        found = await audit.backtest(files, override, since and since.at, until and until.at)
-        return found, files.names
+        first, last = without_database(since, "--since"), without_database(until, "--until")
+        files = ArchiveFiles(archive, EventFilter(types=TYPES))
+        return await audit.backtest(files, override, first, last), files.names
     conninfo = given(database)
-    async with await search.open_log(conninfo, "backtest") as connection:
+    async with await event_log.open_log(conninfo, "backtest") as connection:
         first, last = await resolve(since, connection), await resolve(until, connection)
-        names = await search.unit_names(connection)
+        names = await lookup.unit_names(connection)
     source: EventSource = LiveLog(
         conninfo,
-        Wanted(since=first and first - LONGEST_ROUND, until=last and last + LONGEST_ROUND, types=TYPES),
+        EventFilter(since=first and first - LONGEST_ROUND, until=last and last + LONGEST_ROUND, types=TYPES),
     )
     return await audit.backtest(source, override, first, last), names
 

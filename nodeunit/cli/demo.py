@@ -18,7 +18,7 @@ from rich.console import Console
 
 from nodeunit.audit import report as audit
 from nodeunit.audit.markdown import markdown
-from nodeunit.cli.database import Database
+from nodeunit.cli.options import Database
 from nodeunit.cli.report import require_invariants
 from nodeunit.demo.children import LiveChildren
 from nodeunit.demo.embedded import ChosenDatabase, choose_database

@@ -8,14 +8,21 @@ import typer
 
 from nodeunit.audit.schema import event_schema
 from nodeunit.audit.source import LiveLog
-from nodeunit.cli.database import Database, given
-from nodeunit.cli.moments import FORMS, When, resolve, when
+from nodeunit.cli.options import (
+    Database,
+    DeploymentOption,
+    Since,
+    Time,
+    UnitOption,
+    Until,
+    given,
+    resolve,
+)
 from nodeunit.cli.output.event_lines import EventLines
 from nodeunit.cli.output.render import Output, document, is_terminal
 from nodeunit.domain.upcasting import stored_names
-from nodeunit.store.read import search
-from nodeunit.store.read.search import Wanted
-from nodeunit.store.write import operators
+from nodeunit.store.read import event_log, lookup
+from nodeunit.store.read.event_log import EventFilter
 
 events = typer.Typer(name="events", rich_markup_mode="rich", invoke_without_command=True)
 
@@ -27,14 +34,10 @@ def print_events(
     types: Annotated[
         list[str] | None, typer.Option("--type", metavar="TYPE", help="Only this type; may be given several times.")
     ] = None,
-    since: Annotated[When | None, typer.Option("--since", metavar="TIME", parser=when, help=f"{FORMS}.")] = None,
-    until: Annotated[When | None, typer.Option("--until", metavar="TIME", parser=when, help="Up to this time.")] = None,
-    deployment: Annotated[
-        str, typer.Option("--deployment", metavar="ID", help="Of one deployment: the beginning of its id.")
-    ] = "",
-    unit: Annotated[
-        str, typer.Option("--unit", metavar="UNIT", help="Of one unit: its name, or the beginning of its address.")
-    ] = "",
+    since: Since = None,
+    until: Until = None,
+    deployment: DeploymentOption = "",
+    unit: UnitOption = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is recorded from now on.")] = False,
     output: Annotated[
         Output | None,
@@ -62,22 +65,22 @@ def print_events(
 async def _print(
     conninfo: str,
     types: list[str] | None,
-    since: When | None,
-    until: When | None,
+    since: Time | None,
+    until: Time | None,
     deployment: str,
     unit: str,
     follow: bool,
     output: Output,
 ) -> None:
-    async with await search.open_log(conninfo, "events") as connection:
-        wanted = Wanted(
+    async with await event_log.open_log(conninfo, "events") as connection:
+        wanted = EventFilter(
             since=await resolve(since, connection),
             until=await resolve(until, connection),
             types=[name for kind in types for name in stored_names(kind)] if types else None,
-            deployment_id=await search.find_deployment(connection, deployment) if deployment else None,
-            unit_address=(await operators.find_unit(conninfo, unit)).address if unit else None,
+            deployment_id=await lookup.find_deployment(connection, deployment) if deployment else None,
+            unit_address=(await lookup.find_unit(connection, unit)).address if unit else None,
         )
-        printed = EventLines(output, await search.unit_names(connection))
+        printed = EventLines(output, await lookup.unit_names(connection))
     async with aclosing(aiter(LiveLog(conninfo, wanted, follow=follow))) as events:
         async for event in events:
             printed.print(event)

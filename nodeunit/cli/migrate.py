@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nodeunit.cli.database import Database, given
+from nodeunit.cli.options import Database, given
 from nodeunit.store.postgres import migrator
 
 

@@ -1,23 +1,19 @@
 """`nodeunit plan`: who would claim a deployment now."""
 
 import asyncio
-from typing import Annotated
-
-import typer
 
 from nodeunit.audit import plan as audit
 from nodeunit.audit.plan import Plan
-from nodeunit.cli.database import Database, given
+from nodeunit.cli.options import Database, Deployment, OutputFormat, given
 from nodeunit.cli.output.render import Output, document, lines, write
 from nodeunit.cli.output.verdicts import show_verdicts
-from nodeunit.cli.why import Deployment
-from nodeunit.store.read import search
+from nodeunit.store.read import event_log
 
 
 def plan(
     deployment: Deployment,
     database: Database = "",
-    output: Annotated[Output, typer.Option("--output", "-o", help="The format.")] = Output.TABLE,
+    output: OutputFormat = Output.TABLE,
 ) -> None:
     """Say who would claim a deployment, were it its turn now. Nothing is claimed, nothing is written.
 
@@ -33,7 +29,7 @@ def plan(
 
 
 async def _plan(conninfo: str, deployment: str) -> Plan:
-    async with await search.open_log(conninfo, "plan") as connection:
+    async with await event_log.open_log(conninfo, "plan") as connection:
         return await audit.plan(connection, deployment)
 
 

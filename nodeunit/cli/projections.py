@@ -4,7 +4,7 @@ import asyncio
 
 import typer
 
-from nodeunit.cli.database import Database, given
+from nodeunit.cli.options import Database, given
 from nodeunit.errors import ProjectionDiffers
 from nodeunit.store.read import projections as store
 

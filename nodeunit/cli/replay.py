@@ -13,40 +13,39 @@ import typer
 from nodeunit.audit import replay as audit
 from nodeunit.audit.lookup import Found, look_up
 from nodeunit.audit.replay import HISTORY_WITHOUT, FleetAt
-from nodeunit.audit.source import ArchiveFiles, EventSource, InTurn, LiveLog
+from nodeunit.audit.source import ArchiveFiles, ArchivesThenLog, EventSource, LiveLog
 from nodeunit.audit.wording import called
-from nodeunit.cli.database import Database, given
-from nodeunit.cli.moments import FORMS, When, resolve, when
+from nodeunit.cli.options import (
+    Archives,
+    At,
+    Database,
+    DeploymentOption,
+    OutputFormat,
+    Time,
+    UnitOption,
+    given,
+    resolve,
+    without_database,
+)
 from nodeunit.cli.output.event_lines import EventLines
 from nodeunit.cli.output.render import Column, Output, lines, show, write
 from nodeunit.domain.fleet import DeploymentState
-from nodeunit.store.read import search
-from nodeunit.store.read.search import Seen, Wanted
-from nodeunit.store.write import operators
+from nodeunit.store.read import event_log, lookup
+from nodeunit.store.read.event_log import EventFilter, TransactionSnapshot
 
 
 def replay(
     database: Database = "",
-    at: Annotated[When | None, typer.Option("--at", metavar="TIME", parser=when, help=f"The moment. {FORMS}.")] = None,
-    position: Annotated[int | None, typer.Option("--position", help="The last event that counts.", min=0)] = None,
-    deployment: Annotated[
-        str, typer.Option("--deployment", metavar="ID", help="The history of one deployment: the beginning of its id.")
-    ] = "",
-    unit: Annotated[
-        str,
-        typer.Option(
-            "--unit", metavar="UNIT", help="The history of one unit: its name, or the beginning of its address."
-        ),
-    ] = "",
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens from now on.")] = False,
-    archive: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--archive", metavar="FILE", help="Read this file instead; may be given several times, oldest first."
-        ),
+    at: At = None,
+    position: Annotated[
+        int | None, typer.Option("--position", metavar="NUMBER", help="The last event that counts.", min=0)
     ] = None,
-    live: Annotated[bool, typer.Option("--live", help="After the archive files, the live log.")] = False,
-    output: Annotated[Output, typer.Option("--output", "-o", help="The format.")] = Output.TABLE,
+    deployment: DeploymentOption = "",
+    unit: UnitOption = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens from now on.")] = False,
+    archive: Archives = None,
+    live: Annotated[bool, typer.Option("--live", help="Read the live log after the archive files.")] = False,
+    output: OutputFormat = Output.TABLE,
 ) -> None:
     """Show who held what at a moment of the past, or now; or the history of a deployment or a unit up to then.
 
@@ -78,7 +77,7 @@ def replay(
 class _Asked(NamedTuple):
     """The question."""
 
-    at: When | None
+    at: Time | None
     position: int | None
     deployment: str
     unit: str
@@ -90,9 +89,9 @@ class _Asked(NamedTuple):
         """Whether it is about what happened, and not about a moment."""
         return bool(self.deployment or self.unit)
 
-    def wanted(self, at: datetime | None, deployment_id: UUID | None, address: str | None) -> Wanted:
-        return Wanted(
-            until=at,
+    def wanted(self, at: datetime | None, deployment_id: UUID | None, address: str | None) -> EventFilter:
+        return EventFilter(
+            at=at,
             position=self.position,
             without=HISTORY_WITHOUT,
             deployment_id=deployment_id,
@@ -101,27 +100,25 @@ class _Asked(NamedTuple):
 
 
 async def _of_database(asked: _Asked, conninfo: str) -> None:
-    seen: Seen | None = None
-    async with await search.open_log(conninfo, "replay") as connection:
+    shown: TransactionSnapshot | None = None
+    async with await event_log.open_log(conninfo, "replay") as connection:
         at = await resolve(asked.at, connection)
         if not asked.history:
-            async with search.one_snapshot(connection) as seen:
+            async with event_log.one_snapshot(connection) as shown:
                 _show(await audit.at_moment(connection, at, asked.position), asked.output)
     if asked.history or asked.follow:
         found = await _look_up_in_database(conninfo, asked)
         wanted = asked.wanted(at, found.deployment_id, found.address)
-        await _tell(LiveLog(conninfo, wanted, follow=asked.follow, seen=seen), asked.output, found.names)
+        await _tell(LiveLog(conninfo, wanted, follow=asked.follow, after=shown), asked.output, found.names)
 
 
 async def _of_files(asked: _Asked, paths: list[Path], database: str, *, live: bool) -> None:
-    at = asked.at.at if asked.at else None
-    if asked.at and at is None:
-        raise typer.BadParameter("an archive has no present to count from; give a time", param_hint="--at")
-    everything = Wanted(until=at, position=asked.position)
+    at = without_database(asked.at, "--at")
+    everything = EventFilter(at=at, position=asked.position)
     if not asked.history:
         source: EventSource = ArchiveFiles(paths, everything)
         if live:
-            source = InTurn(source, LiveLog(given(database), everything))
+            source = ArchivesThenLog(source, LiveLog(given(database), everything))
         _show(await audit.fold(source, at, asked.position), asked.output)
         return
     if live:
@@ -131,17 +128,17 @@ async def _of_files(asked: _Asked, paths: list[Path], database: str, *, live: bo
     wanted = asked.wanted(at, found.deployment_id, found.address)
     source = ArchiveFiles(paths, wanted)
     if live:
-        source = InTurn(source, LiveLog(given(database), wanted, follow=asked.follow))
+        source = ArchivesThenLog(source, LiveLog(given(database), wanted, follow=asked.follow))
     await _tell(source, asked.output, found.names)
 
 
 async def _look_up_in_database(conninfo: str, asked: _Asked) -> Found:
     """Which deployment and unit are meant: the order of assignments and the units outlast every archive."""
-    async with await search.open_log(conninfo, "replay") as connection:
+    async with await event_log.open_log(conninfo, "replay") as connection:
         return Found(
-            await search.find_deployment(connection, asked.deployment) if asked.deployment else None,
-            (await operators.find_unit(conninfo, asked.unit)).address if asked.unit else None,
-            await search.unit_names(connection),
+            await lookup.find_deployment(connection, asked.deployment) if asked.deployment else None,
+            (await lookup.find_unit(connection, asked.unit)).address if asked.unit else None,
+            await lookup.unit_names(connection),
         )
 
 

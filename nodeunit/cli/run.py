@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Iterator
 
-from nodeunit.cli.database import Database
+from nodeunit.cli.options import Database
 from nodeunit.daemon import configuration
 from nodeunit.errors import DatabaseUnreachable
 from nodeunit.identity import address_of

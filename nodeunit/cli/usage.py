@@ -9,19 +9,28 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from nodeunit.cli.database import Database, given
-from nodeunit.cli.moments import FORMS, When, resolve, when
+from nodeunit.cli.options import (
+    FORMS,
+    Database,
+    DeploymentOption,
+    OutputFormat,
+    Time,
+    UnitOption,
+    Until,
+    given,
+    parse_time,
+    resolve,
+)
 from nodeunit.cli.output import usage_plot
 from nodeunit.cli.output.blocks import Values, chart, sparkline
 from nodeunit.cli.output.render import Column, Output, show, table, write
 from nodeunit.store.postgres.connections import connect
-from nodeunit.store.read import fleet
-from nodeunit.store.read.usage import Stretch, UsagePoint, of_deployments, of_units
-from nodeunit.store.write import operators
+from nodeunit.store.read import lookup
+from nodeunit.store.read.usage import UsagePoint, UsageWindow, of_deployments, of_units
 
 
 class Series(NamedTuple):
-    """The usage of one unit, or of one program on one unit, over the whole stretch."""
+    """The usage of one unit, or of one program on one unit, over the whole window."""
 
     points: Sequence[UsagePoint]
     cpu: Values
@@ -42,7 +51,7 @@ class Series(NamedTuple):
 
 def _bucket(text: str) -> timedelta:
     try:
-        length = when(text).ago
+        length = parse_time(text).ago
     except typer.BadParameter:
         length = timedelta()
     if not length:
@@ -52,23 +61,20 @@ def _bucket(text: str) -> timedelta:
 
 def usage(
     database: Database = "",
-    unit: Annotated[
-        str,
-        typer.Option("--unit", metavar="UNIT", help="One unit and its programs: its name, or its address' beginning."),
-    ] = "",
-    deployment: Annotated[
-        str, typer.Option("--deployment", metavar="ID", help="The programs of deployments whose id begins so.")
-    ] = "",
+    unit: UnitOption = "",
+    deployment: DeploymentOption = "",
     since: Annotated[
-        When, typer.Option("--since", metavar="TIME", parser=when, help=f"From when on. {FORMS}.", show_default="1h")
+        Time,
+        typer.Option(
+            "--since", metavar="TIME", parser=parse_time, help=f"From this time on. TIME: {FORMS}.", show_default="1h"
+        ),
     ] = "1h",  # type: ignore[assignment]  # typer parses defaults too
+    until: Until = None,
     bucket: Annotated[
         timedelta,
-        typer.Option(
-            "--bucket", metavar="LENGTH", parser=_bucket, help="Gather samples by so long.", show_default="1m"
-        ),
+        typer.Option("--bucket", metavar="LENGTH", parser=_bucket, help="Average over so long.", show_default="1m"),
     ] = "1m",  # type: ignore[assignment]
-    output: Annotated[Output, typer.Option("--output", "-o", help="The format.")] = Output.TABLE,
+    output: OutputFormat = Output.TABLE,
     png: Annotated[
         Path | None, typer.Option("--png", metavar="FILE", help="Draw a picture, too; needs the extra nodeunit[plot].")
     ] = None,
@@ -83,30 +89,30 @@ def usage(
     """
     if png is not None:
         usage_plot.require()
-    points, stretch = asyncio.run(_read(given(database), unit, deployment, since, bucket))
-    series = gathered(points, stretch.bucket)
+    points, window = asyncio.run(_read(given(database), unit, deployment, since, until, bucket))
+    series = gathered(points, window.bucket)
     if png is not None:
         usage_plot.draw(png, [(each.name, each.points) for each in series])
     if output in (Output.TABLE, Output.WIDE):
-        _show(series, stretch, wide=output is Output.WIDE)
+        _show(series, window, wide=output is Output.WIDE)
     else:
         show([], points, output)
 
 
 async def _read(
-    conninfo: str, unit: str, deployment: str, since: When, bucket: timedelta
-) -> tuple[list[UsagePoint], Stretch]:
-    address = (await operators.find_unit(conninfo, unit)).address if unit else None
+    conninfo: str, unit: str, deployment: str, since: Time, until: Time | None, bucket: timedelta
+) -> tuple[list[UsagePoint], UsageWindow]:
     async with await connect(conninfo, "usage") as connection:
-        now = await fleet.now(connection)
-        stretch = Stretch(await resolve(since, connection) or now, now, bucket)
+        address = (await lookup.find_unit(connection, unit)).address if unit else None
+        now = await lookup.now(connection)
+        window = UsageWindow(await resolve(since, connection) or now, await resolve(until, connection) or now, bucket)
         if deployment:
-            found = await of_deployments(connection, stretch, unit_address=address, deployment=deployment)
+            found = await of_deployments(connection, window, unit_address=address, deployment=deployment)
         else:
-            found = await of_units(connection, stretch, address)
+            found = await of_units(connection, window, address)
             if address is not None:
-                found += await of_deployments(connection, stretch, unit_address=address)
-    return found, stretch
+                found += await of_deployments(connection, window, unit_address=address)
+    return found, window
 
 
 def gathered(points: Sequence[UsagePoint], bucket: timedelta) -> list[Series]:
@@ -128,9 +134,9 @@ def gathered(points: Sequence[UsagePoint], bucket: timedelta) -> list[Series]:
     return series
 
 
-def _show(series: Sequence[Series], stretch: Stretch, *, wide: bool) -> None:
+def _show(series: Sequence[Series], window: UsageWindow, *, wide: bool) -> None:
     if not series:
-        write(f"no samples since {_local(stretch.since)}")
+        write(f"no samples since {_local(window.since)}")
         return
     top_cpu = max(value for each in series for value in each.cpu if value is not None)
     top_memory = max(value for each in series for value in each.memory if value is not None)
@@ -149,7 +155,7 @@ def _show(series: Sequence[Series], stretch: Stretch, *, wide: bool) -> None:
     ]
     table(columns, series, wide=wide)
     begin = min(each.points[0].bucket_start for each in series)
-    write(f"from {_local(begin)} to {_local(stretch.until)}, by {_length(stretch.bucket)}")
+    write(f"from {_local(begin)} to {_local(window.until)}, by {_length(window.bucket)}")
     if len(series) == 1:
         for title, values, suffix in (("CPU", series[0].cpu, "%"), ("memory", series[0].memory, "MB")):
             write(f"\n{title}")

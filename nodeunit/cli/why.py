@@ -1,29 +1,20 @@
 """`nodeunit why`: why a deployment runs where it runs, or why nobody has it."""
 
 import asyncio
-from typing import Annotated
-
-import typer
 
 from nodeunit.audit import why as audit
 from nodeunit.audit.why import Explanation
-from nodeunit.cli.database import Database, given
-from nodeunit.cli.moments import FORMS, When, resolve, when
+from nodeunit.cli.options import At, Database, Deployment, OutputFormat, Time, given, resolve
 from nodeunit.cli.output.render import Output, document, lines, write
 from nodeunit.cli.output.verdicts import show_verdicts
-from nodeunit.store.read import search
-
-Deployment = Annotated[
-    str,
-    typer.Argument(metavar="DEPLOYMENT", help="The id of the deployment, or the beginning of it.", show_default=False),
-]
+from nodeunit.store.read import event_log
 
 
 def why(
     deployment: Deployment,
     database: Database = "",
-    at: Annotated[When | None, typer.Option("--at", metavar="TIME", parser=when, help=f"As of then. {FORMS}.")] = None,
-    output: Annotated[Output, typer.Option("--output", "-o", help="The format.")] = Output.TABLE,
+    at: At = None,
+    output: OutputFormat = Output.TABLE,
 ) -> None:
     """Explain from the log why a deployment runs where it runs, or why nobody has it.
 
@@ -40,8 +31,8 @@ def why(
         _show(explanation, wide=output is Output.WIDE)
 
 
-async def _explain(conninfo: str, deployment: str, at: When | None) -> Explanation:
-    async with await search.open_log(conninfo, "why") as connection:
+async def _explain(conninfo: str, deployment: str, at: Time | None) -> Explanation:
+    async with await event_log.open_log(conninfo, "why") as connection:
         return await audit.explain(connection, deployment, await resolve(at, connection))
 
 

@@ -20,20 +20,19 @@ from nodeunit.audit import invariants, replay
 from nodeunit.audit.archive import Archived, archive, plan, read_archive
 from nodeunit.audit.archive_file import Reader
 from nodeunit.audit.replay import FleetAt
-from nodeunit.audit.source import ArchiveFiles, InTurn, LiveLog
+from nodeunit.audit.source import ArchiveFiles, ArchivesThenLog, LiveLog
 from nodeunit.cli.app import app
 from nodeunit.domain.deployment import Assignment, evolve, initial_state
 from nodeunit.domain.events import SNAPSHOT_NAMES
 from nodeunit.errors import DatabaseError, InputFileInvalid, LogAppendOnly, MomentArchived
-from nodeunit.store.postgres import connections
 from nodeunit.store.postgres.connections import connect, translate_errors
-from nodeunit.store.read import log_reader, projections, search
-from nodeunit.store.read.log_reader import RecordedEvent
+from nodeunit.store.read import event_log, projections
+from nodeunit.store.read.event_log import RecordedEvent
 from nodeunit.store.read.report import snapshot
-from nodeunit.store.read.search import Wanted
 from tests.support.databases import Databases
 from tests.support.histories import Histories
 from tests.support.locks import started
+from tests.support.logs import whole_log
 from tests.support.rows import rows, value
 
 ROOT = Path(__file__).parents[2]
@@ -72,11 +71,6 @@ def history(request: pytest.FixtureRequest) -> Iterator[str]:
         yield conninfo
 
 
-async def everything(conninfo: str) -> list[RecordedEvent]:
-    async with connections.pool(conninfo, "test", max_size=2) as pool:
-        return [event async for event in log_reader.read_all(pool)]
-
-
 def without_archiving(events: list[RecordedEvent]) -> list[RecordedEvent]:
     return [event for event in events if event.type not in SNAPSHOT_NAMES and event.type != "LogArchived"]
 
@@ -108,14 +102,14 @@ async def archived(conninfo: str, before: datetime | timedelta, path: Path) -> A
 
 
 async def test_archive_and_live_log_are_what_the_log_was(history: str, tmp_path: Path) -> None:
-    before = await everything(history)
+    before = await whole_log(history)
     moment = datetime.now(UTC) - TWO_DAYS
     planned = await plan(history, moment)
     done = await archived(history, moment, tmp_path / "a.gz")
     assert done.extent is not None
     assert planned.extent == done.extent
 
-    filed, live = list(read_archive(tmp_path / "a.gz")), await everything(history)
+    filed, live = list(read_archive(tmp_path / "a.gz")), await whole_log(history)
     assert 0 < len(filed) == done.extent.events < len(before)
     assert filed + without_archiving(live) == before
     # Snapshots take the place of what they stand for, so all three ways of reading end in the same state.
@@ -134,16 +128,16 @@ async def test_replay_tells_the_same_before_and_after(history: str, tmp_path: Pa
     moments = (None, datetime.now(UTC) - timedelta(hours=20), datetime.now(UTC) - timedelta(hours=40))
 
     async def fleet() -> list[FleetAt]:
-        async with await search.open_log(history, "test") as connection:
+        async with await event_log.open_log(history, "test") as connection:
             return [await replay.at_moment(connection, moment) for moment in moments]
 
     before = await fleet()
     await archived(history, TWO_DAYS, tmp_path / "a.gz")
     assert await fleet() == before
-    both = InTurn(ArchiveFiles([tmp_path / "a.gz"], Wanted()), LiveLog(history, Wanted()))
+    both = ArchivesThenLog(ArchiveFiles([tmp_path / "a.gz"]), LiveLog(history))
     assert await replay.fold(both) == before[0]
     with pytest.raises(MomentArchived, match=r"begins at .*--archive a\.gz"):
-        async with await search.open_log(history, "test") as connection:
+        async with await event_log.open_log(history, "test") as connection:
             await replay.at_moment(connection, datetime.now(UTC) - timedelta(days=3))
 
 
@@ -158,7 +152,7 @@ async def test_the_cut_is_a_chunk_boundary_or_the_very_moment(history: str, tmp_
 
 
 async def test_killed_at_each_step_nothing_is_lost_and_it_can_be_run_again(history: str, tmp_path: Path) -> None:
-    log, moment, path = await everything(history), datetime.now(UTC) - TWO_DAYS, tmp_path / "a.gz"
+    log, moment, path = await whole_log(history), datetime.now(UTC) - TWO_DAYS, tmp_path / "a.gz"
     digest = value(history, DIGEST)
     for step in (
         "planned", "begun", "block written", "written", "synced", "verified", "renamed", "folder synced",
@@ -170,7 +164,7 @@ async def test_killed_at_each_step_nothing_is_lost_and_it_can_be_run_again(histo
     killed(history, moment, path, "committed")
     again = await archived(history, moment, path)
     assert again.already
-    assert list(read_archive(path)) + without_archiving(await everything(history)) == log
+    assert list(read_archive(path)) + without_archiving(await whole_log(history)) == log
     assert not path.with_name("a.gz.partial").exists()
     await check(history)
 
@@ -184,7 +178,7 @@ def killed(conninfo: str, before: datetime, path: Path, step: str) -> None:
 
 
 async def test_three_archives_in_a_row(history: str, tmp_path: Path) -> None:
-    log = await everything(history)
+    log = await whole_log(history)
     paths = [tmp_path / f"{days}.gz" for days in (3, 2, 1)]
     for days, path in zip((3, 2, 1), paths, strict=True):
         await archived(history, timedelta(days=days), path)
@@ -198,8 +192,8 @@ async def test_three_archives_in_a_row(history: str, tmp_path: Path) -> None:
     last = value(history, "select data from event where type = 'LogArchived' order by stream_version desc limit 1")
     assert [earlier["file"] for earlier in last["earlier"]] == ["3.gz", "2.gz"]
     read = [event for path in paths for event in read_archive(path)]
-    assert without_archiving(read + await everything(history)) == log
-    assert holders(read + await everything(history)) == holders(log)
+    assert without_archiving(read + await whole_log(history)) == log
+    assert holders(read + await whole_log(history)) == holders(log)
 
 
 async def test_an_archive_of_everything_archives_the_earlier_archive_too(
@@ -208,7 +202,7 @@ async def test_an_archive_of_everything_archives_the_earlier_archive_too(
     with plain_histories.fresh() as history:
         await archived(history, TWO_DAYS, tmp_path / "a.gz")
         await archived(history, datetime.now(UTC) + timedelta(days=1), tmp_path / "b.gz")
-        remaining = {event.type for event in await everything(history)}
+        remaining = {event.type for event in await whole_log(history)}
         assert remaining == {
             "LogArchived", "DeploymentSnapshot", "AssignmentSnapshot", "UnitSnapshot", "DecisionsSnapshot"
         }  # fmt: skip
@@ -236,13 +230,13 @@ async def test_a_cut_goes_around_transactions(plain_histories: Histories, tmp_pa
 
 async def test_a_transaction_left_open_is_not_archived_past(plain_histories: Histories, tmp_path: Path) -> None:
     with plain_histories.fresh() as history, psycopg.connect(history) as writer:
-        log = await everything(history)
+        log = await whole_log(history)
         writer.execute("insert into deployment (package_name) values ('@yuants/late')")
         done = await archived(history, timedelta(0), tmp_path / "a.gz")
         assert done.extent is not None
         assert done.extent.events == len(log)
         writer.commit()
-        assert [event.type for event in without_archiving(await everything(history))] == ["DeploymentCreated"]
+        assert [event.type for event in without_archiving(await whole_log(history))] == ["DeploymentCreated"]
         await check(history)
 
 
@@ -250,7 +244,7 @@ async def test_who_writes_into_an_old_chunk_meanwhile_stops_the_switch(
     timescale_histories: Histories, tmp_path: Path
 ) -> None:
     with timescale_histories.fresh() as history, psycopg.connect(history) as writer:
-        log = await everything(history)
+        log = await whole_log(history)
         writer.execute(
             "insert into event (recorded_at, stream_id, stream_version, type) "
             "values (now() - interval '3 days', 'decision-late-1', 1, 'UnitListenerDeaf')"
@@ -259,7 +253,7 @@ async def test_who_writes_into_an_old_chunk_meanwhile_stops_the_switch(
         writer.commit()
         with pytest.raises(DatabaseError, match=r"NU008.*has \d+ events and not the \d+ that were written"):
             await task
-        assert len(await everything(history)) == len(log) + 1
+        assert len(await whole_log(history)) == len(log) + 1
         with pytest.raises(InputFileInvalid, match="other events; give another name"):
             await archive(history, TWO_DAYS, tmp_path / "a.gz")
         done = await archived(history, TWO_DAYS, tmp_path / "b.gz")
@@ -275,7 +269,7 @@ async def test_only_one_archives_at_a_time(history: str, tmp_path: Path) -> None
 
 
 async def test_nothing_else_gets_events_out_of_the_log(history: str) -> None:
-    log = await everything(history)
+    log = await whole_log(history)
     for statement in (
         "delete from event",
         "delete from only event",
@@ -288,7 +282,7 @@ async def test_nothing_else_gets_events_out_of_the_log(history: str) -> None:
             with pytest.raises(LogAppendOnly):
                 async with translate_errors(), connection.transaction():
                     await connection.execute(statement.encode())
-    assert await everything(history) == log
+    assert await whole_log(history) == log
 
 
 async def test_a_full_disk_leaves_the_log_as_it_was(history: str, tmp_path: Path) -> None:
@@ -333,9 +327,9 @@ def test_the_command_line(history: str, tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
         return result.output
 
-    assert "would archive " in said("--before", "2d", "--to", path, "--dry-run")
-    done = said("--before", "2d", "--to", path)
+    assert "would archive " in said("--until", "2d", "--file", path, "--dry-run")
+    done = said("--until", "2d", "--file", path)
     told = r"^archived \d+ events, positions 1 to \d+: .*a\.gz, 0\.1 MiB, SHA-256 [0-9a-f]{64}$"
     assert re.search(told, done, re.MULTILINE)
     assert ("the cut is at" in done) == value(history, "select is_hypertable('event')")
-    assert "nothing to archive" in said("--before", "30d", "--to", str(tmp_path / "b.gz"))
+    assert "nothing to archive" in said("--until", "30d", "--file", str(tmp_path / "b.gz"))

@@ -93,9 +93,9 @@ def test_the_command_line(measured: str) -> None:
         assert result.exit_code == 0, result.output
         return result.output
 
-    assert said("--usage-before", "1d", "--dry-run").startswith("would roll up ")
-    assert said("--usage-before", "1d").startswith("rolled up ")
-    assert said("--usage-before", "1d", "--dry-run").startswith(("no usage samples", "would roll up 0 "))
+    assert said("--usage-until", "1d", "--dry-run").startswith("would roll up ")
+    assert said("--usage-until", "1d").startswith("rolled up ")
+    assert said("--usage-until", "1d", "--dry-run").startswith(("no usage samples", "would roll up 0 "))
     assert CliRunner().invoke(app, ["archive", "--database", measured]).exit_code == 2
-    assert CliRunner().invoke(app, ["archive", "--database", measured, "--before", "1d"]).exit_code == 2
-    assert CliRunner().invoke(app, ["archive", "--database", measured, "--usage-before", "soon"]).exit_code == 2
+    assert CliRunner().invoke(app, ["archive", "--database", measured, "--until", "1d"]).exit_code == 2
+    assert CliRunner().invoke(app, ["archive", "--database", measured, "--usage-until", "soon"]).exit_code == 2

@@ -14,7 +14,7 @@ from nodeunit.cli.app import app
 from nodeunit.domain.what_if import PolicyOverride
 from nodeunit.errors import DecisionsDiffer
 from nodeunit.store.postgres.connections import Pool
-from nodeunit.store.read.search import Wanted
+from nodeunit.store.read.event_log import EventFilter
 from tests.support.members import candidate, lose
 from tests.support.members import claim as claim_without_round
 from tests.support.rounds import Deciding, claim_all, deciding
@@ -25,7 +25,7 @@ REPORT = Path(__file__).parents[1] / "unit" / "vectors" / "rounds.md"
 
 
 async def run(database: str, **override: Any) -> Backtest:
-    return await backtest(LiveLog(database, Wanted(types=TYPES)), PolicyOverride(**override))
+    return await backtest(LiveLog(database, EventFilter(types=TYPES)), PolicyOverride(**override))
 
 
 async def a_fleet(database: str, pool: Pool, **settings: Any) -> list[Deciding]:
@@ -121,7 +121,7 @@ def test_a_long_log_decides_again_as_it_stands(database: str) -> None:
 def test_only_rounds_of_the_time_asked_for(database: str) -> None:
     synthetic_log.load(database, events=3000, units=3, deployments=20, days=4)
     counts = []
-    for bounds in ([], ["--from", "2d"], ["--to", "2d"], ["--from", "1s"]):
+    for bounds in ([], ["--since", "2d"], ["--until", "2d"], ["--since", "1s"]):
         result = CliRunner().invoke(app, ["backtest", "-d", database, "-o", "json", *bounds])
         assert result.exit_code == 0, result.output
         counts.append(msgspec.json.decode(result.stdout, type=Backtest).decisions)

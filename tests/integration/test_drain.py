@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from nodeunit.store.postgres.connections import connect
 from nodeunit.store.write import operators
 from tests.support.rows import rows, value
 from tests.support.unit_process import UnitProcess
@@ -54,7 +55,8 @@ async def test_who_is_terminated_leaves_nothing_behind(database: str, start_unit
 
 async def test_an_operator_empties_a_unit_row_by_row(database: str, start_unit: StartUnit) -> None:
     one, two = await two_units(database, start_unit)
-    await operators.drain(database, one.address, 30)
+    async with await connect(database, "operator") as connection:
+        await operators.drain(connection, one.address, 30)
     await eventually(lambda: held(database) == {two.address: 6}, what="all rows have moved")
     moves = rows(
         database,
@@ -64,6 +66,7 @@ async def test_an_operator_empties_a_unit_row_by_row(database: str, start_unit: 
     assert [move["type"] for move in moves] == ["DeploymentReleased", "DeploymentClaimed"] * 3
     insert_sleepers(database, 1)
     await eventually(lambda: held(database) == {two.address: 7}, what="a cordoned unit claims nothing")
-    await operators.uncordon(database, one.address)
+    async with await connect(database, "operator") as connection:
+        await operators.uncordon(connection, one.address)
     insert_sleepers(database, 1)
     await eventually(lambda: held(database) == {one.address: 1, two.address: 7}, what="it claims again")

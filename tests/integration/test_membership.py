@@ -8,7 +8,7 @@ import pytest
 
 from nodeunit.domain.events import DeploymentClaimSkipped
 from nodeunit.errors import IdentityAlive, NodeunitError, StaleEpoch
-from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.postgres.connections import Pool, connect
 from nodeunit.store.read import projections
 from nodeunit.store.write import deployments, membership, operators
 from nodeunit.store.write.decisions import DecisionStream
@@ -219,6 +219,7 @@ async def test_an_operator_cordons_and_drains_a_unit(database: str, pool: Pool) 
 async def test_an_operator_is_told_of_an_address_that_is_not_in_the_fleet(database: str, pool: Pool) -> None:
     unit = await join(pool, "unit-1")
     await unit.leave()
-    for address in ("unit-1", "nobody"):
-        with pytest.raises(NodeunitError, match="no unit in the fleet"):
-            await operators.cordon(database, address)
+    async with await connect(database, "operator") as connection:
+        for address in ("unit-1", "nobody"):
+            with pytest.raises(NodeunitError, match="no unit in the fleet"):
+                await operators.cordon(connection, address)

@@ -18,8 +18,8 @@ from nodeunit.cli.app import app
 from nodeunit.domain.fleet import DeploymentState
 from nodeunit.errors import DeploymentUnknown, MomentArchived, UnitUnknown
 from nodeunit.store.postgres.connections import Pool
-from nodeunit.store.read import search
-from nodeunit.store.read.search import Wanted
+from nodeunit.store.read import event_log
+from nodeunit.store.read.event_log import EventFilter
 from tests.support.databases import Databases
 from tests.support.members import lose
 from tests.support.rounds import claim_all, deciding
@@ -54,12 +54,12 @@ async def call(*arguments: str) -> str:
 
 
 async def by_sql(conninfo: str, at: datetime | None = None, position: int | None = None) -> FleetAt:
-    async with await search.open_log(conninfo, "test") as connection:
+    async with await event_log.open_log(conninfo, "test") as connection:
         return await at_moment(connection, at, position)
 
 
 async def by_python(conninfo: str, at: datetime | None = None, position: int | None = None) -> FleetAt:
-    return await fold(LiveLog(conninfo, Wanted(until=at, position=position)), at, position)
+    return await fold(LiveLog(conninfo, EventFilter(at=at, position=position)), at, position)
 
 
 def now(conninfo: str) -> datetime:
@@ -223,7 +223,7 @@ async def test_archive_files_and_what_remains(any_database: str, tmp_path: Path)
         await by_sql(any_database, early)
     with pytest.raises(MomentArchived):
         await by_sql(any_database, position=10)
-    in_file = await fold(ArchiveFiles([file], Wanted(until=early)), early)
+    in_file = await fold(ArchiveFiles([file], EventFilter(until=early)), early)
     assert in_file == before[early]
     shown = await run("--archive", str(file), "--live", "-d", any_database, "-o", "json")
     assert msgspec.json.decode(shown, type=FleetAt) == whole

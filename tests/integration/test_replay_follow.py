@@ -11,9 +11,8 @@ import pytest
 from nodeunit.audit import source
 from nodeunit.audit.source import LiveLog
 from nodeunit.store.postgres.connections import Pool
-from nodeunit.store.read import search
-from nodeunit.store.read.log_reader import RecordedEvent
-from nodeunit.store.read.search import Seen, Wanted
+from nodeunit.store.read import event_log
+from nodeunit.store.read.event_log import EVERYTHING, EventFilter, RecordedEvent, TransactionSnapshot
 from tests.support.proxy import Proxy
 from tests.support.rounds import claim_all, deciding
 from tests.support.rows import insert_deployments, rows, value
@@ -21,17 +20,19 @@ from tests.support.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
-def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "LOOK_EVERY_S", 0.01)
+def poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "POLL_INTERVAL_S", 0.01)
 
 
 @asynccontextmanager
-async def following(conninfo: str, *, seen: Seen | None = None, **wanted: Any) -> AsyncIterator[list[RecordedEvent]]:
+async def following(
+    conninfo: str, *, after: TransactionSnapshot | None = None, **wanted: Any
+) -> AsyncIterator[list[RecordedEvent]]:
     """What a follower has read so far."""
     read: list[RecordedEvent] = []
 
     async def follow() -> None:
-        async with aclosing(aiter(LiveLog(conninfo, Wanted(**wanted), follow=True, seen=seen))) as events:
+        async with aclosing(aiter(LiveLog(conninfo, EventFilter(**wanted), follow=True, after=after))) as events:
             async for event in events:
                 read.append(event)  # noqa: PERF401 - it never ends
 
@@ -45,7 +46,7 @@ def log_positions(conninfo: str) -> list[int]:
     return [row["position"] for row in rows(conninfo, "select position from event order by transaction_id, position")]
 
 
-async def test_history_and_sequel_are_one(database: str, pool: Pool) -> None:
+async def test_history_and_what_follows_are_one(database: str, pool: Pool) -> None:
     unit = await deciding(pool, "unit-a")
     insert_deployments(database, 3)
     async with following(database) as read:
@@ -86,9 +87,12 @@ async def test_a_moment_and_what_comes_after_it(database: str, pool: Pool) -> No
     with psycopg.connect(database) as slow:
         slow.execute("insert into deployment (package_name) values ('@yuants/slow')")
         insert_deployments(database, 2)  # ended, though later
-        async with await search.open_log(database, "test") as connection, search.one_snapshot(connection) as seen:
-            shown = {row.position async for row in search.history(connection, Wanted(), 2**62)}
-        async with following(database, seen=seen) as read:
+        async with (
+            await event_log.open_log(database, "test") as connection,
+            event_log.one_snapshot(connection) as snapshot,
+        ):
+            shown = {row.position async for row in event_log.stream(connection, EVERYTHING, 2**62)}
+        async with following(database, after=snapshot) as read:
             slow.commit()
             await claim_all([unit])
             everything = value(database, "select count(*) from event")
@@ -141,7 +145,7 @@ async def test_a_long_history_comes_in_batches(database: str) -> None:
 
 async def test_who_stops_in_the_middle_leaves_nothing_open(database: str) -> None:
     insert_deployments(database, 1500)
-    async with aclosing(aiter(LiveLog(database, Wanted()))) as events:
+    async with aclosing(aiter(LiveLog(database))) as events:
         async for _ in events:
             break
     left = (

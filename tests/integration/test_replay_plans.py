@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from nodeunit.store.postgres.queries import QUERIES
-from nodeunit.store.read.search import SHORT_ANSWERS
+from nodeunit.store.read.event_log import SHORT_QUERIES
 from tests.support.databases import Databases
 from tests.support.rows import rows, value
 from tools import synthetic_log
@@ -27,7 +27,7 @@ def long_log(timescale_databases: Databases) -> Any:
 
 def executed(conninfo: str, query: str, **parameters: Any) -> list[dict[str, Any]]:
     """The scans of a plan that ran at all."""
-    with psycopg.connect(conninfo, options=SHORT_ANSWERS) as connection:
+    with psycopg.connect(conninfo, options=SHORT_QUERIES) as connection:
         connection.execute("set enable_seqscan = off")  # so small a log would be read from end to end
         cursor = connection.execute("explain (analyze, format json) " + QUERIES[query], parameters)
         row = cursor.fetchone()

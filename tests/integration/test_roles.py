@@ -15,11 +15,12 @@ from nodeunit.errors import DatabaseError
 from nodeunit.store.postgres import connections, requirements
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.postgres.listener import Listener, WakeUp
-from nodeunit.store.read import log_reader, projections
+from nodeunit.store.read import projections
 from nodeunit.store.write import deployments, membership, operators
 from nodeunit.store.write.decisions import DecisionStream
 from nodeunit.store.write.membership import ProgramSample
 from tests.support.locks import until_waiting
+from tests.support.logs import whole_log
 from tests.support.lossy_proxy import Loss, LossyProxy
 from tests.support.members import claim, join
 from tests.support.rows import deployment, insert_deployments, rows, value
@@ -72,7 +73,7 @@ async def test_a_unit_can_do_all_that_a_unit_does(database: str, login: Login) -
         await unit.begin_draining()
         await unit.end_drain()
         await unit.leave()
-        assert len([each async for each in log_reader.read_all(pool)]) > 10
+        assert len(await whole_log(conninfo)) > 10
         await eventually(lambda: len(heard) >= 2, what="it hears")
     listening.cancel()
     await asyncio.wait([listening])
@@ -166,8 +167,9 @@ async def test_an_operator_writes_deployments_and_moves_units(database: str, poo
     (one,) = insert_deployments(conninfo, address="unit-1")
     rows(conninfo, "update deployment set enabled = false, address = '' where id = %s", (one,))
     rows(conninfo, "delete from deployment")
-    await operators.cordon(conninfo, "unit-1")
-    await operators.uncordon(conninfo, "unit-1")
+    async with await connections.connect(conninfo, "operator") as connection:
+        await operators.cordon(connection, "unit-1")
+        await operators.uncordon(connection, "unit-1")
     rows(conninfo, "select drain_unit('unit-1', interval '1 minute')")
     by = {row["by"] for row in rows(database, "select data ->> 'by' as by from event where data ? 'by'")}
     assert by == {psycopg.conninfo.conninfo_to_dict(conninfo)["user"]}, "who did it is the one who logged in"
@@ -177,8 +179,7 @@ async def test_an_operator_writes_deployments_and_moves_units(database: str, poo
 async def test_a_reader_reads(database: str, pool: Pool, login: Login) -> None:
     insert_deployments(database)
     conninfo = login("nodeunit_reader")
-    async with connections.pool(conninfo, "reader") as reading:
-        assert [each.type for each in await log_reader.read(reading)] == ["DeploymentCreated"]
+    assert [each.type for each in await whole_log(conninfo)] == ["DeploymentCreated"]
     for table in ("deployment", "unit", "usage", "lease", "current_usage", "assignment_order", "schema_migration"):
         rows(conninfo, "select * from " + table)
 

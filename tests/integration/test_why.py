@@ -17,7 +17,7 @@ from nodeunit.cli.app import app
 from nodeunit.domain.events import ProcessExited, ProcessParked, ProcessStarted
 from nodeunit.errors import DeploymentUnknown
 from nodeunit.store.postgres.connections import Pool
-from nodeunit.store.read import search
+from nodeunit.store.read import event_log
 from tests.support.members import candidate, lose
 from tests.support.members import claim as claim_without_round
 from tests.support.rounds import claim_all, deciding
@@ -25,12 +25,12 @@ from tests.support.rows import insert_deployments, rows, value
 
 
 async def explain(conninfo: str, row: UUID, at: datetime | None = None) -> Explanation:
-    async with await search.open_log(conninfo, "test") as connection:
+    async with await event_log.open_log(conninfo, "test") as connection:
         return await why.explain(connection, str(row), at)
 
 
 async def plan(conninfo: str, row: UUID) -> Plan:
-    async with await search.open_log(conninfo, "test") as connection:
+    async with await event_log.open_log(conninfo, "test") as connection:
         return await planning.plan(connection, str(row))
 
 

@@ -10,12 +10,12 @@ import pytest
 import typer
 
 from nodeunit.audit.wording import describe, program_sentence
-from nodeunit.cli.moments import When, when
+from nodeunit.cli.options import Time, parse_time
 from nodeunit.cli.output import render
 from nodeunit.cli.output.render import Column, Output
 from nodeunit.domain.event_json import decode
 from nodeunit.domain.events import EVENT_TYPES, Unknown
-from nodeunit.store.read.log_reader import RecordedEvent
+from nodeunit.store.read.event_log import RecordedEvent
 
 GOLDEN = [json.loads(line) for line in (Path(__file__).parent / "vectors" / "events.jsonl").read_text().splitlines()]
 
@@ -59,14 +59,14 @@ def test_formats_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     ("text", "ago"), [("30s", timedelta(seconds=30)), ("5m", timedelta(minutes=5)), ("1.5h", timedelta(minutes=90))]
 )
 def test_so_long_ago(text: str, ago: timedelta) -> None:
-    assert when(text) == When(None, ago)
+    assert parse_time(text) == Time(None, ago)
 
 
 def test_iso_moments() -> None:
     at = datetime(2026, 1, 16, 7, 52, 50, tzinfo=UTC)
-    assert when("2026-01-16T15:52:50+08:00") == When(at)
-    assert when("2026-01-16 07:52:50Z") == When(at)
-    local = when("2026-01-16T15:52:50").at
+    assert parse_time("2026-01-16T15:52:50+08:00") == Time(at)
+    assert parse_time("2026-01-16 07:52:50Z") == Time(at)
+    local = parse_time("2026-01-16T15:52:50").at
     assert local is not None
     assert local == datetime(2026, 1, 16, 15, 52, 50).astimezone()
 
@@ -74,7 +74,7 @@ def test_iso_moments() -> None:
 @pytest.mark.parametrize("text", ["", "yesterday", "5", "-5m", "5 minutes", "2026-13-01", "0001-01-01T00:00:00"])
 def test_no_moments(text: str) -> None:
     with pytest.raises(typer.BadParameter):
-        when(text)
+        parse_time(text)
 
 
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden["type"])

@@ -10,7 +10,7 @@ from nodeunit.audit.wording import called, describe
 from nodeunit.cli.output.render import Output, is_terminal, write
 from nodeunit.domain.events import UnitJoined, UnitSnapshot
 from nodeunit.errors import EventUndecodable
-from nodeunit.store.read.log_reader import RecordedEvent
+from nodeunit.store.read.event_log import RecordedEvent
 
 
 class EventLines:

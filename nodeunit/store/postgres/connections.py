@@ -60,7 +60,8 @@ class DaemonConnection(AsyncConnection[DictRow]):
                 ours.shutdown(socket.SHUT_RDWR)
 
 
-Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
+Connection = AsyncConnection[DictRow]
+Pool = AsyncConnectionPool[Connection]
 
 DEFAULTS: dict[str, str] = {
     "connect_timeout": "5",
@@ -93,7 +94,7 @@ def conninfo(given: str, purpose: str) -> str:
     return make_conninfo("", **parts)
 
 
-async def connect(given: str, purpose: str, *, options: str = "") -> AsyncConnection[DictRow]:
+async def connect(given: str, purpose: str, *, options: str = "") -> Connection:
     """One connection in autocommit mode, with settings written as libpq's `options`.
 
     Raises DatabaseUnreachable, AuthenticationFailed or PoolingProxy.

@@ -15,8 +15,7 @@ from events_before(%(before)s) as e
 copy (
     select row_to_json(r)
     from (
-        select e.position, e.recorded_at, e.transaction_id::text::bigint as transaction_id, e.event_id, e.stream_id,
-               e.stream_version, e.type, e.deployment_id, e.unit_address, e.schema_version, e.data
+        select {event_metadata}, e.data
         from event e
         where e.recorded_at < %(before)s
         order by e.transaction_id, e.position

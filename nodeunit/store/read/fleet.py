@@ -8,9 +8,8 @@ from psycopg.rows import args_row
 
 from nodeunit.domain.fleet import DeploymentState, UnitState
 from nodeunit.errors import MomentArchived
-from nodeunit.store.postgres.connections import translate_errors
+from nodeunit.store.postgres.connections import Connection, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
-from nodeunit.store.read.search import Connection
 
 
 class Moment(NamedTuple):
@@ -72,12 +71,3 @@ def _deployment(*columns: Any) -> DeploymentState:
 
 
 _FIELDS = DeploymentState.__struct_fields__
-
-
-async def now(connection: Connection) -> datetime:
-    """The database's clock, which is the one that counts."""
-    async with translate_errors():
-        row = await (await connection.execute(QUERIES["database_time"])).fetchone()
-    assert row is not None
-    at: datetime = row["now"]
-    return at

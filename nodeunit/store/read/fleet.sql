@@ -26,6 +26,3 @@ limit 1
 
 -- name: moment_of_position
 select moment_of_position(%(position)s) as at
-
--- name: database_time
-select clock_timestamp() as now

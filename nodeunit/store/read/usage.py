@@ -12,7 +12,7 @@ from nodeunit.store.postgres.queries import QUERIES
 
 
 class UsagePoint(msgspec.Struct, frozen=True):
-    """What a unit, or one program on it, used in one stretch of time."""
+    """What a unit, or one program on it, used in one bucket of time."""
 
     bucket_start: datetime
     unit: str
@@ -30,8 +30,8 @@ class UsagePoint(msgspec.Struct, frozen=True):
     memory_mb_max: float
 
 
-class Stretch(msgspec.Struct, frozen=True):
-    """Which samples, and how they are gathered."""
+class UsageWindow(msgspec.Struct, frozen=True):
+    """Which samples are read, and over how long they are averaged."""
 
     since: datetime
     until: datetime
@@ -39,24 +39,24 @@ class Stretch(msgspec.Struct, frozen=True):
 
 
 async def of_units(
-    connection: AsyncConnection[DictRow], stretch: Stretch, unit_address: str | None = None
+    connection: AsyncConnection[DictRow], window: UsageWindow, unit_address: str | None = None
 ) -> list[UsagePoint]:
     """Of each unit, or of one; by name and time."""
-    return await _read(connection, "usage_of_units", stretch, unit_address=unit_address)
+    return await _read(connection, "usage_of_units", window, unit_address=unit_address)
 
 
 async def of_deployments(
-    connection: AsyncConnection[DictRow], stretch: Stretch, *, unit_address: str | None = None, deployment: str = ""
+    connection: AsyncConnection[DictRow], window: UsageWindow, *, unit_address: str | None = None, deployment: str = ""
 ) -> list[UsagePoint]:
     """Of each program, or those of one unit, or of the deployments whose id begins so; by unit, id and time."""
     return await _read(
-        connection, "usage_of_deployments", stretch, unit_address=unit_address, deployment=deployment.lower()
+        connection, "usage_of_deployments", window, unit_address=unit_address, deployment=deployment.lower()
     )
 
 
 async def _read(
-    connection: AsyncConnection[DictRow], query: str, stretch: Stretch, **which: str | None
+    connection: AsyncConnection[DictRow], query: str, window: UsageWindow, **which: str | None
 ) -> list[UsagePoint]:
     async with translate_errors():
-        cursor = await connection.execute(QUERIES[query], msgspec.structs.asdict(stretch) | which)
+        cursor = await connection.execute(QUERIES[query], msgspec.structs.asdict(window) | which)
         return [UsagePoint(**row) for row in await cursor.fetchall()]

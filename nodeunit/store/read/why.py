@@ -9,10 +9,9 @@ from psycopg.rows import args_row
 
 from nodeunit.domain.claim_round import RoundInputs
 from nodeunit.domain.policy import Candidate, UnitView
-from nodeunit.store.postgres.connections import translate_errors
+from nodeunit.store.postgres.connections import Connection, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
-from nodeunit.store.read.log_reader import RecordedEvent
-from nodeunit.store.read.search import Connection
+from nodeunit.store.read.event_log import RecordedEvent
 
 
 async def assignments(connection: Connection, deployment_id: UUID, at: datetime | None) -> list[RecordedEvent]:

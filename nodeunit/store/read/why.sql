@@ -1,8 +1,7 @@
 -- The circumstances of one deployment up to a moment, each found by an index, newest first. Times bound what is opened.
 
 -- name: why_assignments
-select e.position, e.recorded_at, e.transaction_id::text::bigint as transaction_id, e.event_id, e.stream_id,
-       e.stream_version, e.type, e.deployment_id, e.unit_address, e.schema_version, e.data::text as data
+select {event_columns}
 from event e
 where e.deployment_id = %(deployment_id)s
   and e.stream_id like 'assignment-%%'
@@ -11,8 +10,7 @@ order by e.recorded_at desc
 limit 2
 
 -- name: why_specifications
-select e.position, e.recorded_at, e.transaction_id::text::bigint as transaction_id, e.event_id, e.stream_id,
-       e.stream_version, e.type, e.deployment_id, e.unit_address, e.schema_version, e.data::text as data
+select {event_columns}
 from event e
 where e.deployment_id = %(deployment_id)s
   and e.stream_id like 'deployment-%%'
@@ -21,8 +19,7 @@ order by e.stream_version desc
 
 -- name: why_round_of_claim
 -- The inputs stand in the transaction of the claim, right before it.
-select e.position, e.recorded_at, e.transaction_id::text::bigint as transaction_id, e.event_id, e.stream_id,
-       e.stream_version, e.type, e.deployment_id, e.unit_address, e.schema_version, e.data::text as data
+select {event_columns}
 from event e
 where e.type = 'DeploymentClaimRound'
   and e.unit_address = %(claimant)s
@@ -37,8 +34,7 @@ limit 1
 select r.*
 from unnest(%(addresses)s::text[]) as u (address)
 cross join lateral (
-    select e.position, e.recorded_at, e.transaction_id::text::bigint as transaction_id, e.event_id, e.stream_id,
-           e.stream_version, e.type, e.deployment_id, e.unit_address, e.schema_version, e.data::text as data
+    select {event_columns}
     from event e
     where e.type = 'DeploymentClaimRound'
       and e.unit_address = u.address
@@ -50,8 +46,7 @@ cross join lateral (
 order by r.recorded_at desc
 
 -- name: why_programs
-select e.position, e.recorded_at, e.transaction_id::text::bigint as transaction_id, e.event_id, e.stream_id,
-       e.stream_version, e.type, e.deployment_id, e.unit_address, e.schema_version, e.data::text as data
+select {event_columns}
 from event e
 where e.deployment_id = %(deployment_id)s
   and e.type in ('ProcessStarted', 'ProcessExited', 'ProcessParked')

@@ -1,0 +1,36 @@
+-- fragment: event_metadata
+-- Every column of an event but its data. No other statement lists them.
+e.position, e.recorded_at, e.transaction_id::text::bigint as transaction_id, e.event_id, e.stream_id, e.stream_version,
+e.type, e.deployment_id, e.unit_address, e.schema_version
+
+-- fragment: event_columns
+-- One row of this is one RecordedEvent.
+{event_metadata}, e.data::text as data
+
+-- name: high_water_mark
+-- Every transaction below it has ended: what it wrote can be seen, and nothing more will come from it.
+select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as high_water_mark
+
+-- name: one_snapshot
+set transaction isolation level repeatable read, read only
+
+-- name: transaction_snapshot
+select pg_current_snapshot()::text as snapshot
+
+-- name: events_between
+-- In commit order, after a checkpoint and below a high-water mark. A parameter that is null filters nothing; the planner
+-- sees the values and drops what is not asked.
+select {event_columns}
+from event e
+where (e.transaction_id, e.position) > (%(after_transaction_id)s::text::xid8, %(after_position)s)
+  and e.transaction_id < %(below)s::text::xid8
+  and (%(since)s::timestamptz is null or e.recorded_at >= %(since)s)
+  and (%(until)s::timestamptz is null or e.recorded_at < %(until)s)
+  and (%(at)s::timestamptz is null or e.recorded_at <= %(at)s)
+  and (%(position)s::bigint is null or e.position <= %(position)s)
+  and (%(types)s::text[] is null or e.type = any (%(types)s))
+  and (%(without)s::text[] is null or e.type <> all (%(without)s))
+  and (%(deployment_id)s::uuid is null or e.deployment_id = %(deployment_id)s)
+  and (%(unit_address)s::text is null or e.unit_address = %(unit_address)s)
+order by e.transaction_id, e.position
+limit %(limit)s
