@@ -4,6 +4,8 @@
     scheduler        claim rounds, driven by wake-ups
     suspicion        goes on without a unit that should claim and does not answer
     reconciler       what should run against what runs: start, stop, restart, park
+    restarts         how a program that failed is started again, or parked; remembered by the supervisor
+    process_events   the supervisor's reports as events, each in the log once
     outbox           process events, written in order without holding up the reconciler
     supervisor_link  the supervisor at the other end of the socket pair
     drain            gives everything back and leaves

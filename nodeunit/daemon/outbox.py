@@ -6,9 +6,9 @@ While the database is away programs start and end all the same; what happened is
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from itertools import islice, takewhile
-from typing import NamedTuple
-from uuid import UUID
+from dataclasses import dataclass
+from itertools import islice
+from uuid import UUID, uuid4
 
 from nodeunit.domain.events import Event
 from nodeunit.store.write.decisions import DecisionStream
@@ -20,10 +20,11 @@ MOST_AT_ONCE = 100
 """So many events at most go into one append."""
 
 
-class _Entry(NamedTuple):
+@dataclass
+class _Entry:
     event: Event
-    event_id: UUID | None
-    """Given when another daemon may have written it already."""
+    event_id: UUID
+    maybe_written: bool
     on_written: Callable[[], None] | None
 
 
@@ -36,11 +37,18 @@ class Outbox:
         self._emptied = asyncio.Event()
         self._emptied.set()
 
-    def put(self, event: Event, *, event_id: UUID | None = None, on_written: Callable[[], None] | None = None) -> None:
-        """Takes an event. With an `event_id` it is looked up first, for another daemon may have written it already;
-        `on_written` is called when it is in the log.
+    def put(
+        self,
+        event: Event,
+        *,
+        event_id: UUID | None = None,
+        maybe_written: bool = False,
+        on_written: Callable[[], None] | None = None,
+    ) -> None:
+        """Takes an event. `maybe_written`: another daemon may have written it already, under this `event_id`; it is
+        looked up first. `on_written` is called when it is in the log.
         """
-        self._entries.append(_Entry(event, event_id, on_written))
+        self._entries.append(_Entry(event, event_id or uuid4(), maybe_written, on_written))
         self._emptied.clear()
         self._arrived.set()
 
@@ -55,24 +63,22 @@ class Outbox:
             await asyncio.sleep(GATHER_S)
             self._arrived.clear()
             while self._entries:
-                await self._write_first(decisions)
+                await self._write_batch(decisions)
             self._emptied.set()
 
-    async def _write_first(self, decisions: DecisionStream) -> None:
-        """Writes the entries up to the first that must be looked up, or that one alone."""
-        first = self._entries[0]
-        if first.event_id is None:
-            batch = list(takewhile(lambda entry: entry.event_id is None, islice(self._entries, MOST_AT_ONCE)))
-            await decisions.append(*(entry.event for entry in batch))
-        else:
-            batch = [first]
-            if not await decisions.is_recorded(first.event_id):
-                await decisions.append(first.event, event_id=first.event_id)
+    async def _write_batch(self, decisions: DecisionStream) -> None:
+        batch = list(islice(self._entries, MOST_AT_ONCE))
+        in_doubt = [entry.event_id for entry in batch if entry.maybe_written]
+        written = await decisions.recorded(in_doubt) if in_doubt else set()
+        unwritten = [entry for entry in batch if entry.event_id not in written]
+        for entry in unwritten:
+            entry.maybe_written = True  # an append that is cancelled may still be committed
+        await decisions.append(*(entry.event for entry in unwritten), event_ids=[entry.event_id for entry in unwritten])
         for entry in batch:
             self._entries.popleft()
             if entry.on_written is not None:
                 entry.on_written()
 
     async def wait_until_empty(self) -> None:
-        """Returns when everything that was written here is in the log."""
+        """Returns when everything that was put here is in the log."""
         await self._emptied.wait()

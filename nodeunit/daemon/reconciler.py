@@ -7,26 +7,21 @@ them. A program runs one revision of its row under one claim: another revision o
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from uuid import UUID, uuid5
+from dataclasses import dataclass
+from uuid import UUID
 
 from nodeunit.clock import boottime
 from nodeunit.daemon.outbox import Outbox
+from nodeunit.daemon.process_events import Claim, ProcessEvents, claim_of
+from nodeunit.daemon.restarts import Restarts
 from nodeunit.daemon.spawn_request import NotRunnable, SpawnRequestBuilder
 from nodeunit.daemon.supervisor_link import Message, SupervisorLink
 from nodeunit.domain.deployment import Deployment
-from nodeunit.domain.events import ProcessExited, ProcessParked, ProcessStarted
-from nodeunit.domain.restart import RestartRule, RestartState, after_exit
+from nodeunit.domain.restart import RestartRule
 from nodeunit.errors import DatabaseError
 from nodeunit.supervisor.lease import LeaseDeadline
 
 log = logging.getLogger(__name__)
-
-REASONS = {"exited": "exited", "stop": "stopped", "lease": "lease_expired", "shutdown": "unit_ended"}
-"""What the supervisor calls the cause of an exit, and what the event calls it."""
-
-Claim = tuple[int, int]
-"""What a program was started for: the revision of the row and the version of the claim."""
 
 
 @dataclass
@@ -40,18 +35,12 @@ class LiveProgram:
     stopping: bool = False
 
 
-@dataclass
-class RestartRecord:
-    """How a program that is not running comes to run again, or does not."""
-
-    claim: Claim
-    state: RestartState = field(default_factory=RestartState)
-    not_before: float = 0.0
-    parked: bool = False
-
-
 class Reconciler:
-    """Outlives the epochs of its daemon: programs go on while the unit joins anew."""
+    """Outlives the epochs of its daemon: programs go on while the unit joins anew.
+
+    What outlives the daemon itself is kept by the supervisor and comes with its `hello`: what runs, what is not in the
+    log yet (`process_events`), and what is known of programs that failed (`restarts`).
+    """
 
     def __init__(
         self, link: SupervisorLink, outbox: Outbox, spawn_requests: SpawnRequestBuilder, rule: RestartRule
@@ -59,12 +48,11 @@ class Reconciler:
         self.started = asyncio.Event()
         """Set after each start, for the heartbeat to sample it soon."""
         self._link = link
-        self._outbox = outbox
+        self._events = ProcessEvents(link, outbox)
         self._spawn_requests = spawn_requests
-        self._rule = rule
+        self._restarts = Restarts(link, self._events, rule)
         self._desired: dict[str, Deployment] = {}
         self._programs: dict[str, LiveProgram] = {}
-        self._restarts: dict[str, RestartRecord] = {}
         self._ended: dict[str, asyncio.Event] = {}
         self._adopted: set[str] = set()
         self._releasing: set[str] = set()
@@ -127,6 +115,8 @@ class Reconciler:
             self._desired = {key: row for key, row in rows.items() if key not in self._releasing}
             # Invalidated while the query ran: its answer may be older than it must be.
             self._rows_are_current = invalidations == self._invalidations
+            if self._rows_are_current:
+                self._restarts.forget_all_but(rows.keys() | self._programs.keys())
             self._reconcile_after()
 
     async def begin_release(self, key: str, grace_s: float | None = None) -> Deployment | None:
@@ -167,72 +157,41 @@ class Reconciler:
         """Takes what the supervisor reports: hello, started, spawn_failed, exited."""
         match message["event"]:
             case "hello":
-                for running in message["programs"]:
-                    self._programs[running["key"]] = LiveProgram(_claim(running), running["pid"], running["start_time"])
-                for ended in message["exits"]:
-                    self._on_exited(ended, uuid5(UUID(message["supervisor"]), str(ended["id"])))
+                self._take_over(message)
             case "started":
                 self._on_started(message)
-            case "exited":
-                self._on_exited(message)
-            case "spawn_failed":
-                self._on_spawn_failed(message)
+            case "exited" | "spawn_failed":
+                self._on_ended(message)
 
-    def _on_started(self, message: Message) -> None:
-        key = message["key"]
-        program = self._programs.setdefault(key, LiveProgram(_claim(message)))
-        program.pid, program.start_time = message["pid"], message["start_time"]
-        revision, claim_version = _claim(message)
-        self._outbox.put(ProcessStarted(UUID(key), program.pid, str(program.start_time), revision, claim_version))
+    def _take_over(self, hello: Message) -> None:
+        """Goes on where the daemon before this one ended, wherever that was."""
+        self._events.supervisor = UUID(hello["supervisor"])
+        self._restarts.take_over(hello.get("states", {}))
+        for report in hello.get("reports", hello.get("exits", [])):  # a supervisor of an earlier version repeats exits
+            self._events.log_report(report, repeated=True)
+            if _is_failure(report):
+                self._restarts.count_failure(report)
+        self._programs = {
+            running["key"]: LiveProgram(claim_of(running), running["pid"], running["start_time"])
+            for running in hello["programs"]
+        }
+
+    def _on_started(self, report: Message) -> None:
+        self._events.log_report(report, repeated=False)
+        program = self._programs.setdefault(report["key"], LiveProgram(claim_of(report)))
+        program.pid, program.start_time = report["pid"], report["start_time"]
         self.started.set()
 
-    def _on_exited(self, message: Message, event_id: UUID | None = None) -> None:
-        key, stopped = message["key"], bool(message["stopped"])
-        self._outbox.put(
-            ProcessExited(
-                deployment_id=UUID(key),
-                pid=message["pid"],
-                exit_code=message["exit_code"],
-                signal=message["signal"],
-                ran_s=message["ran_s"],
-                reason=REASONS.get(message["cause"], str(message["cause"])),
-                detail="",
-            ),
-            event_id=event_id,
-            on_written=lambda: self._link.send({"op": "ack", "id": message["id"]}),
-        )
-        self._on_ended(key, _claim(message), message["ran_s"], by_itself=not stopped)
-
-    def _on_spawn_failed(self, message: Message) -> None:
-        key, detail = message["key"], message["detail"]
-        log.warning("%s could not be started: %s", key, detail)
-        self._outbox.put(ProcessExited(UUID(key), 0, None, None, 0.0, "spawn_failed", detail))
-        self._on_ended(key, _claim(message), 0.0, by_itself=True)
-
-    def _on_ended(self, key: str, claim: Claim, ran_s: float, *, by_itself: bool) -> None:
+    def _on_ended(self, report: Message) -> None:
+        """A program has ended, or was not started at all."""
+        key = report["key"]
+        self._events.log_report(report, repeated=False)
         self._programs.pop(key, None)
-        if by_itself:
-            restarts = self._restart_record(key, claim)
-            restarts.state, delay_s = after_exit(self._rule, restarts.state, ran_s)
-            if delay_s is None:
-                self._park(key, claim, "crash_loop", f"ended {restarts.state.failures} times in a row")
-            else:
-                restarts.not_before = boottime() + delay_s
+        if _is_failure(report):
+            self._restarts.count_failure(report)
         if ended := self._ended.pop(key, None):
             ended.set()
         self._reconcile_after()
-
-    def _park(self, key: str, claim: Claim, reason: str, detail: str) -> None:
-        self._restart_record(key, claim).parked = True
-        log.warning("%s is parked (%s): %s", key, reason, detail)
-        self._outbox.put(ProcessParked(UUID(key), reason, detail))
-
-    def _restart_record(self, key: str, claim: Claim) -> RestartRecord:
-        """A changed row or a new claim starts with a clean record."""
-        known = self._restarts.get(key)
-        if known is None or known.claim != claim:
-            known = self._restarts[key] = RestartRecord(claim)
-        return known
 
     def _reconcile_after(self, delay_s: float = 0.0) -> None:
         """Reconciles once, after the shortest of the delays asked for: there is one timer, however many programs wait
@@ -264,9 +223,9 @@ class Reconciler:
 
     def _start(self, key: str, wanted: Deployment) -> None:
         claim = _claim_of(wanted)
-        restarts = self._restart_record(key, claim)
-        wait_s = restarts.not_before - boottime()
-        if restarts.parked:
+        record = self._restarts.record_of(key, claim)
+        wait_s = record.not_before - boottime()
+        if record.parked:
             return
         if wait_s > 0:
             self._reconcile_after(wait_s)
@@ -274,7 +233,7 @@ class Reconciler:
         try:
             spawn = self._spawn_requests.build(wanted)
         except NotRunnable as error:
-            self._park(key, claim, error.reason, str(error))
+            self._restarts.park_not_runnable(key, claim, error.reason, str(error))
             return
         self._programs[key] = LiveProgram(claim)
         self._link.send(spawn)
@@ -291,5 +250,6 @@ def _claim_of(deployment: Deployment) -> Claim:
     return deployment.revision, deployment.address_version
 
 
-def _claim(message: Message) -> Claim:
-    return message["meta"]["revision"], message["meta"]["claim_version"]
+def _is_failure(report: Message) -> bool:
+    """Whether a program ended without having been stopped, or was not started at all."""
+    return report["event"] != "started" and not report.get("stopped", False)

@@ -14,7 +14,7 @@ from typing import Any
 from nodeunit.process.process_table import ProcessEntry, ProcessTable
 from nodeunit.supervisor.child_processes import Spawned
 from nodeunit.supervisor.lease import LeaseDeadline
-from nodeunit.supervisor.protocol import Cause, OnDisconnect, RunningProgram, SpawnRequest
+from nodeunit.supervisor.protocol import Cause, Exited, OnDisconnect, RunningProgram, SpawnRequest
 
 _NEVER = float("inf")
 
@@ -24,7 +24,6 @@ class Program:
 
     def __init__(self, request: SpawnRequest, spawned: Spawned, now: float) -> None:
         self.key = request.key
-        self.argv = request.argv
         self.on_disconnect: OnDisconnect = request.on_disconnect
         self.grace_s = request.grace_s
         self.meta: dict[str, Any] = request.meta
@@ -54,10 +53,24 @@ class Program:
             "key": self.key,
             "pid": self.pid,
             "start_time": self.start_time,
-            "argv": self.argv,
             "on_disconnect": self.on_disconnect,
             "started_at": self.started_at,
             "stopping": self.stopping,
+            "meta": self.meta,
+        }
+
+    def exited(self, now: float) -> Exited:
+        """The report of its end. Valid when its whole tree is gone."""
+        return {
+            "event": "exited",
+            "key": self.key,
+            "pid": self.pid,
+            "start_time": self.start_time,
+            "exit_code": self.exit_code,
+            "signal": self.signal,
+            "ran_s": round((self.ended_at or now) - self.started_at, 3),
+            "stopped": self.cause != "exited",
+            "cause": self.cause,
             "meta": self.meta,
         }
 

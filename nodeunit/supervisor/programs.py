@@ -9,14 +9,13 @@ from nodeunit.clock import boottime
 from nodeunit.process.control_groups import ControlGroups
 from nodeunit.process.process_table import ProcessEntry, ProcessTable, kill_all, read_mark
 from nodeunit.supervisor.child_processes import Reaper, fork_and_exec
-from nodeunit.supervisor.exits import Exits
 from nodeunit.supervisor.guard import GuardedProgram
 from nodeunit.supervisor.lease import LeaseDeadline
 from nodeunit.supervisor.linux import die_with_parent
 from nodeunit.supervisor.logs import Logs, Output
 from nodeunit.supervisor.loop import Loop
 from nodeunit.supervisor.program import Program
-from nodeunit.supervisor.protocol import Cause, Event, RunningProgram, SpawnRequest
+from nodeunit.supervisor.protocol import Cause, Report, RunningProgram, SpawnRequest
 
 _CHECK_AGAIN_AFTER_S = 0.02
 _CHECK_AGAIN_AT_MOST_S = 0.5
@@ -25,8 +24,8 @@ _NEVER = float("inf")
 
 
 class Programs:
-    """`send` sends an event to the daemon. `publish_guard_state` is called when `guarded` or the lease has changed, for
-    a program that must stop with the lease before the fork."""
+    """`report` tells the daemon what became of a program. `publish_guard_state` is called when `guarded` or
+    the lease has changed, for a program that must stop with the lease before the fork."""
 
     def __init__(
         self,
@@ -36,7 +35,7 @@ class Programs:
         logs: Logs,
         groups: ControlGroups | None,
         limits: tuple[int, int],
-        send: Callable[[Event], None],
+        report: Callable[[Report], None],
         publish_guard_state: Callable[[], None],
     ) -> None:
         self._address = address
@@ -44,7 +43,7 @@ class Programs:
         self._logs = logs
         self._groups = groups
         self._limits = limits
-        self._send = send
+        self._report = report
         self._publish_guard_state = publish_guard_state
         self._programs: dict[str, Program] = {}
         self._outputs: dict[str, Output] = {}
@@ -52,7 +51,6 @@ class Programs:
         self._due = 0.0
         self._check_after_s = _CHECK_AGAIN_AFTER_S
         self._reaper = reaper
-        self.exits = Exits()
         self.lease = LeaseDeadline()
 
     def __len__(self) -> int:
@@ -81,8 +79,6 @@ class Programs:
             return "already running"
         if request.on_disconnect == "stop" and not self.lease.allows(now, request.grace_s):
             return "lease expired"
-        if self.exits.too_many_of(request.key):
-            return "too many exits of it are not acknowledged"
         return ""
 
     def spawn(self, request: SpawnRequest, now: float) -> None:
@@ -214,7 +210,7 @@ class Programs:
         program.outcome = None
         if not program.failure:
             pid, start_time = program.identity
-            self._send(
+            self._report(
                 {"event": "started", "key": program.key, "pid": pid, "start_time": start_time, "meta": program.meta}
             )
 
@@ -237,9 +233,9 @@ class Programs:
         if program.on_disconnect == "stop":
             self._publish_guard_state()
         if program.failure:
-            self._send({"event": "spawn_failed", "key": program.key, "detail": program.failure, "meta": program.meta})
+            self._report({"event": "spawn_failed", "key": program.key, "detail": program.failure, "meta": program.meta})
         else:
-            self._send(self.exits.record(program, now))
+            self._report(program.exited(now))
 
 
 def _prepare_child(supervisor: int, group: int | None) -> None:

@@ -4,7 +4,8 @@ Times are seconds of CLOCK_BOOTTIME, a `start_time` is in clock ticks since boot
 is the deployment's id. `meta` belongs to the daemon: the supervisor returns it unchanged.
 
 The supervisor begins with `hello`. A new daemon learns everything from it: nothing that was sent to its predecessor
-matters any more, except that an exit is repeated until it is acknowledged. Both sides ignore unknown names, so that a
+matters any more. What was reported to a predecessor is repeated there until it is acknowledged: `started`, `exited` and
+`spawn_failed` carry a number, `id`, which counts from 1 in each supervisor. Both sides ignore unknown names, so that a
 daemon may be newer than its supervisor. Requests are checked here before they are executed. Standard library only.
 """
 
@@ -29,7 +30,6 @@ class RunningProgram(TypedDict):
     key: str
     pid: int
     start_time: int
-    argv: list[str]
     on_disconnect: OnDisconnect
     started_at: float
     stopping: bool
@@ -37,13 +37,13 @@ class RunningProgram(TypedDict):
 
 
 class Exited(TypedDict):
-    """A program and its whole tree are gone; its key is free. Repeated in each `hello` until acknowledged by `id`.
+    """A program and its whole tree are gone; its key is free.
 
     Either `exit_code` or `signal` is a number, the other is None. `stopped` is `cause != "exited"`.
     """
 
     event: Literal["exited"]
-    id: int
+    id: NotRequired[int]
     key: str
     pid: int
     start_time: int
@@ -57,13 +57,15 @@ class Exited(TypedDict):
 
 class Hello(TypedDict):
     """First line to each daemon: who the supervisor is (`supervisor` is new with every start of it), what runs, which
-    exits nobody has acknowledged, until when the lease stands (0.0: none yet), and whether a drain is under way."""
+    reports are not acknowledged (in the order of their numbers), which states are remembered (by key), until when the
+    lease stands (0.0: none yet), and whether a drain is under way."""
 
     event: Literal["hello"]
     supervisor: str
     pid: int
     programs: list[RunningProgram]
-    exits: list[Exited]
+    reports: list["Report"]
+    states: dict[str, Any]
     lease_expires: float
     draining: bool
 
@@ -72,6 +74,7 @@ class Started(TypedDict):
     """The program runs: execve has succeeded."""
 
     event: Literal["started"]
+    id: NotRequired[int]
     key: str
     pid: int
     start_time: int
@@ -79,9 +82,12 @@ class Started(TypedDict):
 
 
 class SpawnFailed(TypedDict):
-    """Nothing runs. `detail` says why, in words to show: no such program, already running, lease expired …"""
+    """Nothing runs. `detail` says why, in words to show: no such program, already running, lease expired …
+
+    It has no `id`, and is not repeated, when it was refused because too much is not acknowledged."""
 
     event: Literal["spawn_failed"]
+    id: NotRequired[int]
     key: str
     detail: str
     meta: dict[str, Any]
@@ -100,6 +106,7 @@ class Replace(TypedDict):
     event: Literal["replace"]
 
 
+Report = Started | Exited | SpawnFailed
 Event = Hello | Started | SpawnFailed | Exited | Drain | Replace
 
 
@@ -141,10 +148,19 @@ class Stop(TypedDict):
 
 
 class Ack(TypedDict):
-    """The exit with this id is recorded for good."""
+    """The report with this number is in the log."""
 
     op: Literal["ack"]
     id: int
+
+
+class Remember(TypedDict):
+    """Keep `state` for the key and return it in `hello` to the next daemon; the last one counts, and None forgets it.
+    Like `meta` it belongs to the daemon."""
+
+    op: Literal["remember"]
+    key: str
+    state: Any
 
 
 class RenewLease(TypedDict):
@@ -161,7 +177,7 @@ class Leave(TypedDict):
     op: Literal["leave"]
 
 
-Op = Ready | Alive | Spawn | Stop | Ack | RenewLease | Leave
+Op = Ready | Alive | Spawn | Stop | Ack | Remember | RenewLease | Leave
 
 
 def encode(message: Event | Op) -> bytes:

@@ -16,11 +16,12 @@ from nodeunit.supervisor.child_processes import Reaper
 from nodeunit.supervisor.daemon_link import DaemonLink
 from nodeunit.supervisor.daemon_process import DaemonProcess
 from nodeunit.supervisor.guard import Guard, GuardState
+from nodeunit.supervisor.handover import Handover
 from nodeunit.supervisor.lease import LeaseDeadline
 from nodeunit.supervisor.logs import Logs
 from nodeunit.supervisor.loop import Loop
 from nodeunit.supervisor.programs import Programs
-from nodeunit.supervisor.protocol import Event
+from nodeunit.supervisor.protocol import Event, Report, SpawnFailed
 from nodeunit.supervisor.shutdown import Shutdown
 from nodeunit.supervisor.stderr_log import StderrLog
 
@@ -41,6 +42,7 @@ class Supervisor:
         self._inherited = {child.pid for child in ProcessTable.read().children(os.getpid())}
         self._leftovers: list[Leftover] = []
         self._link: DaemonLink | None = None
+        self._handover = Handover()
         self._loop = Loop(stderr_log)
         self._reaper = Reaper()
         self._groups = self._make_groups()
@@ -55,7 +57,7 @@ class Supervisor:
             self._logs,
             self._groups,
             limits,
-            self._send,
+            self._report,
             self._publish_guard_state,
         )
         self._reaper.on_child_ended = self._programs.check_soon
@@ -141,7 +143,8 @@ class Supervisor:
                 "supervisor": self._id,
                 "pid": os.getpid(),
                 "programs": self._programs.describe(),
-                "exits": self._programs.exits.waiting(),
+                "reports": self._handover.reports(),
+                "states": self._handover.states(),
                 "lease_expires": self._programs.lease.expires,
                 "draining": self._shutdown.draining,
             }
@@ -169,6 +172,9 @@ class Supervisor:
         if self._link is not None:
             self._link.send(event)
 
+    def _report(self, report: Report) -> None:
+        self._send(self._handover.keep(report))
+
     def _publish_guard_state(self) -> None:
         self._guard.publish(GuardState(self._programs.lease.expires, self._programs.guarded()))
 
@@ -186,7 +192,9 @@ class Supervisor:
                     grace_s = max(protocol.seconds_of(op, "grace_s"), 0.0)
                     self._programs.stop(protocol.key_of(op), now + grace_s)
                 case "ack":
-                    self._programs.exits.acknowledge(op.get("id"))
+                    self._handover.acknowledge(op.get("id"))
+                case "remember":
+                    self._handover.remember(protocol.key_of(op), op.get("state"))
                 case "ready":
                     self._log.info(f"daemon {self._daemon.pid} is ready")
                     self._daemon.mark_ready()
@@ -202,15 +210,19 @@ class Supervisor:
     def _spawn(self, op: Mapping[str, Any], now: float) -> None:
         """Start a program, or report why not."""
         key = protocol.key_of(op)
+        too_much = self._handover.refusal(key)
         try:
             request = protocol.spawn_of(op, self._settings.address)
-            refusal = self._refusal(request, now)
+            refusal = too_much or self._refusal(request, now)
             if not refusal:
                 self._programs.spawn(request, now)
         except (ValueError, OSError) as error:
             refusal = (error.strerror if isinstance(error, OSError) else None) or str(error)
         if refusal:
-            self._send({"event": "spawn_failed", "key": key, "detail": refusal, "meta": protocol.meta_of(op)})
+            failed: SpawnFailed = {
+                "event": "spawn_failed", "key": key, "detail": refusal, "meta": protocol.meta_of(op),
+            }  # fmt: skip
+            (self._send if too_much else self._report)(failed)
 
     def _refusal(self, request: protocol.SpawnRequest, now: float) -> str:
         if self._shutdown.refuses_programs:

@@ -189,3 +189,5 @@ def test_a_follower_reads_on_by_index(grown: str, where: str) -> None:
 def test_an_event_is_found_by_its_id(grown: str) -> None:
     found = plans(grown, "event_by_id", event_id=uuid4())
     reads(found, "event", by={"event_by_id"}, at_most=1)
+    found = plans(grown, "recorded_events", event_ids=[uuid4() for _ in range(100)])
+    reads(found, "event", by={"event_by_id"}, at_most=100)

@@ -58,12 +58,12 @@ def claimed_once(database: str, deployment_id: UUID) -> bool:
 async def test_appends_in_order_and_whole(database: str, pool: Pool) -> None:
     unit = await join(pool, "unit-1")
     stream = DecisionStream(unit)
-    first = uuid4()
-    assert not await stream.is_recorded(first)
-    await stream.append(SKIPPED, ProcessParked(uuid4(), "crash_loop", ""), event_id=first)
+    first, second = uuid4(), uuid4()
+    assert not await stream.recorded([first, second])
+    await stream.append(SKIPPED, ProcessParked(uuid4(), "crash_loop", ""), event_ids=[first, second])
     await stream.append(SKIPPED)
     assert written(database) == [(1, "DeploymentClaimSkipped"), (2, "ProcessParked"), (3, "DeploymentClaimSkipped")]
-    assert await stream.is_recorded(first)
+    assert await stream.recorded([first, second, uuid4()]) == {first, second}
     assert value(database, "select stream_id from event where event_id = %s", (first,)) == "decision-unit-1-1"
 
 

@@ -1,6 +1,7 @@
 """What the reconciler asks of the supervisor, and above all what it leaves alone."""
 
 import asyncio
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -60,7 +61,7 @@ def hello(*running: UUID) -> dict[str, Any]:
     programs = [
         {"key": str(key), "pid": 1, "start_time": 1, "meta": {"revision": 1, "claim_version": 1}} for key in running
     ]
-    return {"event": "hello", "supervisor": str(uuid4()), "programs": programs, "exits": []}
+    return {"event": "hello", "supervisor": str(uuid4()), "programs": programs, "reports": [], "states": {}}
 
 
 @contextmanager
@@ -168,8 +169,12 @@ def started(spawn: dict[str, Any]) -> dict[str, Any]:
     return {"event": "started", "key": spawn["key"], "pid": 1, "start_time": 1, "meta": spawn["meta"]}
 
 
+NUMBERS = itertools.count(1)
+"""Of the reports: each has its own."""
+
+
 def exited(spawn: dict[str, Any]) -> dict[str, Any]:
-    end = {"id": 1, "exit_code": 1, "signal": None, "ran_s": 0.0, "cause": "exited", "stopped": False}
+    end = {"id": next(NUMBERS), "exit_code": 1, "signal": None, "ran_s": 0.0, "cause": "exited", "stopped": False}
     return started(spawn) | {"event": "exited"} | end
 
 

@@ -8,6 +8,7 @@ one can be written: should the original arrive after all, the version refuses it
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import msgspec
@@ -37,12 +38,13 @@ class DecisionStream:
         self._version: int | None = 0  # None: in doubt
         self._one_at_a_time = asyncio.Lock()
 
-    async def append(self, *events: Event, event_id: UUID | None = None) -> None:
-        """Appends the events, in order, in one transaction. Waits out a lost connection. `event_id` is the first's."""
+    async def append(self, *events: Event, event_ids: Sequence[UUID] = ()) -> None:
+        """Appends the events, in order, in one transaction. Waits out a lost connection. Without `event_ids` they get
+        new ones."""
         if not events:
             return
-        first = event_id or uuid4()
-        encoded = _encode(events, first)
+        event_ids = event_ids or [uuid4() for _ in events]
+        encoded = _encode(events, event_ids)
         async with self._one_at_a_time:
             pause_s = 0.0
             while True:
@@ -50,7 +52,7 @@ class DecisionStream:
                     await self._send("append_decisions", len(events), events=encoded)
                     return
                 except (OperationalError, VersionConflict) as error:
-                    if await self._look_up(first, error):
+                    if await self._look_up(event_ids[0], error):
                         return
                 await asyncio.sleep(pause_s)
                 pause_s = PAUSE_S
@@ -60,7 +62,7 @@ class DecisionStream:
         recorded). Waits out a lost connection, and then looks what became of the claim.
         """
         event_id = uuid4()
-        encoded = _encode(events)
+        encoded = _encode(events, [uuid4() for _ in events])
         async with self._one_at_a_time:
             pause_s = 0.0
             while True:
@@ -80,9 +82,10 @@ class DecisionStream:
             held = await self._unit.programs()
             return next((d for d in held if d.id == candidate.id), None)
 
-    async def is_recorded(self, event_id: UUID) -> bool:
-        """Whether an event is in the log already, written by this daemon or another. Waits out a lost connection."""
-        return await self._ask("event_by_id", {"event_id": event_id}) is not None
+    async def recorded(self, event_ids: Sequence[UUID]) -> set[UUID]:
+        """Which of these events are in the log, written by this daemon or another. Waits out a lost connection."""
+        row = await self._ask("recorded_events", {"event_ids": list(event_ids)})
+        return set(row["event_ids"]) if row is not None else set()
 
     async def _send(self, query: str, count: int, **parameters: object) -> DictRow | None:
         """Executes one statement that appends `count` events, and a conflict where it returns no row."""
@@ -123,17 +126,17 @@ class DecisionStream:
         return {"address": self._unit.address, "epoch": self._unit.epoch}
 
 
-def _encode(events: tuple[Event, ...], first_id: UUID | None = None) -> str:
+def _encode(events: Sequence[Event], event_ids: Sequence[UUID]) -> str:
     """The events as append_decisions wants them."""
     return msgspec.json.encode(
         [
             {
-                "event_id": first_id if first_id is not None and n == 0 else uuid4(),
+                "event_id": event_id,
                 "type": type_name(event),
                 "schema_version": event.schema_version,
                 "data": event,
                 "deployment_id": getattr(event, "deployment_id", msgspec.UNSET) or None,
             }
-            for n, event in enumerate(events)
+            for event, event_id in zip(events, event_ids, strict=True)
         ]
     ).decode()

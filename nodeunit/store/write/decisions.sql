@@ -16,3 +16,8 @@ select stream_version_now(%(address)s, %(epoch)s) as stream_version
 select e.type, e.stream_id, e.stream_version, e.deployment_id
 from event e
 where e.event_id = %(event_id)s
+
+-- name: recorded_events
+select coalesce(array_agg(e.event_id), '{}') as event_ids
+from event e
+where e.event_id = any (%(event_ids)s)

@@ -1,0 +1,89 @@
+"""What the supervisor reports about programs, as events in the log: each one once, whichever daemon writes it.
+
+The supervisor repeats a report to the next daemon until it is told that the event is in the log. The id of an event is
+derived from the report, so that two daemons that write the same one use the same id, and the second finds it written.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID, uuid5
+
+from nodeunit.daemon.outbox import Outbox
+from nodeunit.daemon.supervisor_link import SupervisorLink
+from nodeunit.domain.events import Event, ProcessExited, ProcessParked, ProcessStarted
+
+log = logging.getLogger(__name__)
+
+REASONS = {"exited": "exited", "stop": "stopped", "lease": "lease_expired", "shutdown": "unit_ended"}
+"""What the supervisor calls the cause of an exit, and what the event calls it."""
+
+Claim = tuple[int, int]
+"""What a program was started for: the revision of the row and the version of the claim."""
+
+
+class ProcessEvents:
+    """Puts events into the outbox under ids that belong to one supervisor, known from its `hello`."""
+
+    def __init__(self, link: SupervisorLink, outbox: Outbox) -> None:
+        self.supervisor = UUID(int=0)
+        self._link = link
+        self._outbox = outbox
+
+    def log_report(self, report: Mapping[str, Any], *, repeated: bool) -> None:
+        """The event of a `started`, `exited` or `spawn_failed`. One without a number is never repeated."""
+        event = _event_of(report)
+        if "id" not in report:
+            self._outbox.put(event)
+            return
+        number = report["id"]
+        self._outbox.put(
+            event,
+            event_id=uuid5(self.supervisor, str(number)),
+            maybe_written=repeated,
+            on_written=lambda: self._link.send({"op": "ack", "id": number}),
+        )
+
+    def log_parked(
+        self,
+        key: str,
+        reason: str,
+        detail: str,
+        *,
+        cause: object,
+        maybe_written: bool,
+        on_written: Callable[[], None] | None = None,
+    ) -> None:
+        """A program was parked. `cause` distinguishes this parking of the key from its others."""
+        log.warning("%s is parked (%s): %s", key, reason, detail)
+        self._outbox.put(
+            ProcessParked(UUID(key), reason, detail),
+            event_id=uuid5(self.supervisor, f"parked {key} {reason} {cause}"),
+            maybe_written=maybe_written,
+            on_written=on_written,
+        )
+
+
+def claim_of(report: Mapping[str, Any]) -> Claim:
+    """For which claim the program of a report, or one listed in `hello`, was started."""
+    return report["meta"]["revision"], report["meta"]["claim_version"]
+
+
+def _event_of(report: Mapping[str, Any]) -> Event:
+    key = UUID(report["key"])
+    match report["event"]:
+        case "started":
+            return ProcessStarted(key, report["pid"], str(report["start_time"]), *claim_of(report))
+        case "spawn_failed":
+            log.warning("%s could not be started: %s", key, report["detail"])
+            return ProcessExited(key, 0, None, None, 0.0, "spawn_failed", report["detail"])
+        case _:
+            return ProcessExited(
+                deployment_id=key,
+                pid=report["pid"],
+                exit_code=report["exit_code"],
+                signal=report["signal"],
+                ran_s=report["ran_s"],
+                reason=REASONS.get(report["cause"], str(report["cause"])),
+                detail="",
+            )
