@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from docker.errors import DockerException
+from xdist.remote import Producer
 
 from nodeunit.demo.embedded import embedded_database
 from tests.support.databases import Databases
+from tests.support.distribution import TOGETHER, ByModule
 from tests.support.proxy import Proxy
 from tests.support.timescale import TimescaleServer, timescale_server
 from tests.support.unit_process import UnitProcess, unit_process
@@ -18,11 +20,10 @@ NEEDS_A_CONTAINER = {"container", "e2e", "chaos"}
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark a test by the database that it uses, and run those first that need none: they fail soonest.
 
-    Processes that share the work (`pytest --numprocesses`) each take whole modules, for the sake of the fixtures. What
-    looks at the machine as a whole, or starts units of the same name, runs in one process; so do the chaos tests.
+    A process that shares the tests with others runs the longest first. Raises UsageError for a unit outside of e2e.
     """
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
@@ -30,18 +31,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("container")
         if "plain_server" in fixtures:
             item.add_marker("plain")
-        item.add_marker(pytest.mark.xdist_group(_group(item, fixtures)))
-    items.sort(key=_cost)
+        if "start_unit" in fixtures and not item.nodeid.startswith(TOGETHER):
+            raise pytest.UsageError(f"{item.nodeid} starts units: move it to tests/e2e, where no two run at once.")
+    items.sort(key=_cost, reverse=hasattr(config, "workerinput"))
 
 
-def _group(item: pytest.Item, fixtures: set[str]) -> str:
-    """Tests of one group run in one process, one after the other."""
-    marks = {mark.name for mark in item.iter_markers()}
-    if "chaos" in marks:
-        return "chaos"
-    if marks & {"e2e", "machine"} or "start_unit" in fixtures:
-        return "machine"
-    return item.location[0]
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByModule:
+    return ByModule(config, log)
 
 
 def _cost(item: pytest.Item) -> int:

@@ -15,8 +15,6 @@ from nodeunit.demo.embedded import choose_database, embedded_database
 from nodeunit.errors import NoDatabase
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.machine
-
 
 def one(conninfo: str, query: str) -> str:
     """The first column of the first row, as text."""

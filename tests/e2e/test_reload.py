@@ -13,6 +13,8 @@ from tests.support.rows import rows, value
 from tests.support.unit_process import UnitProcess
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.e2e
+
 StartUnit = Callable[..., UnitProcess]
 
 

@@ -3,11 +3,15 @@
 import asyncio
 from collections.abc import Callable
 
+import pytest
+
 from nodeunit.store.postgres.connections import connect
 from nodeunit.store.write import operators
 from tests.support.rows import rows, value
 from tests.support.unit_process import UnitProcess
 from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.e2e
 
 StartUnit = Callable[..., UnitProcess]
 
