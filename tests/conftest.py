@@ -132,7 +132,7 @@ def start_unit(tmp_path: Path) -> Iterator[Callable[..., UnitProcess]]:
     """`start_unit(database, name="unit-1", NODE_UNIT_...="...")`: a unit as a process, ended after the test."""
     with ExitStack() as units:
 
-        def start(database: str, *, name: str = "unit-1", **settings: str) -> UnitProcess:
-            return units.enter_context(unit_process(database, tmp_path, name=name, **settings))
+        def start(database: str, *, name: str = "unit-1", **options: str) -> UnitProcess:
+            return units.enter_context(unit_process(database, tmp_path, name=name, **options))
 
         yield start

@@ -148,6 +148,7 @@ async def test_an_answer_from_before_an_invalidation_starts_nothing() -> None:
     await turns_of_the_loop()  # it has asked
     reconciler.invalidate()
     answers.put_nowait([taken])
+    await turns_of_the_loop()
     answers.put_nowait([kept])
     await eventually(lambda: link.ops("spawn"), what="what stands in the rows now is started")
     task.cancel()
