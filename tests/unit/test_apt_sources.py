@@ -1,6 +1,7 @@
 """The mirror that apt is configured with is found in both formats of its files, whatever its name."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -53,7 +54,7 @@ Components: main
 def test_a_list_of_mirrors_stands_for_what_it_lists(tmp_path: Path) -> None:
     mirrors = tmp_path / "mirrors"
     mirrors.write_text("http://first.example/debian\tpriority:1\n# not this\nhttps://second.example/debian\n")
-    found = parse_one_line([f"deb mirror+file:{mirrors} trixie main"])
+    found = parse_one_line([f"deb mirror+file:{quote(str(mirrors))} trixie main"])
     assert [source.uri for source in found] == ["http://first.example/debian", "https://second.example/debian"]
 
 
@@ -70,11 +71,12 @@ def test_only_a_source_with_debians_release_is_the_mirror(tmp_path: Path, monkey
         directory = tmp_path / name / "dists" / "trixie"
         directory.mkdir(parents=True)
         (directory / "InRelease").write_text(text)
-    lines = [f"deb file://{tmp_path}/{name} trixie main\n" for name in ("missing", *releases)]
+    folder = quote(str(tmp_path))
+    lines = [f"deb file://{folder}/{name} trixie main\n" for name in ("missing", *releases)]
     (tmp_path / "sources.list").write_text("".join(lines))
     monkeypatch.setattr(debian, "APT", tmp_path)
     monkeypatch.setattr(debian, "proxies", dict)
     source = debian.mirror("trixie")
     assert source is not None
-    assert source.uri == f"file://{tmp_path}/own"
+    assert source.uri == f"file://{folder}/own"
     assert debian.mirror("bookworm") is None

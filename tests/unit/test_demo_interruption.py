@@ -12,8 +12,8 @@ ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 @pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    before = {signum: signal.getsignal(signum) for signum in ENDING}
+def default_signals() -> Iterator[None]:
+    before = {signum: signal.signal(signum, signal.SIG_DFL) for signum in ENDING}
     yield
     for signum, handler in before.items():
         signal.signal(signum, handler)

@@ -172,7 +172,8 @@ def test_a_process_that_hides_from_everything_but_its_control_group(
 ) -> None:
     """No parent, no session, no mark. Without control groups it is found when the supervisor ends, and not before."""
     pid_file = tmp_path / "stray"
-    daemon.start(["sh", "-c", f"(env -i setsid sh -c 'echo $$ > {pid_file}; exec sleep 60' &); exec sleep 60"])
+    hide = '(env -i setsid sh -c \'echo $$ > "$0"; exec sleep 60\' "$0" &); exec sleep 60'
+    daemon.start(["sh", "-c", hide, str(pid_file)])
     wait_until(lambda: pid_file.exists() and pid_file.read_text().strip())
     stray = int(pid_file.read_text())
     grouped = "programs run in control groups" in unit.said()

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 from urllib.request import OpenerDirector, ProxyHandler, build_opener
 
 from tools.timescaledb.say import CannotGoOn, run
@@ -145,7 +146,7 @@ def _plain_uris(uri: str) -> Iterator[str]:
     """A URI that a plain download understands; a list of mirrors in a file stands for what it lists."""
     kind, _, path = uri.partition("mirror+file:")
     if not kind and path:
-        for line in Path(path).read_text().splitlines():
+        for line in Path(unquote(path)).read_text().splitlines():
             yield from _plain_uris("".join(line.split("#")[0].split()[:1]))
     elif uri.startswith(("http://", "https://", "file:/")):
         yield uri
