@@ -24,7 +24,7 @@ from nodeunit.audit.source import ArchiveFiles, ArchivesThenLog, LiveLog
 from nodeunit.cli.app import app
 from nodeunit.domain.deployment import Assignment, evolve, initial_state
 from nodeunit.domain.events import SNAPSHOT_NAMES
-from nodeunit.errors import DatabaseError, InputFileInvalid, LogAppendOnly, MomentArchived
+from nodeunit.errors import ArchiveConflict, DatabaseError, InputFileInvalid, LogAppendOnly, MomentArchived
 from nodeunit.store.postgres.connections import connect, translate_errors
 from nodeunit.store.read import event_log, projections
 from nodeunit.store.read.event_log import RecordedEvent
@@ -251,7 +251,7 @@ async def test_who_writes_into_an_old_chunk_meanwhile_stops_the_switch(
         )
         task = await started(history, archive(history, TWO_DAYS, tmp_path / "a.gz"))
         writer.commit()
-        with pytest.raises(DatabaseError, match=r"NU008.*has \d+ events and not the \d+ that were written"):
+        with pytest.raises(ArchiveConflict, match=r"has \d+ events and not the \d+ that were written"):
             await task
         assert len(await whole_log(history)) == len(log) + 1
         with pytest.raises(InputFileInvalid, match="other events; give another name"):
