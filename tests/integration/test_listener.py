@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import pytest
 from psycopg.conninfo import make_conninfo
 
-from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.postgres import connections
+from nodeunit.store.postgres import listener as module
+from nodeunit.store.postgres.connections import Connection, Pool
 from nodeunit.store.postgres.listener import Listener, WakeUp
 from tests.support.members import join
 from tests.support.proxy import Proxy
@@ -83,6 +86,26 @@ async def test_waits_for_a_server_that_is_away(proxy: Proxy) -> None:
         await proxy.accept()
         await eventually(until(heard, CONNECTED, CONNECTED))
         assert proxy.accepted == accepted + 1
+
+
+async def test_gives_up_a_server_that_stops_answering_after_the_login(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a frozen server or a middlebox does: the connection lives, and LISTEN is never answered."""
+    monkeypatch.setattr(connections, "ANSWER_WITHIN_S", 0.3)
+    stranded: list[Connection] = []
+
+    async def connect_and_strand(conninfo: str, purpose: str) -> Connection:
+        connection = await connections.connect(conninfo, purpose)
+        if not stranded:
+            stranded.append(connection)
+            proxy.strand()
+        return connection
+
+    monkeypatch.setattr(module, "connect", connect_and_strand)
+    async with listening(proxy.conninfo) as (_, heard):
+        await eventually(until(heard, CONNECTED), what="it listens on another connection")
+        assert stranded[0].closed
 
 
 async def test_finds_out_that_it_is_deaf(database: str, proxy: Proxy) -> None:

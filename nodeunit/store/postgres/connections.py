@@ -7,8 +7,8 @@ work as psql's do. Only what the person did not set is added.
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import orjson
@@ -35,33 +35,43 @@ set_json_dumps(orjson.dumps)
 set_json_loads(orjson.loads)
 
 ANSWER_WITHIN_S = 6.0
-"""Longer than SHORT_STATEMENTS allow the server: whoever has not answered by then does not hear us any more."""
-
-
-class DaemonConnection(AsyncConnection[DictRow]):
-    """A connection that is given up when an answer does not come.
-
-    TCP alone notices a peer that is gone, but not one that is there and deaf: a frozen server that was replaced, a
-    middlebox that forgot the connection. To cancel the waiting would not do, for psycopg then asks that same peer to
-    cancel the statement and waits on; so the socket is shut down, and the waiting ends with an OperationalError.
-    """
-
-    async def wait(self, *args: Any, **kwargs: Any) -> Any:
-        """As psycopg's, with the limit."""
-        timer = asyncio.get_running_loop().call_later(ANSWER_WITHIN_S, self._give_up)
-        try:
-            return await super().wait(*args, **kwargs)
-        finally:
-            timer.cancel()
-
-    def _give_up(self) -> None:
-        if not self.closed:
-            with socket.socket(fileno=os.dup(self.fileno())) as ours:
-                ours.shutdown(socket.SHUT_RDWR)
+"""Longer than SHORT_STATEMENTS allow the server: a server that has not answered by then never will."""
 
 
 Connection = AsyncConnection[DictRow]
 Pool = AsyncConnectionPool[Connection]
+
+
+def shut_down(connection: Connection) -> None:
+    """Ends the connection, and whatever waits for it with an OperationalError, without asking its peer."""
+    if not connection.closed:
+        with socket.socket(fileno=os.dup(connection.fileno())) as ours:
+            ours.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def answer_limit(connection: Connection) -> Iterator[None]:
+    """Shuts the connection down when the block takes longer than ANSWER_WITHIN_S.
+
+    TCP alone notices a peer that is gone, but not one that is there and deaf: a frozen server that was replaced, a
+    middlebox that forgot the connection. Cancelling the waiting would not help, because psycopg then asks that same
+    peer to cancel the statement, and waits on.
+    """
+    timer = asyncio.get_running_loop().call_later(ANSWER_WITHIN_S, shut_down, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+class DaemonConnection(AsyncConnection[DictRow]):
+    """A connection that is shut down when an answer does not come."""
+
+    async def wait(self, *args: Any, **kwargs: Any) -> Any:
+        """As psycopg's, with the limit."""
+        with answer_limit(self):
+            return await super().wait(*args, **kwargs)
+
 
 DEFAULTS: dict[str, str] = {
     "connect_timeout": "5",
@@ -103,7 +113,8 @@ async def connect(given: str, purpose: str, *, options: str = "") -> Connection:
         connection = await AsyncConnection.connect(conninfo(given, purpose), autocommit=True, row_factory=dict_row)
         try:
             if options:
-                await connection.execute(QUERIES["apply_settings"], {"settings": options})
+                with answer_limit(connection):
+                    await connection.execute(QUERIES["apply_settings"], {"settings": options})
         except BaseException:  # a cancelled task too must not leave it open
             await connection.close()
             raise

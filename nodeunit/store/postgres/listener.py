@@ -1,24 +1,20 @@
-"""The listener: one connection of its own that hears notifications and turns them into wake-ups.
+"""The listener: one connection of its own that receives notifications and turns them into wake-ups.
 
-A notification is a hint without authority. Whoever is woken reads the state; so after every (re)connect one synthetic
-wake-up follows the LISTEN, and nothing that happened in between is missed. Silent deafness, a connection that lives and
-hears nothing, is found by `check_deafness`: each heartbeat tells the number of the newest notification.
+A notification is a hint without authority: a unit that is woken reads the state. So one synthetic wake-up follows each
+LISTEN, and nothing that happened while the listener was away is missed. Silent deafness, a connection that lives and
+receives nothing, is found by `check_deafness`, because each heartbeat answers the number of the newest notification.
 """
 
 import asyncio
 import logging
-import os
 import random
-import socket
 from collections.abc import Callable
 from typing import NamedTuple
 
 import psycopg
-from psycopg import AsyncConnection
-from psycopg.rows import DictRow
 
 from nodeunit.errors import DatabaseError, NodeunitError
-from nodeunit.store.postgres.connections import connect
+from nodeunit.store.postgres.connections import Connection, answer_limit, connect, shut_down
 from nodeunit.store.postgres.queries import QUERIES
 
 log = logging.getLogger(__name__)
@@ -28,13 +24,13 @@ LONGEST_DELAY_S = 2.0
 
 
 class WakeUp(NamedTuple):
-    """Something may have changed. `what` is `connected`, `deployment` or `eligible`; `who` is empty for everybody."""
+    """Something may have changed. `what` is `connected`, `deployment`, `eligible` or `unit`; `who` is empty for all."""
 
     what: str
     who: frozenset[str] = frozenset()
 
     def concerns(self, address: str) -> bool:
-        """Whether the unit at this address is meant."""
+        """Whether it is for the unit at this address."""
         return not self.who or address in self.who
 
 
@@ -46,7 +42,7 @@ class Listener:
         self._on_wake_up = on_wake_up
         self._last_number = 0
         self._expected_number = 0
-        self._connection: AsyncConnection[DictRow] | None = None
+        self._connection: Connection | None = None
 
     async def run(self) -> None:
         """Connects, listens, and connects again, with a jittered backoff that a connection resets."""
@@ -54,7 +50,8 @@ class Listener:
         while True:
             try:
                 async with await connect(self._conninfo, "listener") as connection:
-                    await self._start(connection)
+                    with answer_limit(connection):
+                        await self._start(connection)
                     delay = FIRST_DELAY_S
                     async for notification in connection.notifies():
                         self._on_notification(notification.payload)
@@ -66,22 +63,21 @@ class Listener:
             delay = min(delay * 2, LONGEST_DELAY_S)
 
     def check_deafness(self, newest: int) -> int:
-        """Takes the number that a heartbeat was told. Returns how many notifications were missed, if the listener has
-        been behind since the heartbeat before: it is deaf then, and reconnects; else 0.
-        """
-        deaf_by = (
-            self._expected_number - self._last_number
-            if self._connection is not None and self._expected_number > self._last_number
-            else 0
-        )
-        self._expected_number = newest
-        if deaf_by:
-            log.warning("the listener missed %d notifications and connects again", deaf_by)
-            self._expected_number = 0
-            self._reconnect()
-        return deaf_by
+        """Takes the number of the newest notification, as a heartbeat answered it.
 
-    async def _start(self, connection: AsyncConnection[DictRow]) -> None:
+        Returns how many notifications were missed, when those of the heartbeat before have still not come: the listener
+        is deaf then, and reconnects. Else 0.
+        """
+        missed = self._expected_number - self._last_number
+        self._expected_number = newest
+        if self._connection is None or missed <= 0:
+            return 0
+        log.warning("the listener missed %d notifications and connects again", missed)
+        self._expected_number = 0
+        shut_down(self._connection)  # ends `notifies`, and `run` connects again
+        return missed
+
+    async def _start(self, connection: Connection) -> None:
         await connection.execute(QUERIES["listen"])
         row = await (await connection.execute(QUERIES["newest_wake_up"])).fetchone()
         assert row is not None
@@ -92,7 +88,7 @@ class Listener:
         self._on_wake_up(WakeUp("connected"))
 
     def _on_notification(self, payload: str) -> None:
-        """`number what who,who`; what cannot be read is a wake-up for everybody."""
+        """`number what who,who`; a payload that cannot be read is a wake-up for all."""
         number, _, rest = payload.partition(" ")
         what, _, who = rest.partition(" ")
         if not number.isdecimal():
@@ -100,9 +96,3 @@ class Listener:
             return
         self._last_number = max(self._last_number, int(number))
         self._on_wake_up(WakeUp(what or "unknown", frozenset() if who in ("", "*") else frozenset(who.split(","))))
-
-    def _reconnect(self) -> None:
-        """Shuts the socket down: `notifies` ends with an error, and `run` connects again."""
-        if self._connection is not None and not self._connection.closed:
-            with socket.socket(fileno=os.dup(self._connection.fileno())) as ours:
-                ours.shutdown(socket.SHUT_RDWR)
