@@ -1,9 +1,78 @@
-"""How the daemon and the supervisor log: one line a record, on standard error."""
+"""How the daemon and the supervisor log: one line a record, on standard error, and nobody ever waits for a reader."""
 
 import logging
-import sys
+import os
+import threading
+from collections import deque
 from datetime import datetime
-from typing import TextIO
+
+STDERR = 2
+
+MOST_WAITING = 1000
+"""So many lines may wait for whoever reads them. Further ones are dropped and counted."""
+
+FLUSH_WITHIN_S = 1.0
+"""So long the end of a process waits for the lines that are left."""
+
+
+class UnwaitingHandler(logging.Handler):
+    """Writes lines to a descriptor in a thread of its own.
+
+    Standard error may be a pipe that nobody empties, a stopped terminal, or a file on a disk that hangs: a write to it
+    may take for ever, and who logs has a lease to renew. What did not fit is counted, and the count is said once all
+    that waited has been written.
+    """
+
+    def __init__(self, fd: int) -> None:
+        super().__init__()
+        self._fd = fd
+        self._lines: deque[bytes] = deque()
+        self._dropped = 0
+        self._writing = False
+        self._changed = threading.Condition()
+        threading.Thread(target=self._run, name="log", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Takes the line of a record, or counts it."""
+        line = (self.format(record) + "\n").encode(errors="backslashreplace")
+        with self._changed:
+            if len(self._lines) < MOST_WAITING:
+                self._lines.append(line)
+                self._changed.notify_all()
+            else:
+                self._dropped += 1
+
+    def flush(self) -> None:
+        """Returns when all is written, or after a second."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._lines and not self._writing, FLUSH_WITHIN_S)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._writing = False
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: self._lines)
+                self._writing = True
+                line = self._lines.popleft()
+                if not self._lines and self._dropped:
+                    self._lines.append(self._say_dropped())
+            self._write(line)  # without the lock: nobody may wait for this
+
+    def _say_dropped(self) -> bytes:
+        text = f"{self._dropped} lines of this log were dropped, because nobody read it"
+        self._dropped = 0
+        record = logging.makeLogRecord(
+            {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING", "msg": text}
+        )
+        return (self.format(record) + "\n").encode()
+
+    def _write(self, line: bytes) -> None:
+        try:
+            while line:
+                line = line[os.write(self._fd, line) :]
+        except OSError:
+            pass  # closed, or a full disk: there is no other place to say so
 
 
 class _Line(logging.Formatter):
@@ -11,13 +80,13 @@ class _Line(logging.Formatter):
         return datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
 
 
-def configure(level: str, stream: TextIO | None = None) -> None:
-    """Logs from `level` (any case) upwards to `stream`, standard error by default, in place of what was
+def configure(level: str, fd: int = STDERR) -> None:
+    """Logs from `level` (any case) upwards to a descriptor, standard error by default, in place of what was
     configured.
 
     A line is local time with milliseconds and offset, level, logger, message; a traceback follows on lines
     of its own. Raises ValueError for a level that `logging` does not know.
     """
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = UnwaitingHandler(fd)
     handler.setFormatter(_Line("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

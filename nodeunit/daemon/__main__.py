@@ -23,6 +23,10 @@ def main() -> int:
     except NodeunitError as error:
         logging.getLogger("nodeunit").error("%s", error)
         return error.exit_code
+    except Exception:
+        # Through the log: the interpreter would print it to standard error and wait for a reader.
+        logging.getLogger("nodeunit").exception("the daemon ends by an error of its own")
+        return 1
     return 0
 
 

@@ -12,6 +12,8 @@
     transactions  a person's open transaction, as a fault
     harms      what can be done to a unit at one moment, and undone
     pairs      a second fault at a stage of a first one
+    standing   a harm that lasts for longer than a lease and must not be noticed
+    unread     the pipe behind which a unit's log is read, or not
     catalogue  all of them by name
     trial      one fault from a settled fleet to a settled fleet, and what it cost
     summary    the table

@@ -108,6 +108,18 @@ async def database_frozen(fleet: Fleet, victim: Unit, random: Random) -> AsyncIt
 
 
 @asynccontextmanager
+async def unread(fleet: Fleet, victim: Unit, random: Random) -> AsyncIterator[None]:
+    """Nobody reads what the unit says."""
+    log = victim.log
+    assert log is not None
+    log.stop()
+    try:
+        yield
+    finally:
+        log.go_on()
+
+
+@asynccontextmanager
 async def transaction_open(fleet: Fleet, victim: Unit, random: Random) -> AsyncIterator[None]:
     """A person leaves a transaction open."""
     try:
@@ -143,6 +155,7 @@ HARMS: dict[str, Harm] = {
     "freeze-database": database_frozen,
     "kill-supervisor-in-outage": killed_in_an_outage,
     "open-transaction": transaction_open,
+    "unread-log": unread,
 }
 
 OF_THE_DATABASE = frozenset(

@@ -11,6 +11,7 @@ import psutil
 
 from nodeunit.identity import address_of
 from tools.faults.build import Build
+from tools.faults.unread import Reader
 
 END_WITHIN_S = 20.0
 
@@ -22,6 +23,8 @@ class Unit:
         self.name = name
         self.address = address_of(name, name)
         self.log_path = directory / f"{name}.log"
+        self.log: Reader | None = None
+        """What reads its standard error; None before the first start."""
         self._build = build
         self._directory = directory / name
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -42,12 +45,14 @@ class Unit:
             return
         self.asked_to_end = False
         environment = {"NODE_UNIT_NAME": self.name, "NODE_UNIT_PASSWORD": self.name, **self._settings}
-        with self.log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*self._wrapper, os.fspath(self._build.python), "-P", "-m", "nodeunit", "run"],
-                env=environment, cwd=self._directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
-            )  # fmt: skip
+        if self.log is not None:
+            self.log.close()
+        self.log = Reader(self.log_path)
+        self._process = subprocess.Popen(
+            [*self._wrapper, os.fspath(self._build.python), "-P", "-m", "nodeunit", "run"],
+            env=environment, cwd=self._directory, stdin=subprocess.DEVNULL, stdout=self.log.fd, stderr=self.log.fd,
+            start_new_session=True,
+        )  # fmt: skip
 
     @property
     def running(self) -> bool:
@@ -149,6 +154,9 @@ class Unit:
         for pid, _ in processes_in(self._directory):
             self.kill(pid)
         psutil.wait_procs(processes, timeout=5)
+        if self.log is not None:
+            self.log.close()
+            self.log = None
 
     def daemon_within(self, within_s: float) -> int:
         """The daemon's pid, waited for. Raises TimeoutError."""
