@@ -20,7 +20,8 @@
     │   ├── DeploymentUnknown     18   no deployment, or more than one, has an id that begins like this
     │   ├── MomentArchived        19   the live log does not go back that far: an archive file has it
     │   ├── ArchiveConflict       16   the log is not what the archive file was written of
-    │   └── VersionConflict       16   internal: a stream is not at the version the writer expected
+    │   ├── VersionConflict       16   internal: a stream is not at the version the writer expected
+    │   └── RowLocked             16   another transaction has changed or locked the row and is still open
     ├── SettingInvalid            23
     │   ├── UnknownPolicy         20
     │   ├── WeightInvalid         21
@@ -150,6 +151,11 @@ class VersionConflict(DatabaseError):
     """The stream has moved on: the append is a late repetition, or two writers believe it is theirs."""
 
 
+class RowLocked(DatabaseError):
+    """Another transaction has changed or locked the row, perhaps a person's. Waiting is done outside the database, because
+    a session that waits may hold what others need."""
+
+
 class SettingInvalid(NodeunitError):
     """The value of a setting is not among what is allowed."""
 
@@ -219,5 +225,6 @@ BY_SQLSTATE: dict[str, type[NodeunitError]] = {
     "NU006": VersionConflict,
     "NU007": UnitUnknown,
     "NU008": ArchiveConflict,
+    "NU009": RowLocked,
 }
 """The SQLSTATEs that nodeunit's own SQL functions and triggers raise, and the error each becomes."""

@@ -9,6 +9,8 @@ declare
     v_last membership_order;
     v_event event;
 begin
+    -- One writer at a time. Callers take it before any row, and whoever must not wait asks for it first.
+    perform lock_membership(p_address);
     select * into v_last from membership_order where address = p_address order by version desc limit 1;
     insert into membership_order (address, version, membership, previous_version, previous_membership)
     values (p_address, coalesce(v_last.version, 0) + 1, p_membership, v_last.version, v_last.membership);

@@ -4,7 +4,9 @@
 create or replace function append_operator_request(p_address text, p_type text, p_data jsonb) returns void
 language plpgsql as $$
 begin
-    perform from lease where address = p_address and epoch is not null for update;
+    -- No row of the lease is locked: this transaction may be a person's, who leaves it open.
+    perform lock_membership(p_address);
+    perform from lease where address = p_address and epoch is not null;
     if not found then
         raise exception 'no unit in the fleet has the address %', p_address
             using errcode = 'NU007', hint = 'the addresses stand in table unit';

@@ -25,7 +25,7 @@ begin
 
     if v_won and p_holder <> '' then
         -- The lost unit may be joining again at this moment: its row of lease decides which came first.
-        perform from lease where address = p_holder and epoch is null for share;
+        perform from lease where address = p_holder and epoch is null for share skip locked;
         v_won := found and append_assignment(
             p_deployment_id, v_version + 1, '', 'DeploymentReleased', p_holder,
             jsonb_build_object('deployment_id', p_deployment_id, 'holder', p_holder, 'reason', 'unit_lost'),

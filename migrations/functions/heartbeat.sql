@@ -60,15 +60,25 @@ begin
         ), recorded as (
             insert into usage (recorded_at, unit_address, deployment_id, cpu_percent, memory_mb)
             select v_now, p_address, s.deployment_id, s.cpu_percent, s.memory_mb from sampled s
+        ), known as materialized (
+            -- A row that somebody else has locked, as in the deletion of its deployment, is left as it is: a sample is
+            -- worth no waiting, for while this one waits the lease is not renewed.
+            select c.deployment_id from current_usage c join sampled s on s.deployment_id = c.deployment_id
+            where c.claim_version <= s.claim_version
+            for update of c skip locked
+        ), updated as (
+            update current_usage c
+            set (claim_version, cpu_percent, memory_mb, sampled_at) =
+                (s.claim_version, s.cpu_percent, s.memory_mb, v_now)
+            from known k join sampled s on s.deployment_id = k.deployment_id
+            where c.deployment_id = k.deployment_id
         )
-        insert into current_usage as c (deployment_id, claim_version, cpu_percent, memory_mb, sampled_at)
+        insert into current_usage (deployment_id, claim_version, cpu_percent, memory_mb, sampled_at)
         select s.deployment_id, s.claim_version, s.cpu_percent, s.memory_mb, v_now from sampled s
         join deployment d on d.id = s.deployment_id and d.type = 'deployment'
+        where not exists (select from current_usage c where c.deployment_id = s.deployment_id)
         order by s.deployment_id
-        on conflict on constraint current_usage_pkey do update
-        set (claim_version, cpu_percent, memory_mb, sampled_at) =
-            (excluded.claim_version, excluded.cpu_percent, excluded.memory_mb, excluded.sampled_at)
-        where c.claim_version <= excluded.claim_version;
+        on conflict on constraint current_usage_pkey do nothing;
     end if;
 
     return query select

@@ -25,6 +25,7 @@ declare
     v_lease lease;
     v_epoch integer;
 begin
+    perform lock_membership(p_address);
     insert into lease (address, supervisor, renewed_at, expires_at, inactive_at)
     values (p_address, p_supervisor, v_now, v_now + p_lease_ttl, v_now + p_inactive_after)
     on conflict on constraint lease_pkey do nothing;

@@ -6,11 +6,15 @@ returns boolean
 language plpgsql security definer set search_path from current as $$
 begin
     perform require_epoch(p_by, p_epoch);
-    -- In one order, because two units may suspect the same ones.
-    perform from lease where address = any (p_addresses) order by address for update;
-    update lease set inactive_at = clock_timestamp()
-    where address = any (p_addresses) and epoch is not null and renewed_at < p_probed_at
-      and inactive_at > clock_timestamp();
+    -- A unit whose lease is locked is at work, or another unit is about to say the same.
+    update lease l set inactive_at = clock_timestamp()
+    from (
+        select address from lease
+        where address = any (p_addresses) and epoch is not null and renewed_at < p_probed_at
+          and inactive_at > clock_timestamp()
+        for update skip locked
+    ) silent
+    where l.address = silent.address;
     return found;
 end
 $$;

@@ -47,6 +47,7 @@ class MembershipSession:
         self._listener = Listener(settings.postgres_uri, self._on_wake_up)
         self._heartbeat = Heartbeat(unit, settings.heartbeat_interval_s, sampler, reconciler, self._on_answer)
         self._moving: asyncio.Task[None] | None = None
+        self._declaring: asyncio.Task[None] | None = None
         self._tasks = RecancellingTaskGroup()
 
     async def run(self, joined_at: float, request: EndRequest) -> None:
@@ -85,8 +86,9 @@ class MembershipSession:
         self._lease_from(sent_at)
         if missed := self._listener.check_deafness(answer.wake_up):
             self._outbox.put(UnitListenerDeaf(missed))
-        for address in answer.expired:
-            await self._declare_lost(address)
+        if answer.expired and (self._declaring is None or self._declaring.done()):
+            # Beside the heartbeats, for they may not wait for what many lost units take; who is left is named again.
+            self._declaring = self._tasks.start(self._declare_lost(answer.expired))
         if answer.drain_s is not None and self._moving is None:
             self._moving = self._tasks.start(self._move_away(answer.drain_s))
         if answer.waiting:
@@ -97,13 +99,13 @@ class MembershipSession:
         self._link.send({"op": "lease", "expires_boottime": deadline})
         self._reconciler.renew_lease(deadline)
 
-    async def _declare_lost(self, address: str) -> None:
+    async def _declare_lost(self, addresses: list[str]) -> None:
         try:
-            if await self._unit.declare_lost(address):
-                log.warning("unit %s is lost: its lease has run out", address)
+            if lost := await self._unit.declare_lost(addresses):
+                log.warning("lost, because the lease has run out: %s", ", ".join(lost))
                 self._scheduler.notify("unit_lost")
         except DatabaseError as error:
-            log.warning("cannot declare %s lost yet: %s", address, error)
+            log.warning("cannot declare %s lost yet: %s", ", ".join(addresses), error)
 
     async def _move_away(self, within_s: float) -> None:
         try:

@@ -70,8 +70,8 @@ async def test_of_many_that_join_under_one_identity_one_does(database: str, pool
 async def test_a_lease_that_has_not_run_out_makes_nobody_lost(database: str, pool: Pool) -> None:
     finder = await join(pool, "unit-1")
     await join(pool, "unit-2")
-    assert not await finder.declare_lost("unit-2")
-    assert not await finder.declare_lost("nobody")
+    assert not await finder.declare_lost(["unit-2"])
+    assert not await finder.declare_lost(["nobody"])
     assert (await finder.heartbeat(None, [])).expired == []
     assert history(database, "unit-2") == ["Joined"]
 
@@ -81,25 +81,35 @@ async def test_a_unit_is_lost_once_whoever_says_so(database: str, pool: Pool) ->
     await join(pool, "unit-1")
     turn_back_leases(database, "unit-1")
     assert (await finders[0].heartbeat(None, [])).expired == ["unit-1"]
-    said = await asyncio.gather(*(each.declare_lost("unit-1") for each in finders))
-    assert said.count(True) == 1
+    said = await asyncio.gather(*(each.declare_lost(["unit-1"]) for each in finders))
+    assert sorted(said) == [[]] * 31 + [["unit-1"]]
     assert history(database, "unit-1") == ["Joined", "Lost"]
     (lost,) = rows(database, "select data from event where type = 'UnitLost'")
-    assert lost["data"]["by"] == finders[said.index(True)].address
+    assert lost["data"]["by"] == finders[said.index(["unit-1"])].address
     assert (await finders[0].heartbeat(None, [])).expired == []
 
 
-async def test_two_that_declare_each_other_lost_do_not_deadlock(database: str, pool: Pool) -> None:
+async def test_a_unit_whose_own_lease_is_over_declares_nobody_lost(database: str, pool: Pool) -> None:
     a, b = await join(pool, "unit-a"), await join(pool, "unit-b")
     await join(pool, "living")
     turn_back_leases(database, "unit-a", "unit-b")
-    said = await asyncio.gather(
-        a.declare_lost("unit-b"),
-        b.declare_lost("unit-a"),
-        return_exceptions=True,
-    )
-    assert {type(each) for each in said} == {bool, StaleEpoch}
-    assert True in said
+    assert not await a.declare_lost(["unit-b"])
+    assert not await b.declare_lost(["unit-a"])
+    await a.heartbeat(None, [])
+    assert await a.declare_lost(["unit-b"]) == ["unit-b"]
+
+
+async def test_many_are_declared_lost_at_once(database: str, pool: Pool) -> None:
+    finder = await join(pool, "finder")
+    many = [f"unit-{n:03}" for n in range(200)]
+    for address in many:
+        await join(pool, address)
+    turn_back_leases(database, *many)
+    assert (await finder.heartbeat(None, [])).expired == many
+    assert await finder.declare_lost(many) == many
+    assert await finder.declare_lost(many) == []
+    assert history(database, "unit-007") == ["Joined", "Lost"]
+    assert await projections.verify(database) == []
 
 
 async def test_a_unit_that_comes_back_keeps_what_nobody_took(database: str, pool: Pool) -> None:
@@ -120,7 +130,7 @@ async def test_who_renews_in_time_is_not_lost(database: str, pool: Pool) -> None
     turn_back_leases(database, "unit-2")
     assert (await finder.heartbeat(None, [])).expired == ["unit-2"]
     assert not (await late.heartbeat(None, [])).fenced
-    assert not await finder.declare_lost("unit-2")
+    assert not await finder.declare_lost(["unit-2"])
 
 
 async def test_nobody_is_lost_for_a_silence_that_all_shared(database: str, pool: Pool) -> None:
@@ -128,12 +138,12 @@ async def test_nobody_is_lost_for_a_silence_that_all_shared(database: str, pool:
     units = [await join(pool, f"unit-{n}", lease_ttl_s=10) for n in range(3)]
     turn_back_leases(database)
     assert (await units[0].heartbeat(None, [])).expired == []
-    assert not await units[0].declare_lost("unit-1")
+    assert not await units[0].declare_lost(["unit-1"])
     assert not (await units[1].heartbeat(None, [])).fenced
     # unit-2 is not heard of for a whole lease after the outage
     rows(database, "update fleet set leases_count_from = leases_count_from - interval '11 seconds'")
     assert (await units[0].heartbeat(None, [])).expired == ["unit-2"]
-    assert await units[0].declare_lost("unit-2")
+    assert await units[0].declare_lost(["unit-2"])
 
 
 async def test_nobody_is_lost_when_the_first_word_after_an_outage_is_that_of_a_joining_unit(
@@ -180,7 +190,7 @@ async def test_leaving_in_order(database: str, pool: Pool) -> None:
     # what it could not give back in time is there for the others
     assert {each.holder for each in (await deployments.round_inputs(pool, [], 64)).candidates} == {"", "unit-1"}
     assert (await unit.heartbeat(None, [])).fenced
-    assert not await other.declare_lost("unit-1")
+    assert not await other.declare_lost(["unit-1"])
     await join(pool, "unit-1")
     assert history(database, "unit-1") == ["Joined", "Draining", "Left", "Joined"]
     assert await projections.verify(database) == []

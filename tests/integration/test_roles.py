@@ -68,7 +68,7 @@ async def test_a_unit_can_do_all_that_a_unit_does(database: str, login: Login) -
         (held, _) = await deployments.programs_of(pool, "unit-1")
         assert await unit.release(held, "drained")
         await unit.notify("eligible", ["unit-2"])
-        assert not await other.declare_lost("unit-1")
+        assert not await other.declare_lost(["unit-1"])
         assert await membership.lease_of(pool, "unit-1") is not None
         await unit.begin_draining()
         await unit.end_drain()

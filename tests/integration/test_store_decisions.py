@@ -268,7 +268,7 @@ async def test_a_stale_epoch_writes_nothing(database: str, pool: Pool, stale: Me
         stale.begin_draining(),
         stale.end_drain(),
         stale.leave(),
-        stale.declare_lost("unit-2"),
+        stale.declare_lost(["unit-2"]),
     ):
         with pytest.raises(StaleEpoch):
             await refused

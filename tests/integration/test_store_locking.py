@@ -5,21 +5,24 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from typing import LiteralString
 from uuid import UUID
 
 import psycopg
 import pytest
 
-from nodeunit.domain.deployment import Assignment, evolve
+from nodeunit.domain.deployment import Assignment, Deployment, evolve
 from nodeunit.domain.event_json import decode
+from nodeunit.domain.policy import Usage
+from nodeunit.errors import RowLocked
 from nodeunit.store.postgres import connections
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import projections
 from nodeunit.store.write import deployments
 from nodeunit.store.write.decisions import DecisionStream
-from nodeunit.store.write.membership import ProgramSample
+from nodeunit.store.write.membership import Membership, ProgramSample
 from tests.support.locks import started
-from tests.support.members import candidate, claim, join
+from tests.support.members import candidate, claim, join, lose, turn_back_leases
 from tests.support.rows import deployment, insert_deployments, rows, value
 
 
@@ -51,7 +54,9 @@ async def test_a_release_and_a_hand_at_one_row_do_not_deadlock(
     (one,) = insert_deployments(database, address="unit-1")
     (held,) = await deployments.programs_of(pool, "unit-1")
     person.execute("update deployment set command = 'x' where id = %s", (one,))
-    releasing = await started(database, unit.release(held, "drained"))
+    releasing = asyncio.create_task(unit.release(held, "drained"))
+    await asyncio.wait((releasing,), timeout=0.2)
+    assert not releasing.done()
     person.execute("update deployment set address = '' where id = %s", (one,))
     person.commit()
     assert await releasing is False
@@ -66,33 +71,103 @@ async def test_a_release_and_a_deletion_of_one_row_do_not_deadlock(
     (one,) = insert_deployments(database, address="unit-1")
     (held,) = await deployments.programs_of(pool, "unit-1")
     person.execute("select from deployment where id = %s for update", (one,))
-    releasing = await started(database, unit.release(held, "drained"))
+    releasing = asyncio.create_task(unit.release(held, "drained"))
+    await asyncio.wait((releasing,), timeout=0.2)
+    assert not releasing.done()
     person.execute("delete from deployment")
     person.commit()
     assert await releasing is False
     assert await projections.verify(database) == []
 
 
+OPEN: dict[str, LiteralString] = {
+    "a deletion": "delete from deployment where id = %(row)s",
+    "a change": "update deployment set command = 'x', enabled = false where id = %(row)s",
+    "a move": "update deployment set address = '' where id = %(row)s",
+    "a lock": "select from deployment where id = %(row)s for update",
+    "an insert": "insert into deployment (package_name) values ('@yuants/app')",
+    "a cordon": "select cordon_unit('unit-1')",
+    "an uncordon": "select uncordon_unit('unit-1')",
+    "a drain": "select drain_unit('unit-1', interval '1 hour')",
+}
+"""What an operator can leave open that concerns `unit-1` and the first of its two rows."""
+
+
+@pytest.mark.parametrize("what", OPEN)
+async def test_a_heartbeat_waits_for_no_transaction_of_a_person(
+    database: str, pool: Pool, person: psycopg.Connection, what: str
+) -> None:
+    unit, other = await join(pool, "unit-1"), await join(pool, "unit-2")
+    one, two = insert_deployments(database, 2, address="unit-1")
+    samples = [ProgramSample(each, 1, 1.0, 1.0) for each in (one, two)]
+    await unit.heartbeat(Usage(1.0, 1.0), samples)
+    before = value(database, "select max(sampled_at) from current_usage")
+    person.execute(OPEN[what], {"row": one})
+    releasing = asyncio.create_task(_released(unit, await deployments.programs_of(pool, "unit-1")))
+    async with asyncio.timeout(1):
+        assert not (await unit.heartbeat(Usage(1.0, 1.0), samples)).fenced
+        assert not (await other.heartbeat(Usage(1.0, 1.0), [])).fenced
+        assert await claim(DecisionStream(other), "unit-2", candidate(database, insert_deployments(database)[0]))
+    sampled = {
+        row["deployment_id"] for row in rows(database, "select * from current_usage where sampled_at > %s", (before,))
+    }
+    assert sampled >= {two}, "the other row is sampled"
+    await releasing
+    assert deployment(database, two)["address"] == "", "the other row is released"
+
+
+async def _released(unit: Membership, held: list[Deployment]) -> None:
+    for row in held:
+        try:
+            await unit.release(row, "drained")
+        except RowLocked:
+            pass  # the one that the person has
+
+
+async def test_a_lost_unit_is_found_though_a_person_has_another_one_in_hand(
+    database: str, pool: Pool, person: psycopg.Connection
+) -> None:
+    finder = await join(pool, "finder")
+    for address in ("in-hand", "lost"):
+        await join(pool, address)
+    person.execute("select cordon_unit('in-hand')")
+    turn_back_leases(database, "in-hand", "lost")
+    async with asyncio.timeout(1):
+        assert await finder.declare_lost(["in-hand", "lost"]) == ["lost"]
+    person.commit()
+    assert await finder.declare_lost(["in-hand", "lost"]) == ["in-hand"]
+    assert await projections.verify(database) == []
+
+
+async def test_claims_from_a_lost_unit_and_words_about_it_do_not_deadlock(database: str, pool: Pool) -> None:
+    """One lock order: a claim holds its own lease and looks at that of whom it takes from, which is the smaller one."""
+    finder = await join(pool, "unit-2")
+    await join(pool, "unit-1")
+    wanted = insert_deployments(database, 200, address="unit-1")
+    await lose(pool, database, finder, "unit-1")
+    stream = DecisionStream(finder)
+    for each in wanted:
+        seen = candidate(database, each)
+        won, *said = await asyncio.gather(
+            claim(stream, "unit-2", seen), finder.declare_lost(["unit-1"]), finder.declare_lost(["unit-1"])
+        )
+        assert (won, said) == (True, [[], []])
+
+
 async def test_heartbeats_and_a_deletion_of_many_rows_do_not_deadlock(database: str, pool: Pool) -> None:
-    """Both take rows of current_usage: if not in the same order, then the person's statement may be the victim."""
+    """Both take rows of current_usage; the heartbeat leaves out what it would have to wait for."""
     unit = await join(pool, "unit-1")
     first, second = insert_deployments(database, 2, address="unit-1")
     for each in (second, first):  # where they lie in the table
         await unit.heartbeat(None, [ProgramSample(each, 1, 1.0, 1.0)])
-    obstacles = [psycopg.connect(database) for _ in range(2)]
-    try:
-        for obstacle, each in zip(obstacles, (first, second), strict=True):
-            obstacle.execute("select from current_usage where deployment_id = %s for update", (each,))
+    with psycopg.connect(database) as obstacle:
+        obstacle.execute("select from current_usage where deployment_id = %s for update", (first,))
+        deleting = await started(database, asyncio.to_thread(rows, database, "delete from deployment"), waiting=1)
         samples = [ProgramSample(each, 1, 2.0, 2.0) for each in (second, first)]
-        beating = await started(database, unit.heartbeat(None, samples), waiting=1)
-        deleting = await started(database, asyncio.to_thread(rows, database, "delete from deployment"), waiting=2)
-        for obstacle in obstacles:
-            obstacle.commit()
-        assert not (await beating).fenced
+        async with asyncio.timeout(1):
+            assert not (await unit.heartbeat(None, samples)).fenced
+        obstacle.commit()
         await deleting
-    finally:
-        for obstacle in obstacles:
-            obstacle.close()
     assert value(database, "select count(*) from current_usage") == 0
 
 

@@ -37,9 +37,9 @@ async def test_nobody_is_declared_lost_by_who_stood_still_with_the_server(databa
     one = await join(pool, "unit-1", lease_ttl_s=60)
     await join(pool, "unit-2", lease_ttl_s=60)
     turn_back_leases(database)
-    assert not await one.declare_lost("unit-2")
+    assert not await one.declare_lost(["unit-2"])
     await one.heartbeat(None, [])
-    assert not await one.declare_lost("unit-2")  # its lease counts anew
+    assert not await one.declare_lost(["unit-2"])  # its lease counts anew
 
 
 async def test_who_does_not_answer_is_left_out_until_it_does(database: str, pool: Pool) -> None:
@@ -66,7 +66,7 @@ async def test_who_is_left_out_keeps_lease_and_rows(database: str, pool: Pool) -
     expires_at = value(database, "select expires_at from lease where address = 'unit-2'")
     await one.suspect(["unit-2"], datetime.now(UTC) + timedelta(hours=1))
     assert value(database, "select expires_at from lease where address = 'unit-2'") == expires_at
-    assert not await one.declare_lost("unit-2")
+    assert not await one.declare_lost(["unit-2"])
 
 
 async def test_a_stale_epoch_doubts_nobody(database: str, pool: Pool) -> None:

@@ -124,14 +124,12 @@ class Fleet(RuleBasedStateMachine):
             assert state == ("" if unit.in_force else STALE_EPOCH)
         else:
             self.turn_back(unit, hours=2)
-            state, answer = self.ask(
-                "declare_lost", address=by.address, epoch=by.epoch, lost=unit.address, event_id=uuid4()
-            )
+            state, answer = self.ask("declare_lost", address=by.address, epoch=by.epoch, lost=[unit.address])
             if not by.in_force:
                 assert state == STALE_EPOCH
                 self.turn_back(unit, hours=-2)
                 return
-            assert answer == {"declare_lost": unit.in_force}
+            assert answer == {"declare_units_lost": [unit.address] * unit.in_force}
         unit.in_force = False
 
     @rule(finder=units)

@@ -47,7 +47,7 @@ def turn_back_leases(conninfo: str, *addresses: str, by: timedelta = timedelta(h
 async def lose(pool: Pool, conninfo: str, finder: Membership, lost: str) -> None:
     """The lease of a unit expires and another unit declares it lost."""
     turn_back_leases(conninfo, lost)
-    assert await finder.declare_lost(lost)
+    assert await finder.declare_lost([lost]) == [lost]
 
 
 def candidate(conninfo: str, deployment_id: UUID) -> Candidate:

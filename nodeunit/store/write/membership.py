@@ -1,5 +1,6 @@
 """Joining the fleet, staying in it and leaving it: leases and epochs, as one unit sees them."""
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -7,13 +8,20 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from nodeunit.clock import boottime
 from nodeunit.domain.claim_round import RoundInputs
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.events import UnitJoined
 from nodeunit.domain.policy import Usage
+from nodeunit.errors import RowLocked
 from nodeunit.store.postgres.connections import Pool, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.write import deployments
+
+LOCKED_FOR_S = 2.0
+"""So long a row that somebody else has locked is waited for, without a connection and without a lock."""
+
+LOOK_EVERY_S = 0.05
 
 MOST_ADDRESSES = 20
 """A notification for more units than this is for all: its payload is bounded."""
@@ -83,9 +91,11 @@ class Membership:
         assert row is not None
         return HeartbeatAnswer(**row)
 
-    async def declare_lost(self, address: str) -> bool:
-        """Records that the lease of another unit has run out. False: it has not, or another unit was first."""
-        return bool(await self._write("declare_lost", lost=address, event_id=uuid4()))
+    async def declare_lost(self, addresses: list[str]) -> list[str]:
+        """Records that the leases of other units have run out, in one statement. Returns those for which it did: not
+        those whose lease is good after all, that another unit has declared lost, or that others are busy with."""
+        lost: list[str] = await self._write("declare_lost", lost=addresses)
+        return lost
 
     async def probe(self, addresses: list[str]) -> datetime:
         """Asks units for a heartbeat, now. Returns the time, by the database's clock, after which one is an answer."""
@@ -106,16 +116,26 @@ class Membership:
         await self._write("begin_draining", event_id=uuid4())
 
     async def release(self, deployment: Deployment, reason: str) -> bool:
-        """Gives a row back. False: the unit does not hold it at that version any more. May be repeated."""
-        return bool(
-            await self._write(
-                "release_deployment",
-                deployment_id=deployment.id,
-                version=deployment.address_version,
-                reason=reason,
-                event_id=uuid4(),
-            )
-        )
+        """Gives a row back. False: the unit does not hold it at that version any more. May be repeated.
+
+        Raises RowLocked when another transaction has had the row in its hands for two seconds.
+        """
+        give_up_at = boottime() + LOCKED_FOR_S
+        while True:
+            try:
+                return bool(
+                    await self._write(
+                        "release_deployment",
+                        deployment_id=deployment.id,
+                        version=deployment.address_version,
+                        reason=reason,
+                        event_id=uuid4(),
+                    )
+                )
+            except RowLocked:
+                if boottime() >= give_up_at:
+                    raise
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def end_drain(self) -> None:
         """Records that a drain asked for by an operator is done: the unit holds nothing more, and stays."""

@@ -17,7 +17,7 @@ from heartbeat(
 ) as h
 
 -- name: declare_lost
-select declare_lost(%(address)s, %(epoch)s, %(lost)s, %(event_id)s)
+select declare_units_lost(%(address)s, %(epoch)s, %(lost)s)
 
 -- name: begin_draining
 select begin_draining(%(address)s, %(epoch)s, %(event_id)s)
