@@ -28,17 +28,17 @@ begin atomic
            s.specification ->> 'type', s.enabled,
            coalesce(a.address, ''), coalesce(a.stream_version, 0), a.since
     from specified s
-    -- An assignment event says by itself who holds the row from then on, so the newest one is the whole fold.
+    -- An assignment event says by itself who holds the row from then on, so the last one is the whole fold. The last is the
+    -- one with the highest version, because a clock that was set back gives later events earlier times.
     left join lateral (
         select fold_deployment_address('', e.type, e.data) as address, e.stream_version,
                case when e.type in ('AssignmentSnapshot', 'AssignmentCarried') then (e.data ->> 'since')::timestamptz
                     else e.recorded_at end as since
         from event e
-        where e.deployment_id = s.deployment_id
-          and e.stream_id like 'assignment-%'
+        where e.stream_id = 'assignment-' || s.deployment_id
           and e.recorded_at <= p_at
           and (p_position is null or e.position <= p_position)
-        order by e.recorded_at desc
+        order by e.stream_version desc
         limit 1
     ) a on true;
 end;

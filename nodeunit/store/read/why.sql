@@ -1,12 +1,12 @@
 -- The circumstances of one deployment up to a moment, each found by an index, newest first. Times bound what is opened.
 
 -- name: why_assignments
+-- By version: a clock that was set back gives later events earlier times.
 select {event_columns}
 from event e
-where e.deployment_id = %(deployment_id)s
-  and e.stream_id like 'assignment-%%'
+where e.stream_id = 'assignment-' || %(deployment_id)s::text
   and e.recorded_at <= coalesce(%(at)s::timestamptz, 'infinity')
-order by e.recorded_at desc
+order by e.stream_version desc
 limit 2
 
 -- name: why_specifications
