@@ -9,7 +9,7 @@ from rich.console import Console
 
 from nodeunit.cli.options import Database, Unit, given
 from nodeunit.errors import DatabaseError
-from nodeunit.store.postgres.connections import connect
+from nodeunit.store.postgres.requirements import connect_to_schema
 from nodeunit.store.read import lookup
 from nodeunit.store.write import operators
 
@@ -34,7 +34,7 @@ def drain(
 
 
 async def _drain(conninfo: str, unit: str, deadline_s: float) -> None:
-    async with await connect(conninfo, "operator") as connection:
+    async with await connect_to_schema(conninfo, "operator", writes=True) as connection:
         address = (await lookup.find_unit(connection, unit)).address
         await operators.drain(connection, address, deadline_s)
     give_up_at = time.monotonic() + deadline_s + 30
@@ -50,5 +50,5 @@ async def _drain(conninfo: str, unit: str, deadline_s: float) -> None:
 
 async def _rows(conninfo: str, address: str) -> int:
     # A new connection each time: a drain may take minutes, and a connection may be lost in between.
-    async with await connect(conninfo, "operator") as connection:
+    async with await connect_to_schema(conninfo, "operator", writes=True) as connection:
         return (await lookup.find_unit(connection, address)).rows

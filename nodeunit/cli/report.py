@@ -11,7 +11,7 @@ from nodeunit.audit import report as audit
 from nodeunit.audit.markdown import markdown
 from nodeunit.cli.options import Database, Since, Time, Until, given, resolve
 from nodeunit.errors import InvariantViolated
-from nodeunit.store.postgres.connections import connect
+from nodeunit.store.postgres.requirements import connect_to_schema
 from nodeunit.store.read.report import Bounds
 
 
@@ -44,7 +44,7 @@ def report(
 
 
 async def _read(conninfo: str, since: Time | None, until: Time | None, rounds: int) -> audit.Report:
-    async with await connect(conninfo, "report") as connection:
+    async with await connect_to_schema(conninfo, "report") as connection:
         bounds = Bounds(await resolve(since, connection), await resolve(until, connection))
     return await audit.read(conninfo, bounds, rounds=rounds)
 

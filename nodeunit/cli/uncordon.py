@@ -5,7 +5,7 @@ import asyncio
 import typer
 
 from nodeunit.cli.options import Database, Unit, given
-from nodeunit.store.postgres.connections import connect
+from nodeunit.store.postgres.requirements import connect_to_schema
 from nodeunit.store.read import lookup
 from nodeunit.store.write import operators
 
@@ -20,5 +20,5 @@ def uncordon(unit: Unit, database: Database = "") -> None:
 
 
 async def _uncordon(conninfo: str, unit: str) -> None:
-    async with await connect(conninfo, "operator") as connection:
+    async with await connect_to_schema(conninfo, "operator", writes=True) as connection:
         await operators.uncordon(connection, (await lookup.find_unit(connection, unit)).address)

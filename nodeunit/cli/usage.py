@@ -24,7 +24,7 @@ from nodeunit.cli.options import (
 from nodeunit.cli.output import usage_plot
 from nodeunit.cli.output.blocks import Values, chart, sparkline
 from nodeunit.cli.output.render import Column, Output, show, table, write
-from nodeunit.store.postgres.connections import connect
+from nodeunit.store.postgres.requirements import connect_to_schema
 from nodeunit.store.read import lookup
 from nodeunit.store.read.usage import UsagePoint, UsageWindow, of_deployments, of_units
 
@@ -102,7 +102,7 @@ def usage(
 async def _read(
     conninfo: str, unit: str, deployment: str, since: Time, until: Time | None, bucket: timedelta
 ) -> tuple[list[UsagePoint], UsageWindow]:
-    async with await connect(conninfo, "usage") as connection:
+    async with await connect_to_schema(conninfo, "usage") as connection:
         address = (await lookup.find_unit(connection, unit)).address if unit else None
         now = await lookup.now(connection)
         window = UsageWindow(await resolve(since, connection) or now, await resolve(until, connection) or now, bucket)

@@ -19,8 +19,9 @@ from psycopg.rows import DictRow
 from nodeunit.domain.event_json import decode
 from nodeunit.domain.events import LogArchived
 from nodeunit.errors import DatabaseError, EventUndecodable
-from nodeunit.store.postgres.connections import connect, translate_errors
+from nodeunit.store.postgres.connections import translate_errors
 from nodeunit.store.postgres.queries import QUERIES
+from nodeunit.store.postgres.requirements import connect_to_schema
 
 SETTINGS = "-c TimeZone=UTC -c work_mem=64MB -c lock_timeout=10s"
 """Times in the file are UTC. Who reads the old chunks is waited for, but not while everybody else waits for us."""
@@ -169,7 +170,10 @@ LOOK_EVERY_S = 0.1
 @asynccontextmanager
 async def archiving(conninfo: str) -> AsyncIterator[Archiver]:
     """Connects and keeps others from archiving. Raises what `connect` raises, and DatabaseError while another does."""
-    async with await connect(conninfo, "archive", options=SETTINGS) as connection, translate_errors(conninfo):
+    async with (
+        await connect_to_schema(conninfo, "archive", options=SETTINGS, writes=True) as connection,
+        translate_errors(conninfo),
+    ):
         give_up_at = time.monotonic() + PREDECESSOR_S
         while True:
             row = await (await connection.execute(QUERIES["take_archive_lock"])).fetchone()

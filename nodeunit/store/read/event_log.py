@@ -19,8 +19,9 @@ from psycopg.rows import args_row
 
 from nodeunit.domain.event_json import decode
 from nodeunit.domain.events import Event, Unknown
-from nodeunit.store.postgres.connections import Connection, connect, translate_errors
+from nodeunit.store.postgres.connections import Connection, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
+from nodeunit.store.postgres.requirements import connect_to_schema
 
 BATCH = 1000
 """How many events travel together."""
@@ -118,7 +119,7 @@ class TransactionSnapshot(NamedTuple):
 
 async def open_log(conninfo: str, purpose: str) -> Connection:
     """A connection for reading the log. Raises what `connect` raises."""
-    return await connect(conninfo, purpose, options=SHORT_QUERIES)
+    return await connect_to_schema(conninfo, purpose, options=SHORT_QUERIES)
 
 
 @asynccontextmanager

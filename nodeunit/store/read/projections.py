@@ -4,8 +4,9 @@ from typing import LiteralString, NamedTuple
 
 from psycopg import IsolationLevel
 
-from nodeunit.store.postgres.connections import connect, translate_errors
+from nodeunit.store.postgres.connections import translate_errors
 from nodeunit.store.postgres.queries import QUERIES
+from nodeunit.store.postgres.requirements import connect_to_schema
 
 PROJECTIONS: tuple[LiteralString, ...] = ("deployment_address", "unit")
 """Every projection by name, in the order in which a rebuild takes them."""
@@ -23,7 +24,7 @@ class Difference(NamedTuple):
 async def verify(conninfo: str) -> list[Difference]:
     """Folds the whole log and compares, in one snapshot. Empty, ever."""
     found: list[Difference] = []
-    async with await connect(conninfo, "verify") as connection, translate_errors(conninfo):
+    async with await connect_to_schema(conninfo, "verify") as connection, translate_errors(conninfo):
         await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
         await connection.set_read_only(True)
         async with connection.transaction():
@@ -36,7 +37,7 @@ async def verify(conninfo: str) -> list[Difference]:
 async def rebuild(conninfo: str) -> dict[str, int]:
     """Folds the whole log into the live tables, which stay readable. Returns the number of rows mended in each."""
     mended: dict[str, int] = {}
-    async with await connect(conninfo, "rebuild") as connection, translate_errors(conninfo):
+    async with await connect_to_schema(conninfo, "rebuild", writes=True) as connection, translate_errors(conninfo):
         for name in PROJECTIONS:
             row = await (await connection.execute(QUERIES[f"{name}_rebuild"])).fetchone()
             assert row is not None

@@ -10,8 +10,9 @@ import msgspec
 from psycopg import AsyncConnection, IsolationLevel
 from psycopg.rows import DictRow
 
-from nodeunit.store.postgres.connections import connect, translate_errors
+from nodeunit.store.postgres.connections import translate_errors
 from nodeunit.store.postgres.queries import QUERIES
+from nodeunit.store.postgres.requirements import connect_to_schema
 
 WORKING_MEMORY = "-c work_mem=64MB"
 """The invariants sort and hash the whole log; the default of 4 MB would send each of them to disk."""
@@ -183,7 +184,10 @@ def invariant_text(name: str) -> str:
 @asynccontextmanager
 async def snapshot(conninfo: str, bounds: Bounds = Bounds()) -> AsyncIterator[Snapshot]:  # noqa: B008
     """Opens the log for reading, at one moment and without writing. Raises what `connect` raises."""
-    async with await connect(conninfo, "report", options=WORKING_MEMORY) as connection, translate_errors(conninfo):
+    async with (
+        await connect_to_schema(conninfo, "report", options=WORKING_MEMORY) as connection,
+        translate_errors(conninfo),
+    ):
         await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
         await connection.set_read_only(True)
         async with connection.transaction():
