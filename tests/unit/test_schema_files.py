@@ -42,7 +42,7 @@ def statements(text: str) -> list[str]:
 
 def digest(root: Path) -> str:
     """Of the names and texts of all files below a folder."""
-    files = sorted(path for path in root.rglob("*.sql"))
+    files = sorted(path for folder in ("migrations", "projections") for path in (root / folder).rglob("*.sql"))
     return hashlib.sha256(b"".join(str(f.relative_to(root)).encode() + f.read_bytes() for f in files)).hexdigest()
 
 

@@ -1,0 +1,135 @@
+"""Every released schema, upgraded, is the schema that a fresh install makes, and keeps what was recorded in it."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from nodeunit.cli.app import app
+from nodeunit.errors import DeploymentRefused, NotMigrated, SchemaTooNew
+from nodeunit.store.postgres.migrator import migrate, status
+from nodeunit.store.read import projections
+from tests.support.catalogue import catalogue, differences
+from tests.support.rows import rows, value
+from tests.support.schemas import KEPT, install, live
+
+SCHEMAS = sorted(path.name for path in KEPT.iterdir())
+
+
+@pytest.mark.parametrize("version", SCHEMAS)
+async def test_an_upgraded_schema_is_a_fresh_one(version: str, empty_database: str, database: str) -> None:
+    await upgrade_and_compare(version, empty_database, database)
+
+
+@pytest.mark.parametrize("version", SCHEMAS)
+async def test_an_upgraded_schema_is_a_fresh_one_without_timescaledb(
+    version: str, empty_plain_database: str, plain_database: str
+) -> None:
+    await upgrade_and_compare(version, empty_plain_database, plain_database)
+
+
+async def upgrade_and_compare(version: str, old: str, fresh: str) -> None:
+    """Installs a released schema in `old`, lives in it, and upgrades it to what `fresh` has."""
+    await install(old, version)
+    assert differences(catalogue(old), catalogue(fresh)) != {}, "there is nothing to upgrade"
+    live(old, version)
+    before = rows(old, "select * from deployment order by id")
+    events = value(old, "select count(*) from event")
+    assert events > 15
+
+    await migrate(old)
+
+    assert differences(catalogue(old), catalogue(fresh)) == {}
+    assert {line.state for line in await status(old) if line.state != "unknown"} == {"applied"}
+    assert rows(old, "select * from deployment order by id") == before
+    assert value(old, "select count(*) from event") == events
+    assert await projections.verify(old) == []
+    assert (await migrate(old)).applied == []
+
+
+async def test_the_comparison_notices_what_differs(plain_database: str, empty_plain_database: str) -> None:
+    await migrate(empty_plain_database)
+    for statement, name in {
+        "alter table lease alter column cpu_percent set default 0": "column lease.cpu_percent",
+        "grant select on lease to public": "relation lease",
+        "revoke execute on function wake from nodeunit_unit": "function wake(text,text)",
+        "drop trigger deployment_is_stamped on deployment": "trigger deployment.deployment_is_stamped",
+        "drop index event_by_id": "index event_by_id",
+        "alter table unit drop constraint unit_membership_is_known": "constraint unit.unit_membership_is_known",
+    }.items():
+        rows(empty_plain_database, statement)
+        assert name in differences(catalogue(empty_plain_database), catalogue(plain_database)), statement
+
+
+async def test_a_table_from_before_its_last_columns_gets_them(empty_plain_database: str, plain_database: str) -> None:
+    """Before 0.1.0 the table unit was made by a repeatable file, which left an older table as it was."""
+    await install(empty_plain_database, "0.1.0")
+    rows(empty_plain_database, "alter table unit drop column cordoned cascade, drop column drain_until cascade")
+    rows(empty_plain_database, "update schema_migration set checksum = 'older' where name !~ '^migrations/0'")
+    await migrate(empty_plain_database)
+    assert differences(catalogue(empty_plain_database), catalogue(plain_database)) == {}
+
+
+async def test_an_upgrade_that_is_interrupted_anywhere_is_completed_by_the_next(
+    empty_plain_database: str, plain_database: str
+) -> None:
+    """Each transaction of it fails once, by a statement of the ledger that is refused."""
+    await install(empty_plain_database, "0.1.0")
+    live(empty_plain_database, "0.1.0")
+    interrupted = 0
+    for stop_at in ("before/0010", "before/0011", "grants", "after/0012", "after/0013"):
+        rows(
+            empty_plain_database,
+            "alter table schema_migration add constraint stop_here check (name !~ '" + stop_at + "') not valid",
+        )
+        with pytest.raises(DeploymentRefused, match="stop_here"):
+            await migrate(empty_plain_database)
+        rows(empty_plain_database, "alter table schema_migration drop constraint stop_here")
+        interrupted += 1
+        assert await works_for_0_1_0(empty_plain_database), stop_at
+    await migrate(empty_plain_database)
+    assert interrupted == 5
+    assert differences(catalogue(empty_plain_database), catalogue(plain_database)) == {}
+    assert await projections.verify(empty_plain_database) == []
+
+
+async def works_for_0_1_0(conninfo: str) -> bool:
+    """Whether the calls of a unit of 0.1.0 are answered: heartbeat, probe, suspicion."""
+    (answer,) = rows(conninfo, "select fenced from heartbeat('unit-1', 1, '1 hour', '30 minutes', 1, 1, '[]')")
+    rows(conninfo, "select doubt_units('unit-1', 1, array['unit-3'], ask_units(array['unit-3']))")
+    return answer["fenced"] is False
+
+
+VERBS = {
+    "cordon": ["unit-1"], "uncordon": ["unit-1"], "drain": ["unit-1"], "report": [], "replay": [], "why": ["00000000"],
+    "plan": ["00000000"], "backtest": [], "events": [], "usage": [], "archive": ["--usage-until", "1h"],
+    "projections": ["verify"],
+}  # fmt: skip
+"""Each verb that works with an existing schema, with what it cannot do without."""
+
+OTHERS = {"run", "address", "demo", "reload", "migrate"}
+"""`run` is tested as a process; the others need no schema, or make it."""
+
+
+def test_every_verb_is_here() -> None:
+    assert set(get_command(app).commands) == VERBS.keys() | OTHERS  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_refuses_an_older_schema_and_one_that_does_not_serve_it(
+    verb: str, empty_plain_database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asyncio.run(install(empty_plain_database, "0.1.0"))
+    call = [verb, *VERBS[verb], "--database", empty_plain_database]
+    refused = CliRunner().invoke(app, call)
+    assert type(refused.exception) is NotMigrated, refused.output
+    assert str(refused.exception).endswith("run: nodeunit migrate")
+
+    asyncio.run(migrate(empty_plain_database))
+    rows(empty_plain_database, "update schema_compatibility set (version, min_reader, min_writer) = (9, 9, 9)")
+    refused = CliRunner().invoke(app, call)
+    assert type(refused.exception) is SchemaTooNew, refused.output
+    assert str(refused.exception).endswith("upgrade nodeunit")
