@@ -10,7 +10,7 @@ from xdist.remote import Producer
 
 from nodeunit.demo.embedded import embedded_database
 from tests.support.databases import Databases
-from tests.support.distribution import TOGETHER, ByModule
+from tests.support.distribution import ByModule
 from tests.support.proxy import Proxy
 from tests.support.timescale import TimescaleServer, timescale_server
 from tests.support.unit_process import UnitProcess, unit_process
@@ -23,7 +23,7 @@ NEEDS_A_CONTAINER = {"container", "e2e", "chaos"}
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark a test by the database that it uses, and run those first that need none: they fail soonest.
 
-    A process that shares the tests with others runs the longest first. Raises UsageError for a unit outside of e2e.
+    A process that shares the tests with others runs the longest first.
     """
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
@@ -31,8 +31,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("container")
         if "plain_server" in fixtures:
             item.add_marker("plain")
-        if "start_unit" in fixtures and not item.nodeid.startswith(TOGETHER):
-            raise pytest.UsageError(f"{item.nodeid} starts units: move it to tests/e2e, where no two run at once.")
     items.sort(key=_cost, reverse=hasattr(config, "workerinput"))
 
 

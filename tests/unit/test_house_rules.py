@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.distribution import TOGETHER
+
 ROOT = Path(__file__).parents[2]
 LONGEST = 400
 
@@ -42,6 +44,18 @@ def test_sql_lives_in_sql_files() -> None:
         if SQL.match(text)
     ]
     assert found == []
+
+
+def test_units_are_started_where_no_two_tests_run_at_once() -> None:
+    elsewhere = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if not str(path.relative_to(ROOT)).startswith(TOGETHER)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and "start_unit" in {argument.arg for argument in node.args.args}
+    ]
+    assert elsewhere == [], "units share names: move these tests to tests/e2e"
 
 
 @pytest.mark.parametrize(
