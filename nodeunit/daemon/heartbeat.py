@@ -79,9 +79,9 @@ class Heartbeat:
     async def _beat(self) -> None:
         sample = await asyncio.to_thread(self._sampler.sample, self._reconciler.processes())
         samples = [
-            ProgramSample(UUID(key), self._reconciler.claim_version(key), used.cpu_percent, used.memory_mb)
+            ProgramSample(UUID(key), claim_version, used.cpu_percent, used.memory_mb)
             for key, used in sample.programs.items()
-            if key in self._reconciler.processes()
+            if (claim_version := self._reconciler.claim_version(key)) is not None
         ]
         # The first reading has no CPU share: the unit is not measured yet, which is not the same as idle.
         measured = sample.unit if self._measured else None

@@ -67,9 +67,10 @@ class Reconciler:
         """Pid and start time of each running program, by deployment id."""
         return {key: (p.pid, p.start_time) for key, p in self._programs.items() if p.pid}
 
-    def claim_version(self, key: str) -> int:
-        """The version of the claim under which a running program was started."""
-        return self._programs[key].claim[1]
+    def claim_version(self, key: str) -> int | None:
+        """The version of the claim under which a running program was started; None: it does not run any more."""
+        program = self._programs.get(key)
+        return program.claim[1] if program is not None and program.pid else None
 
     def renew_lease(self, deadline: float) -> None:
         """Nothing is started without a lease: another unit may be starting it. `deadline` is on CLOCK_BOOTTIME."""

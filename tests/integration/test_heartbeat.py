@@ -1,13 +1,25 @@
 """What a heartbeat stores and answers; and that nobody else notices it."""
 
+import asyncio
+from collections.abc import Mapping
+from typing import cast
+from uuid import uuid4
+
 import psycopg
 import pytest
 
-from nodeunit.domain.policy import Usage
+from nodeunit.daemon.heartbeat import Heartbeat
+from nodeunit.daemon.outbox import Outbox
+from nodeunit.daemon.reconciler import Reconciler
+from nodeunit.daemon.spawn_request import SpawnRequestBuilder
+from nodeunit.daemon.supervisor_link import SupervisorLink
+from nodeunit.domain.policy import NOTHING, Usage
+from nodeunit.domain.restart import RestartRule
+from nodeunit.process.sampler import Sample, Sampler
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.write import deployments, membership
 from nodeunit.store.write.decisions import DecisionStream
-from nodeunit.store.write.membership import ProgramSample
+from nodeunit.store.write.membership import HeartbeatAnswer, ProgramSample
 from tests.support.members import candidate, claim, join, lose, turn_back_leases
 from tests.support.rows import insert_deployments, rows, value
 
@@ -176,3 +188,40 @@ async def test_it_is_no_event_wakes_nobody_and_waits_for_no_disk(database: str, 
     async with pool.connection() as connection:
         row = await (await connection.execute("show synchronous_commit")).fetchone()
         assert row == {"synchronous_commit": "on"}, "only the heartbeat itself may be lost in a crash of the server"
+
+
+class Settled(Sampler):
+    """Has measured every program already."""
+
+    def sample(self, programs: Mapping[str, tuple[int, int]]) -> Sample:
+        return Sample(NOTHING, dict.fromkeys(programs, Usage(1.0, 1.0)))
+
+
+class Counting(Reconciler):
+    """Counts how often all that runs is listed."""
+
+    lists = 0
+
+    def processes(self) -> dict[str, tuple[int, int]]:
+        self.lists += 1
+        return super().processes()
+
+
+async def test_a_heartbeat_lists_the_programs_once_however_many_there_are(database: str, pool: Pool) -> None:
+    unit = await join(pool, "unit-1")
+    keys = [str(uuid4()) for _ in range(200)]
+    answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    spawn_requests = SpawnRequestBuilder("unit-1", ".*", custom_command=True, grace_s=1.0)
+    reconciler = Counting(cast(SupervisorLink, None), Outbox(), spawn_requests, RestartRule())  # which sends nothing
+    meta = {"revision": 1, "claim_version": 7}
+    programs = [{"key": key, "pid": 1, "start_time": 1, "meta": meta} for key in keys]
+    reconciler.receive({"event": "hello", "supervisor": str(uuid4()), "programs": programs, "exits": []})
+
+    async def on_answer(answer: HeartbeatAnswer, sent_at: float) -> None:
+        answered.set_result(None)
+
+    beating = asyncio.create_task(Heartbeat(unit, 60.0, Settled(1), reconciler, on_answer).run())
+    await asyncio.wait([answered, beating], return_when=asyncio.FIRST_COMPLETED, timeout=10)
+    beating.cancel()
+    assert value(database, "select count(*) from usage where deployment_id is not null") == len(keys)
+    assert reconciler.lists == 1
