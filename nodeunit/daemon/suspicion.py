@@ -55,19 +55,24 @@ class Suspicion:
         self._unit = unit
         self._read_inputs = read_inputs
         self._on_suspected = on_suspected
-        self._watching: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def watching(self) -> bool:
+        """Whether claims of other units are due, as far as is known here."""
+        return self._task is not None and not self._task.done()
 
     def watch(self, inputs: RoundInputs) -> None:
         """Watches the units that are to claim, as this unit has nothing to claim in `inputs`. Returns at once; does
         nothing while it watches already.
         """
-        if (self._watching is None or self._watching.done()) and (due := self._due_claims(inputs)):
-            self._watching = asyncio.create_task(self._watch(due))
+        if not self.watching and (due := self._due_claims(inputs)):
+            self._task = asyncio.create_task(self._watch(due))
 
     def stop(self) -> None:
         """Ends the watching."""
-        if self._watching is not None:
-            self._watching.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     async def _watch(self, due: DueClaims) -> None:
         try:
@@ -94,7 +99,7 @@ class Suspicion:
         others = {address: (row.id, row.version) for address, row in claims.items() if address != self._unit.address}
         rest = tuple(unit for unit in inputs.units if unit.address not in others)
         without = msgspec.structs.replace(inputs, units=rest)
-        if not others or claim_round.decide(self._unit.address, without).outcome == "skip":
+        if claim_round.decide(self._unit.address, without).outcome == "skip":
             return {}
         return others
 

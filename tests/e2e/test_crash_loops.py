@@ -11,6 +11,8 @@ from tests.support.rows import rows, value
 from tests.support.unit_process import UnitProcess
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.e2e
+
 CRASHING = 100
 
 
@@ -39,9 +41,9 @@ async def test_many_crash_loops_end_and_cost_nobody_anything(
         return int(value(database, "select count(*) from event where type = %s", (kind,)))
 
     await eventually(lambda: count("ProcessParked") == CRASHING, within_s=120, what="all are parked")
+    assert count("UnitLost") == 0
     assert count("ProcessExited") == CRASHING * RULE.park_after
     assert value(database, "select count(distinct deployment_id) from event where type = 'ProcessParked'") == CRASHING
-    assert count("UnitLost") == 0
     assert value(database, "select membership from unit") == "present"
     assert [process.pid for process in unit.descendants() if process.name() == "sleep"] == [int(running)]
 

@@ -1,11 +1,9 @@
-"""Whom a unit waits for, whom it asks, and when it goes on without them."""
+"""Which units a unit waits for, which it probes, and when it goes on without them."""
 
-import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import UUID
 
-import msgspec
 import pytest
 
 from nodeunit.daemon import suspicion as module
@@ -27,7 +25,7 @@ def a_row(number: int, version: int = 0) -> Candidate:
 
 
 class Fleet:
-    """What unit b sees, whom it probes, whom it leaves out; a unit that answers is never left out."""
+    """What unit b sees, and which units it probes and suspects; a unit that answers is never suspected."""
 
     address = "b"
 
@@ -66,40 +64,65 @@ def fleet(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
     fleet.suspicion.stop()
 
 
-async def test_who_should_claim_and_does_not_answer_is_left_out(fleet: Fleet) -> None:
+def claimed(fleet: Fleet) -> RoundInputs:
+    """Unit a has claimed the row."""
+    return RoundInputs((a_unit("a", 1), *fleet.inputs.units[1:]), ())
+
+
+async def test_a_unit_that_should_claim_and_does_not_answer_is_suspected(fleet: Fleet) -> None:
     fleet.suspicion.watch(fleet.inputs)
     await eventually(lambda: fleet.went_on == 1, what="the unit goes on")
     assert (fleet.probed, fleet.suspected) == ([["a"]], [["a"]])
+    assert not fleet.suspicion.watching
 
 
-async def test_who_answers_is_waited_for(fleet: Fleet) -> None:
+async def test_a_unit_that_answers_is_waited_for(fleet: Fleet) -> None:
     fleet.answers = True
     fleet.suspicion.watch(fleet.inputs)
     await eventually(lambda: len(fleet.probed) > 2, what="it is probed again and again")
+    assert fleet.suspicion.watching
+    fleet.inputs = claimed(fleet)
+    await eventually(lambda: not fleet.suspicion.watching, what="nothing is left to watch")
     assert fleet.went_on == 0
-    fleet.inputs = msgspec.structs.replace(fleet.inputs, candidates=())
-    reads = fleet.reads
-    await eventually(lambda: fleet.reads > reads, what="the row is gone")
-    await asyncio.sleep(0.05)
-    assert fleet.reads <= reads + 2, "nothing is left to watch"
 
 
-async def test_what_changes_in_time_is_nobodys_fault(fleet: Fleet) -> None:
+async def test_a_claim_that_comes_in_time_is_not_probed(fleet: Fleet) -> None:
     fleet.suspicion.watch(fleet.inputs)
-    fleet.inputs = RoundInputs((a_unit("a", 1), a_unit("b"), a_unit("c")), ())
-    await eventually(lambda: fleet.reads == 1, what="it has looked")
-    await asyncio.sleep(0.05)
-    assert (fleet.probed, fleet.went_on) == ([], 0)
+    assert fleet.suspicion.watching
+    fleet.inputs = claimed(fleet)
+    await eventually(lambda: not fleet.suspicion.watching, what="nothing is left to watch")
+    assert (fleet.reads, fleet.probed, fleet.went_on) == (1, [], 0)
 
 
-async def test_only_who_would_be_next_watches(fleet: Fleet) -> None:
-    fleet.inputs = RoundInputs((a_unit("a"), a_unit("b", 2), a_unit("c", 1)), (a_row(1),))
+async def test_a_claim_of_another_version_is_given_its_own_time(fleet: Fleet) -> None:
     fleet.suspicion.watch(fleet.inputs)
-    await asyncio.sleep(0.05)
-    assert fleet.reads == 0
+    fleet.inputs = RoundInputs(fleet.inputs.units, (a_row(1, version=2),))
+    await eventually(lambda: fleet.went_on == 1, what="the unit goes on")
+    assert fleet.reads == 3, "once more than for a claim that was due from the beginning"
 
 
-async def test_with_nobody_to_wait_for_nothing_is_asked(fleet: Fleet) -> None:
+async def test_only_the_unit_that_would_be_next_watches(fleet: Fleet) -> None:
+    fleet.suspicion.watch(RoundInputs((a_unit("a"), a_unit("b", 2), a_unit("c", 1)), (a_row(1),)))
+    assert not fleet.suspicion.watching
+    fleet.suspicion.watch(RoundInputs((a_unit("a"), a_unit("b", 1), a_unit("c", 2)), (a_row(1),)))
+    assert fleet.suspicion.watching
+
+
+async def test_without_a_due_claim_nothing_is_watched(fleet: Fleet) -> None:
     fleet.suspicion.watch(RoundInputs(fleet.inputs.units, ()))
-    await asyncio.sleep(0.05)
+    assert not fleet.suspicion.watching
+
+
+async def test_one_claim_is_watched_at_a_time(fleet: Fleet) -> None:
+    for _ in range(3):
+        fleet.suspicion.watch(fleet.inputs)
+    await eventually(lambda: fleet.went_on == 1, what="the unit goes on")
+    assert fleet.reads == 2
+
+
+async def test_nothing_is_watched_after_the_end(fleet: Fleet) -> None:
+    fleet.suspicion.watch(fleet.inputs)
+    assert fleet.suspicion.watching
+    fleet.suspicion.stop()
+    await eventually(lambda: not fleet.suspicion.watching, what="the watching ends")
     assert fleet.reads == 0

@@ -1,4 +1,4 @@
-"""The group ends whatever its duties do with a cancellation."""
+"""The group ends whatever its tasks do with a cancellation."""
 
 import asyncio
 
@@ -16,15 +16,21 @@ async def fail() -> None:
     raise Fenced
 
 
-async def misses(cancellations: int) -> None:
-    """As `wait_for` of Python 3.11 does, when what was waited for arrives in the same moment."""
-    while True:
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            if cancellations == 0:
-                raise
-            cancellations -= 1
+class Misses:
+    """A task that loses cancellations, as `wait_for` of Python 3.11 does when its result arrives at that moment."""
+
+    def __init__(self, cancellations: int) -> None:
+        self.cancellations = cancellations
+        self.cancelled = 0
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancelled += 1
+                if self.cancelled > self.cancellations:
+                    raise
 
 
 @pytest.fixture(autouse=True)
@@ -33,32 +39,39 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("cancellations", [0, 1, 3])
-async def test_a_failure_ends_a_duty_that_missed_its_cancellation(cancellations: int) -> None:
+async def test_a_failure_ends_a_task_that_missed_its_cancellation(cancellations: int) -> None:
+    misses = Misses(cancellations)
+
     async def fails() -> None:
         async with asyncio.timeout(5), RecancellingTaskGroup() as tasks:
-            tasks.start(misses(cancellations))
+            tasks.start(misses.run())
             await asyncio.sleep(0)
             tasks.start(fail())
 
     with pytest.raises(ExceptionGroup) as raised:
         await fails()
     assert raised.group_contains(Fenced)
+    assert misses.cancelled == cancellations + 1
 
 
 @pytest.mark.parametrize("cancellations", [0, 1, 3])
-async def test_all_end_when_they_are_to(cancellations: int) -> None:
+async def test_all_end_when_they_are_cancelled(cancellations: int) -> None:
+    misses, obeys = Misses(cancellations), Misses(0)
     async with asyncio.timeout(5):
         async with RecancellingTaskGroup() as tasks:
-            tasks.start(misses(cancellations))
-            tasks.start(misses(0))
+            running = [tasks.start(each.run()) for each in (misses, obeys)]
             await asyncio.sleep(0)
             tasks.cancel_all()
+    assert all(task.cancelled() for task in running)
+    assert (misses.cancelled, obeys.cancelled) == (cancellations + 1, 1)
 
 
-async def test_a_duty_that_is_done_ends_nobody() -> None:
+async def test_a_task_that_is_done_ends_no_other() -> None:
+    obeys = Misses(0)
     async with asyncio.timeout(5), RecancellingTaskGroup() as tasks:
-        going_on = tasks.start(misses(0))
-        tasks.start(asyncio.sleep(0))
-        await asyncio.sleep(0.05)
-        assert not going_on.done()
+        tasks.start(obeys.run())
+        await tasks.start(asyncio.sleep(0))
+        await tasks.start(asyncio.sleep(5 * module.CANCEL_AGAIN_AFTER_S))  # would be cancelled with all the others
+        assert obeys.cancelled == 0
         tasks.cancel_all()
+    assert obeys.cancelled == 1
