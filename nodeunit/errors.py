@@ -152,8 +152,8 @@ class VersionConflict(DatabaseError):
 
 
 class RowLocked(DatabaseError):
-    """Another transaction has changed or locked the row, perhaps a person's. Waiting is done outside the database, because
-    a session that waits may hold what others need."""
+    """Another transaction has changed or locked the row, perhaps a person's. The unit waits outside the database,
+    because a session that waits may hold what others need."""
 
 
 class SettingInvalid(NodeunitError):
