@@ -24,7 +24,6 @@ _REASONS = {
     "unit_lost": "was lost",
     "by_hand": "had it taken away by hand",
     "deleted": "had it when it was deleted",
-    "disabled": "gave it back when it was disabled",
 }
 
 

@@ -90,7 +90,10 @@ class DeploymentClaimRound(Event, frozen=True):
 
 
 class DeploymentReleased(Event, frozen=True):
-    """The holder has the row no longer: `drained`, `unit_lost`, `by_hand`, `deleted`, `disabled`."""
+    """The holder has the row no longer: `drained`, `unit_lost`, `by_hand` or `deleted`.
+
+    Disabling a row releases nothing: its program stops, and its address stays, so that the same unit goes on with it.
+    """
 
     deployment_id: UUID
     holder: str

@@ -83,7 +83,9 @@ def test_a_changed_disabled_or_deleted_row_is_followed(database: str, start_unit
     assert not any(map(is_alive, before.values()))
 
     fleet.execute("update deployment set enabled = true where id = %s", disabled)
-    wait_for_programs(fleet, 2)
+    again = wait_for_programs(fleet, 2)
+    (key,) = (key for key in before if key.startswith(disabled))
+    assert key in again, "on the unit that it ran on before, under the same claim"
     fleet.assert_sound()
 
 

@@ -166,6 +166,20 @@ async def test_rounds_see_lost_units_rows_first_and_then_the_oldest(database: st
     assert len((await deployments.round_inputs(pool, [], 3)).candidates) == 3
 
 
+async def test_a_disabled_row_is_stopped_and_stays_with_its_unit(database: str, pool: Pool) -> None:
+    """Enabled again, it runs where it ran: nothing is released, and nobody else may claim it in between."""
+    unit = await join(pool, "unit-1")
+    (one,) = insert_deployments(database)
+    assert await claim(DecisionStream(unit), "unit-1", candidate(database, one))
+    rows(database, "update deployment set enabled = false")
+    assert await unit.programs() == []
+    assert (await unit.round_inputs([], 1)).candidates == ()
+    assert (deployment(database, one)["address"], deployment(database, one)["address_version"]) == ("unit-1", 1)
+    rows(database, "update deployment set enabled = true")
+    assert [(each.id, each.address_version) for each in await unit.programs()] == [(one, 1)]
+    assert "DeploymentReleased" not in [event["type"] for event in events(database, one)]
+
+
 async def test_programs_of_a_unit_are_its_rows_and_every_daemon(database: str, pool: Pool) -> None:
     await join(pool, "unit-1")
     mine, disabled = insert_deployments(database, 2, address="unit-1")
