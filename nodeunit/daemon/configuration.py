@@ -1,4 +1,4 @@
-"""What the daemon is started with: read once from the memory file that the supervisor passes on."""
+"""What the daemon is started with, read once from the memory file that the supervisor passes on."""
 
 import os
 from typing import Any
@@ -11,19 +11,19 @@ from nodeunit.domain.events import UnitJoined
 from nodeunit.settings import Settings
 
 INACTIVE_AFTER_HEARTBEATS = 2
-"""A unit that missed so many heartbeats takes no part in rounds, long before its lease runs out."""
+"""A unit that missed this many heartbeats takes no part in rounds, long before its lease runs out."""
 
 
 class Configuration(msgspec.Struct, frozen=True):
-    """The daemon's part of the settings. The password is not in it: the address is all that is left of it."""
+    """The daemon's part of the settings: the address in place of the password that it is derived from."""
 
     address: str
     settings: Settings
     libpq: dict[str, str] = {}
-    """The `PG*` variables the unit was started with; a child's environment never has them."""
+    """The `PG*` variables that the unit was started with. No child inherits them."""
 
     def joined(self, host: str, supervisor: UUID) -> UnitJoined:
-        """The event with which this unit joins; epoch and predecessor are the database's to fill in."""
+        """The event with which this unit joins; the database fills in epoch and predecessor."""
         s = self.settings
         return UnitJoined(
             name=s.name,
@@ -43,14 +43,14 @@ class Configuration(msgspec.Struct, frozen=True):
 
 
 def of_unit(settings: Settings, address: str, environ: dict[str, str]) -> dict[str, Any]:
-    """What `read` gets back in the daemon, as JSON can carry it."""
+    """What `read` returns in the daemon, as values that JSON has."""
     libpq = {name: value for name, value in environ.items() if name.startswith("PG")}
     plain = msgspec.structs.replace(settings, password="")
     return {"address": address, "settings": msgspec.to_builtins(plain), "libpq": libpq}
 
 
 def read(settings_fd: int) -> Configuration:
-    """Reads the memory file without moving its offset: the next daemon reads it too."""
+    """Reads the memory file without moving its offset, because the next daemon reads it too."""
     content = os.pread(settings_fd, os.fstat(settings_fd).st_size, 0)
     os.close(settings_fd)
     whole = msgspec.json.decode(content)

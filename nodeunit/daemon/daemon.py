@@ -1,11 +1,11 @@
 """The daemon's life: join, work, join again when fenced, and leave when told to.
 
-    hello ─→ join ─→ an epoch: heartbeat, listener, scheduler, reconciler, outbox
+    hello ─→ join ─→ a session: heartbeat, listener, scheduler, reconciler, outbox
                ↑        │ fenced            │ drain            │ replace
                └────────┘                   └─→ leave, exit 0  └─→ exit 0, the programs go on
 
-What outlives an epoch, the link, the reconciler and the outbox, belongs to the
-daemon: programs do not notice that their unit has joined anew.
+Link, reconciler and outbox belong to the daemon and outlive a session, so that programs do not notice when their unit
+joins again.
 """
 
 import asyncio
@@ -32,11 +32,11 @@ from nodeunit.store.write.membership import Membership
 log = logging.getLogger(__name__)
 
 ALIVE_EVERY_S = 1.0
-LOOK_AT_LEASE_EVERY_S = 0.2
+READ_LEASE_EVERY_S = 0.2
 
 
 class Daemon:
-    """One daemon process. `run` returns when it has nothing more to do; errors end it."""
+    """One daemon process, which joins under one identity."""
 
     def __init__(self, configuration: Configuration, link: SupervisorLink) -> None:
         s = configuration.settings
@@ -51,7 +51,9 @@ class Daemon:
         self._pool = connections.pool(s.postgres_uri, f"unit {s.name}")
 
     async def run(self) -> None:
-        """Lives. Raises what joining raises, and IdentityAlive when another unit has taken this identity."""
+        """Returns when the daemon is done. Raises what joining raises; IdentityAlive means that another unit has joined
+        under this identity.
+        """
         await requirements.require(self._configuration.settings.postgres_uri, timescaledb=True)
         messages = self._link.messages()
         hello = await anext(messages, None)
@@ -74,7 +76,7 @@ class Daemon:
                     task.cancel()
 
     async def _live(self, supervisor: UUID, sampler: Sampler) -> None:
-        """One epoch after another, until one comes to its end."""
+        """Runs one session after another, until one ends in order."""
         while True:
             unit, sent_at = await self._join(supervisor)
             log.info("joined as %s in epoch %d", unit.address, unit.epoch)
@@ -91,10 +93,10 @@ class Daemon:
             log.warning("this unit was declared lost: it joins again and keeps what nobody took")
 
     async def _join(self, supervisor: UUID) -> tuple[Membership, float]:
-        """Joins; returns the membership and the moment (CLOCK_BOOTTIME) from which its lease counts.
+        """Joins; returns the membership and the time (CLOCK_BOOTTIME) from which its lease counts.
 
-        A lease under our identity may be a dead predecessor's: it is watched until it is renewed, and then somebody
-        lives there, or until it has run out.
+        A lease under this identity may be that of a dead daemon. It is watched until it has run out, or until it is
+        renewed: then another daemon is alive, and IdentityAlive is raised.
         """
         s = self._configuration.settings
         address = self._configuration.address
@@ -115,10 +117,10 @@ class Daemon:
                 if first is None and lease is not None:
                     first = lease
                     log.warning("the lease of a unit with this identity runs %.0f s more; waiting", lease.left_s)
-            await asyncio.sleep(LOOK_AT_LEASE_EVERY_S)
+            await asyncio.sleep(READ_LEASE_EVERY_S)
 
     async def _stop_everything(self) -> None:
-        """Another unit holds our identity: nothing may go on here."""
+        """Stops all programs, because another unit has this identity."""
         async with asyncio.TaskGroup() as stopping:
             for key in self._reconciler.known_keys():
                 stopping.create_task(self._reconciler.begin_release(key))
@@ -147,7 +149,7 @@ class Daemon:
 
 
 async def run(configuration: Configuration, link_fd: int) -> None:
-    """Runs a daemon to its end. Raises NodeunitError."""
+    """Runs a daemon until it ends. Raises NodeunitError: the first, when several tasks failed."""
     daemon = Daemon(configuration, await SupervisorLink.open(link_fd))
     first: BaseException | None = None
     try:

@@ -1,6 +1,6 @@
-"""Giving rows back: all of them when the unit leaves, or one by one when an operator wants them elsewhere.
+"""Releases rows: all at once when the unit leaves, one by one when an operator wants them elsewhere.
 
-A row is released only when its program is dead, and whoever can take it is woken at once.
+A row is released only when its program is dead, and the units that can take it are notified at once.
 """
 
 import asyncio
@@ -18,13 +18,13 @@ from nodeunit.store.write.membership import Membership
 log = logging.getLogger(__name__)
 
 RUNS_WITHIN_S = 3.0
-"""So long a drain waits for a row to run elsewhere before it stops the next one."""
+"""How long a drain waits for a row to run elsewhere before it stops the next one."""
 
-LOOK_EVERY_S = 0.05
+POLL_EVERY_S = 0.05
 
 
 async def leave(unit: Membership, reconciler: Reconciler, outbox: Outbox) -> None:
-    """Claims nothing more, stops everything, gives everything back and leaves the fleet."""
+    """Claims nothing more, stops every program, releases every row and leaves the fleet."""
     reconciler.stop_starting()
     await unit.begin_draining()
     keys = reconciler.known_keys()
@@ -38,8 +38,8 @@ async def leave(unit: Membership, reconciler: Reconciler, outbox: Outbox) -> Non
 
 
 async def move_away(unit: Membership, reconciler: Reconciler, within_s: float, grace_s: float) -> None:
-    """Gives the rows back one by one, so that each runs elsewhere before the next one stops; the unit stays, cordoned.
-    Grace periods are cut so that all are moved within `within_s` seconds.
+    """Releases the rows one by one, so that each runs elsewhere before the next one stops. The unit stays, cordoned.
+    Grace periods are cut so that all rows are moved within `within_s` seconds.
     """
     deadline = boottime() + within_s
     log.info("an operator wants %d rows moved away within %.0f s", len(reconciler.held_rows()), within_s)
@@ -54,7 +54,7 @@ async def move_away(unit: Membership, reconciler: Reconciler, within_s: float, g
 async def _release(
     unit: Membership, reconciler: Reconciler, key: str, reason: str, grace_s: float | None
 ) -> Deployment | None:
-    """The row, if it was this unit's to release and is released."""
+    """Stops a program and releases its row. Returns the row when it was released."""
     try:
         deployment = await reconciler.begin_release(key, grace_s)
         if deployment is not None and await unit.release(deployment, reason):
@@ -68,12 +68,12 @@ async def _release(
 
 
 async def _until_it_runs_elsewhere(unit: Membership, released: Deployment, within_s: float) -> None:
-    """Or until it is clear that nobody takes it soon: that must not keep the other rows here."""
+    """Returns after `within_s` in any case: a row that no unit takes must not keep the other rows here."""
     give_up_at = boottime() + within_s
     while not await unit.runs_elsewhere(released):
         if boottime() >= give_up_at:
             return
-        await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(POLL_EVERY_S)
 
 
 async def _notify_eligible(unit: Membership) -> None:

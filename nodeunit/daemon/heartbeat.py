@@ -1,7 +1,7 @@
-"""The heartbeat: one statement every interval, which renews the lease and brings the answer everybody else acts on.
+"""The heartbeat: one statement every interval, which renews the lease and whose answer the other duties act on.
 
-Only the database's clock decides about leases. How long ours is good for is counted from the moment the heartbeat was
-sent, so that the unit's idea of the end is never later than the database's.
+Only the database's clock decides about leases. The unit counts its own lease from the time at which the heartbeat was
+sent, so that it never believes in a later end than the database.
 """
 
 import asyncio
@@ -19,18 +19,18 @@ from nodeunit.store.write.membership import HeartbeatAnswer, Membership, Program
 log = logging.getLogger(__name__)
 
 AGAIN_AFTER_S = 0.5
-"""A heartbeat that failed is repeated after so long: the lease goes on running out."""
+"""The pause after a failed heartbeat, because the lease goes on running out."""
 
 SOON_AFTER_S = 0.03
-"""A lease that will have run out before our next turn is looked at so long after its end, and a little staggered:
-whoever is lost is found at once, and in a healthy fleet, where no lease comes near its end, nothing is asked for it."""
+"""When the lease of another unit ends before the next heartbeat is due, it is sent this long after that end, a little
+staggered. A lost unit is found at once; in a healthy fleet, where no lease comes near its end, it costs nothing."""
 
 SETTLES_AFTER_S = 1.0
-"""What just started is sampled so soon again, out of turn: then its claim is no reservation any more."""
+"""A program that has just started is sampled after this pause, so that its claim is no reservation any more."""
 
 
 class Heartbeat:
-    """Runs until cancelled. `on_answer` gets each answer and the moment (CLOCK_BOOTTIME) its question was sent."""
+    """Runs until cancelled. `on_answer` gets each answer, and the time (CLOCK_BOOTTIME) when its heartbeat was sent."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Heartbeat:
         on_answer: Callable[[HeartbeatAnswer, float], Awaitable[None]],
     ) -> None:
         self.soon = asyncio.Event()
-        """Set to be told the state at once."""
+        """Set it to have a heartbeat sent at once."""
         self._unit = unit
         self._interval_s = interval_s
         self._sampler = sampler
@@ -51,8 +51,8 @@ class Heartbeat:
         self._pause_s = interval_s
 
     async def run(self) -> None:
-        """Beats: at once, again as soon as the unit can be measured, then after a random part of the interval, so that
-        the sends of many units are staggered, and then every interval.
+        """Sends a heartbeat at once, another as soon as the unit can be measured, one after a random part of the
+        interval, which staggers the units, and then one every interval.
         """
         await self._beat()
         await asyncio.sleep(min(SETTLES_AFTER_S, self._interval_s))
@@ -63,7 +63,7 @@ class Heartbeat:
             await self._beat()
 
     async def _pause(self, pause_s: float) -> None:
-        """Waits for the next beat: its turn, a program that has started and settled, or a call for it."""
+        """Waits until the next heartbeat is due, a program has started and settled, or `soon` is set."""
         started = asyncio.ensure_future(self._reconciler.started.wait())
         soon = asyncio.ensure_future(self.soon.wait())
         try:
@@ -83,7 +83,7 @@ class Heartbeat:
             for key, used in sample.programs.items()
             if (claim_version := self._reconciler.claim_version(key)) is not None
         ]
-        # The first reading has no CPU share: the unit is not measured yet, which is not the same as idle.
+        # The first sample has no CPU share: the unit is not measured yet, which is not the same as idle.
         measured = sample.unit if self._measured else None
         self._measured = True
         sent_at = boottime()

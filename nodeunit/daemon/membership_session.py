@@ -1,4 +1,4 @@
-"""The duties of one epoch, and the TaskGroup that owns them; it ends when the unit is fenced, or told to end."""
+"""The tasks of a unit in one epoch: they end together, when the unit is fenced or is to end."""
 
 import asyncio
 import logging
@@ -53,10 +53,10 @@ class MembershipSession:
     async def run(self, joined_at: float, request: EndRequest) -> None:
         """Works until the end is requested, then ends accordingly. Raises StaleEpoch, in a group, when fenced.
 
-        `joined_at` (CLOCK_BOOTTIME) is when the joining was sent: from there the first lease counts.
+        The first lease counts from `joined_at` (CLOCK_BOOTTIME), when the join was sent.
         """
         self._reconciler.invalidate()
-        self._lease_from(joined_at)
+        self._renew_lease(joined_at)
         async with self._tasks as tasks:
             claiming = tasks.start(self._scheduler.run())
             tasks.start(self._heartbeat.run())
@@ -83,18 +83,18 @@ class MembershipSession:
     async def _on_answer(self, answer: HeartbeatAnswer, sent_at: float) -> None:
         if answer.fenced:
             raise StaleEpoch(f"epoch {self._unit.epoch} of unit {self._unit.address} is over")
-        self._lease_from(sent_at)
+        self._renew_lease(sent_at)
         if missed := self._listener.check_deafness(answer.wake_up):
             self._outbox.put(UnitListenerDeaf(missed))
         if answer.expired and (self._declaring is None or self._declaring.done()):
-            # Beside the heartbeats, for they may not wait for what many lost units take; who is left is named again.
+            # In a task of its own, because no heartbeat may wait for it. The next heartbeat names those that are left.
             self._declaring = self._tasks.start(self._declare_lost(answer.expired))
         if answer.drain_s is not None and self._moving is None:
             self._moving = self._tasks.start(self._move_away(answer.drain_s))
         if answer.waiting:
             self._scheduler.notify("heartbeat")
 
-    def _lease_from(self, sent_at: float) -> None:
+    def _renew_lease(self, sent_at: float) -> None:
         deadline = sent_at + self._unit.lease_ttl_s
         self._link.send({"op": "lease", "expires_boottime": deadline})
         self._reconciler.renew_lease(deadline)
@@ -123,7 +123,7 @@ class MembershipSession:
             left = await asyncio.to_thread(end_leftovers, self._unit.address, LEFTOVERS_WITHIN_S)
             if left:
                 log.error("processes of this unit cannot be ended: %s", [one.entry.pid for one in left])
-                return  # what may still run is not given back: the lease runs out and others decide
+                return  # a row whose program may still run is not released: the lease runs out
             self._reconciler.supervisor_lost()
         try:
             await leave(self._unit, self._reconciler, self._outbox)

@@ -1,6 +1,6 @@
-"""Process events on their way to the log: in order, none lost, and nobody waits for them.
+"""Process events on their way to the log: in order, none lost, and no duty waits for them.
 
-While the database is away programs start and end all the same; what happened is kept here and written when it is back.
+During an outage of the database programs start and end all the same. Their events are kept here, and written later.
 """
 
 import asyncio
@@ -14,10 +14,10 @@ from nodeunit.domain.events import Event
 from nodeunit.store.write.decisions import DecisionStream
 
 GATHER_S = 0.05
-"""A burst is gathered for so long before it is written."""
+"""How long a burst is gathered before it is written."""
 
 MOST_AT_ONCE = 100
-"""So many events at most go into one append."""
+"""The most events of one append."""
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Outbox:
     async def run(self, decisions: DecisionStream) -> None:
         """Writes until cancelled. What a fenced epoch could not write is written by the next one.
 
-        A burst of starts is written as one: while it lasts the stream belongs to the claims.
+        A burst of starts is written in one append, because the claims need the same stream.
         """
         while True:
             if not self._entries:

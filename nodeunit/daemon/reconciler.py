@@ -73,24 +73,24 @@ class Reconciler:
         return program.claim[1] if program is not None and program.pid else None
 
     def renew_lease(self, deadline: float) -> None:
-        """Nothing is started without a lease: another unit may be starting it. `deadline` is on CLOCK_BOOTTIME."""
+        """The lease ends at `deadline` (CLOCK_BOOTTIME). Without a lease nothing is started."""
         if self._lease.expires < boottime():
             self.invalidate()  # in the meantime others may have taken what stood in the rows
         self._lease = LeaseDeadline(deadline, renewed=boottime())
         self._reconcile_after()
 
     def invalidate(self) -> None:
-        """Start and stop nothing before the rows have been read: what is known of them may be long past."""
+        """Starts and stops nothing before the rows have been read again, because they may have changed long ago."""
         self._rows_are_current = False
         self._invalidations += 1
         self._rows_changed.set()
 
     def refresh(self) -> None:
-        """The rows may have changed: read them."""
+        """Reads the rows again, because they may have changed. What is known of them counts until then."""
         self._rows_changed.set()
 
     def adopt(self, deployment: Deployment) -> None:
-        """A row that this unit has just claimed; started without asking the database again."""
+        """Takes a row that this unit has just claimed, to start it without reading it again."""
         key = str(deployment.id)
         self._desired[key] = deployment
         self._adopted.add(key)
@@ -114,7 +114,7 @@ class Reconciler:
             # What was claimed while the query ran is newer than its answer.
             rows |= {key: self._desired[key] for key in self._adopted if key in self._desired and key not in rows}
             self._desired = {key: row for key, row in rows.items() if key not in self._releasing}
-            # Invalidated while the query ran: its answer may be older than it must be.
+            # Invalidated while the query ran, its answer may be too old.
             self._rows_are_current = invalidations == self._invalidations
             if self._rows_are_current:
                 self._restarts.forget_all_but(rows.keys() | self._programs.keys())
@@ -131,16 +131,16 @@ class Reconciler:
         return deployment if deployment is not None and deployment.type == "deployment" else None
 
     def end_release(self, key: str) -> None:
-        """The row is released: should it come back to this unit, that is a new claim."""
+        """Ends what `begin_release` began. If the row comes back to this unit, that is a new claim."""
         self._releasing.discard(key)
         self._rows_changed.set()
 
     def stop_starting(self) -> None:
-        """The unit is leaving."""
+        """Starts no program any more, because the unit leaves."""
         self._draining = True
 
     def held_rows(self) -> list[str]:
-        """The ids of the rows this unit holds; daemon rows, which every unit has, are not among them."""
+        """The ids of the rows that this unit holds, without daemon rows, which every unit runs."""
         return sorted(key for key, d in self._desired.items() if d.type == "deployment")
 
     def known_keys(self) -> list[str]:
@@ -148,14 +148,14 @@ class Reconciler:
         return sorted(self._desired.keys() | self._programs.keys())
 
     def supervisor_lost(self) -> None:
-        """Nothing runs any more, and nobody will report it."""
+        """Nothing runs any more, and no report of it will come."""
         self._draining = True
         self._programs.clear()
         for ended in self._ended.values():
             ended.set()
 
     def receive(self, message: Message) -> None:
-        """Takes what the supervisor reports: hello, started, spawn_failed, exited."""
+        """Takes a message of the supervisor: hello, started, spawn_failed, exited."""
         match message["event"]:
             case "hello":
                 self._take_over(message)
@@ -208,7 +208,7 @@ class Reconciler:
     def _reconcile(self) -> None:
         self._next = None
         if not self._rows_are_current:
-            return  # known is only what runs, from the supervisor, and not what should
+            return  # it is known what runs, but not what should
         for key, program in self._programs.items():
             wanted = self._desired.get(key)
             if wanted is None or _claim_of(wanted) != program.claim:

@@ -1,4 +1,4 @@
-"""How a row becomes a request to start its program; and every reason why it may not."""
+"""How a row becomes a request to start its program, and every reason why it does not."""
 
 from typing import cast
 
@@ -10,7 +10,7 @@ from nodeunit.supervisor.protocol import OnDisconnect, Spawn
 
 
 class NotRunnable(Exception):
-    """This unit will not run the row as it is; `reason` is for the event, the text for people."""
+    """This unit does not run the row as it is; `reason` is for the event, the text for people."""
 
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(text)
@@ -18,7 +18,7 @@ class NotRunnable(Exception):
 
 
 class SpawnRequestBuilder:
-    """Knows what this unit may run and how."""
+    """Builds the requests by what this unit may run."""
 
     def __init__(self, address: str, trusted: str, custom_command: bool, grace_s: float) -> None:
         self.grace_s = grace_s

@@ -1,4 +1,4 @@
-"""The daemon's end of the socket pair to its supervisor; what is said on it stands in `supervisor.protocol`."""
+"""The daemon's end of the socket pair to its supervisor; its messages are defined in `supervisor.protocol`."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ READ_AT_ONCE = 65_536
 
 
 class SupervisorLink:
-    """Messages to and from the supervisor. `send` never waits: what it takes is small, and the supervisor reads."""
+    """Messages to and from the supervisor. `send` never waits, because requests are small and the supervisor reads."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -28,12 +28,12 @@ class SupervisorLink:
         return cls(*await asyncio.open_connection(sock=socket.socket(fileno=fd)))
 
     def send(self, message: Op) -> None:
-        """Says something. After the supervisor's death there is nobody to say it to, and `messages` has ended."""
+        """Sends a request. After the death of the supervisor it is dropped, and `messages` has ended."""
         if not self._writer.is_closing():
             self._writer.write(encode(message))
 
     async def messages(self) -> AsyncIterator[Message]:
-        """What the supervisor says, `hello` first; ends with the supervisor."""
+        """The messages of the supervisor, `hello` first; ends with the supervisor."""
         decoder = Decoder(lambda complaint: log.error("the supervisor sent what is no message: %s", complaint))
         try:
             while data := await self._reader.read(READ_AT_ONCE):
@@ -43,7 +43,7 @@ class SupervisorLink:
             log.error("the link to the supervisor broke: %s", error)
 
     async def flush(self) -> None:
-        """Returns when everything said is on its way."""
+        """Returns when everything sent is on its way."""
         try:
             await self._writer.drain()
         except ConnectionError:

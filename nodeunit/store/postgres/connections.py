@@ -1,7 +1,7 @@
-"""Connections: how a conninfo becomes one, what every session is set to, and what a failure means.
+"""Connections: how a conninfo becomes one, how every session is set, and what a failure means.
 
 The conninfo is libpq's and stays libpq's: several hosts, `target_session_attrs`, service files and `PG*` variables
-work as psql's do. Only what the person did not set is added.
+work as in psql. Only defaults that were not given are added.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ class DaemonConnection(AsyncConnection[DictRow]):
 
 DEFAULTS: dict[str, str] = {
     "connect_timeout": "5",
-    # A cut network without a reset is noticed in about ten seconds instead of two hours.
+    # A network that is cut without a reset is noticed in about ten seconds instead of two hours.
     "keepalives_idle": "4",
     "keepalives_interval": "2",
     "keepalives_count": "3",
@@ -83,7 +83,7 @@ DEFAULTS: dict[str, str] = {
 }
 
 SHORT_STATEMENTS = "-c statement_timeout=5s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s"
-"""For the daemon, none of whose statements has a reason to take longer; a stuck one must not hold what it locked."""
+"""For the daemon, whose statements all take less; one that is stuck must not keep its locks."""
 
 
 def conninfo(given: str, purpose: str) -> str:
@@ -128,8 +128,8 @@ async def _limit(connection: AsyncConnection[DictRow]) -> None:
 
 
 def pool(given: str, purpose: str, *, max_size: int = 3) -> Pool:
-    """The daemon's pool, not opened yet. A lost server is tried again within about two seconds, for ever:
-    psycopg's backoff starts anew with each request that finds the pool empty.
+    """The daemon's pool, not opened yet. It tries a lost server again every two seconds or so, for ever: the backoff of
+    psycopg starts again with each request that finds the pool empty.
     """
     return AsyncConnectionPool(
         conninfo(given, purpose),

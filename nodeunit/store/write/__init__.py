@@ -1,5 +1,12 @@
-"""What changes the fleet: membership and leases, decisions and claims, what operators do, the rows of the demo.
+"""What changes the fleet, and what a unit reads in order to do so.
 
-Every write of a unit carries its address and epoch; a stale epoch writes nothing. A module's statements stand beside
-it, in the `.sql` file of its name.
+    membership   joins; one unit in one epoch, with its lease and all that it reads and writes
+    decisions    the stream of a unit's decisions: rounds, claims, process events
+    deployments  the rows as units read them: what a round decides on, what should run where
+    operators    cordon, uncordon, drain
+    demo_rows    the rows of `nodeunit demo`
+
+Every write of a unit carries its address and epoch; a stale epoch writes nothing. The statements of a module are in the
+`.sql` file of its name. What commands read belongs into `store.read`, what concerns the server itself into
+`store.postgres`, and a rule into `domain`.
 """

@@ -1,9 +1,9 @@
-"""The stream of one unit's decisions: rounds, claims, processes. One writer, so one append at a time.
+"""The stream of one unit's decisions: rounds, claims, process events. One writer, so one append at a time.
 
-An append whose answer was lost, or that was cancelled, may have been committed or not. It is never simply sent again:
-the row that counts the stream's versions is read under its lock, which waits for an append still on its way, and then
-the event is looked up by its id. If it is not there it is sent again, expecting the version just read. Of the two only
-one can be written: should the original arrive after all, the version refuses it, or it refuses the repetition.
+An append whose answer was lost, or that was cancelled, may have been committed or not. It is never simply sent again.
+The row that counts the versions of the stream is read under its lock, which waits for an append that is still on its
+way, and then the event is looked up by its id. If it is not there it is sent again, expecting the version just read.
+Only one of the two can be written, because they expect the same version.
 """
 
 import asyncio
@@ -27,11 +27,11 @@ from nodeunit.store.write.membership import Membership
 log = logging.getLogger(__name__)
 
 PAUSE_S = 0.2
-"""Between two questions to a database that does not answer."""
+"""The pause between two attempts to reach a database that does not answer."""
 
 
 class DecisionStream:
-    """Appends what one unit decides, in one epoch. Every method raises StaleEpoch once the epoch is over."""
+    """Appends the decisions of one unit in one epoch. Every method raises StaleEpoch once the epoch is over."""
 
     def __init__(self, unit: Membership) -> None:
         self._unit = unit
@@ -58,8 +58,8 @@ class DecisionStream:
                 pause_s = PAUSE_S
 
     async def claim(self, candidate: Candidate, events: tuple[Event, ...]) -> Deployment | None:
-        """Appends the round's events and claims the row, all or nothing. None: somebody was faster (and that is
-        recorded). Waits out a lost connection, and then looks what became of the claim.
+        """Appends the events of the round and claims the row, all or nothing. None: another unit was faster, which is
+        recorded. Waits out a lost connection, and then looks up the outcome of the claim.
         """
         event_id = uuid4()
         encoded = _encode(events, [uuid4() for _ in events])
@@ -84,12 +84,12 @@ class DecisionStream:
 
     async def recorded(self, event_ids: Sequence[UUID]) -> set[UUID]:
         """Which of these events are in the log, written by this daemon or another. Waits out a lost connection."""
-        row = await self._ask("recorded_events", {"event_ids": list(event_ids)})
+        row = await self._read("recorded_events", {"event_ids": list(event_ids)})
         return set(row["event_ids"]) if row is not None else set()
 
     async def _send(self, query: str, count: int, **parameters: object) -> DictRow | None:
-        """Executes one statement that appends `count` events, and a conflict where it returns no row."""
-        version = await self._settle()
+        """Executes one statement that appends `count` events, and one more for a conflict if it returns no row."""
+        version = await self._current_version()
         self._version = None
         async with translate_errors(passing=OperationalError), self._unit.pool.connection() as connection:
             cursor = await connection.execute(QUERIES[query], parameters | self._stream() | {"stream_version": version})
@@ -100,20 +100,20 @@ class DecisionStream:
     async def _look_up(self, event_id: UUID, error: Exception) -> DictRow | None:
         """The event of an append whose outcome is unknown, or None: it was not written."""
         log.warning("the outcome of an append is unknown (%s): looking it up", str(error).strip())
-        await self._settle()
-        return await self._ask("event_by_id", {"event_id": event_id})
+        await self._current_version()
+        return await self._read("event_by_id", {"event_id": event_id})
 
-    async def _settle(self) -> int:
-        """The stream's version; asks for it when it is in doubt."""
+    async def _current_version(self) -> int:
+        """The version of the stream, read from the database when it is in doubt."""
         if self._version is None:
-            row = await self._ask("stream_version_now", self._stream())
+            row = await self._read("stream_version_now", self._stream())
             if row is None or row["stream_version"] is None:
                 raise StaleEpoch(f"epoch {self._unit.epoch} of unit {self._unit.address} is over")
             self._version = int(row["stream_version"])
         return self._version
 
-    async def _ask(self, query: str, parameters: dict[str, object]) -> DictRow | None:
-        """Asks until the database answers."""
+    async def _read(self, query: str, parameters: dict[str, object]) -> DictRow | None:
+        """The row of a query, sent again until the database answers."""
         while True:
             try:
                 async with translate_errors(passing=OperationalError), self._unit.pool.connection() as connection:
@@ -127,7 +127,7 @@ class DecisionStream:
 
 
 def _encode(events: Sequence[Event], event_ids: Sequence[UUID]) -> str:
-    """The events as append_decisions wants them."""
+    """The events as the parameter of append_decisions."""
     return msgspec.json.encode(
         [
             {

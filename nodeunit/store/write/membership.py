@@ -19,9 +19,9 @@ from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.write import deployments
 
 LOCKED_FOR_S = 2.0
-"""So long a row that somebody else has locked is waited for, without a connection and without a lock."""
+"""How long a release waits for a row that another transaction has locked, without holding a connection or a lock."""
 
-LOOK_EVERY_S = 0.05
+POLL_EVERY_S = 0.05
 
 MOST_ADDRESSES = 20
 """A notification for more units than this is for all: its payload is bounded."""
@@ -38,20 +38,20 @@ class ProgramSample(msgspec.Struct, frozen=True):
 
 
 class HeartbeatAnswer(msgspec.Struct, frozen=True):
-    """What a unit must know, with every heartbeat."""
+    """What a heartbeat answers."""
 
     fenced: bool
-    """The epoch is not in force any more."""
+    """The epoch is over."""
     expired: list[str]
-    """Units whose lease has run out and whom nobody has declared lost yet."""
+    """Units whose lease has run out and that no unit has declared lost yet."""
     waiting: bool
-    """There are rows that somebody could claim."""
+    """There are rows to claim."""
     drain_s: float | None
-    """Seconds that an operator leaves for moving the rows away; None: nobody wants that."""
+    """Seconds in which the rows are to be moved away; None: no operator has asked for a drain."""
     wake_up: int
     """The number of the newest notification."""
     expires_s: float | None = None
-    """Seconds until the next lease of another unit runs out, should that unit stay silent; None: there is none."""
+    """Seconds until the next lease of another unit runs out, if it is not renewed; None: there is none."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Membership:
     epoch: int
     lease_ttl_s: float
     inactive_after_s: float
-    """Without a heartbeat for so long the unit takes no part in rounds."""
+    """After so many seconds without a heartbeat the unit takes no part in rounds."""
 
     async def heartbeat(self, measured: Usage | None, samples: list[ProgramSample]) -> HeartbeatAnswer:
         """Renews the lease and stores the samples, in one statement. `measured` is None before the first measurement.
@@ -92,8 +92,9 @@ class Membership:
         return HeartbeatAnswer(**row)
 
     async def declare_lost(self, addresses: list[str]) -> list[str]:
-        """Records that the leases of other units have run out, in one statement. Returns those for which it did: not
-        those whose lease is good after all, that another unit has declared lost, or that others are busy with."""
+        """Records that the leases of other units have run out, in one statement. Returns the units that are lost by it,
+        which leaves out those whose lease is good after all, or with which another transaction is busy.
+        """
         lost: list[str] = await self._write("declare_lost", lost=addresses)
         return lost
 
@@ -118,7 +119,7 @@ class Membership:
     async def release(self, deployment: Deployment, reason: str) -> bool:
         """Gives a row back. False: the unit does not hold it at that version any more. May be repeated.
 
-        Raises RowLocked when another transaction has had the row in its hands for two seconds.
+        Raises RowLocked when another transaction has kept the row locked for two seconds.
         """
         give_up_at = boottime() + LOCKED_FOR_S
         while True:
@@ -135,7 +136,7 @@ class Membership:
             except RowLocked:
                 if boottime() >= give_up_at:
                     raise
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_EVERY_S)
 
     async def end_drain(self) -> None:
         """Records that a drain asked for by an operator is done: the unit holds nothing more, and stays."""
