@@ -3,6 +3,7 @@
     nodeunit run ── exec ──> supervisor ──┬── daemon      decides; may crash, freeze, be upgraded: the programs go on
                                           ├── guard       ends the programs if the supervisor dies, and those with a
                                           │               deadline if it is frozen when the deadline comes
+                                          ├── log writer  writes the output into files; may hang with their disk
                                           ├── program     own session, own log, dies with the supervisor
                                           └── program …
 
@@ -17,7 +18,8 @@ One thread, one selector, nothing that waits: a daemon, a log file or a program 
 
     supervisor       owns the parts below and executes the daemon's requests
     loop             the event loop; linux: the system calls that Python lacks; stderr_log: the supervisor's own log
-    programs         all programs by key; program: one of them; logs: their output
+    programs         all programs by key; program: one of them
+    log_writer       their output on its way to the process that writes it; logs: that process
     lease            until when programs may run that must stop with it; guard: the second process that enforces it
     child_processes  fork, exec and reap
     daemon_process   the daemon as a child; daemon_link: its socket; protocol: what is sent on that

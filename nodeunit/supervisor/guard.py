@@ -27,6 +27,7 @@ from nodeunit.process.leftovers import end_leftovers
 from nodeunit.process.process_table import ProcessTable, kill_all, read_mark
 from nodeunit.supervisor.child_processes import Reaper, fork_only
 from nodeunit.supervisor.linux import BootTimer, set_name
+from nodeunit.supervisor.log_writer import LogWriter
 from nodeunit.supervisor.stderr_log import StderrLog
 
 MARGIN_S = 0.3
@@ -96,8 +97,11 @@ class SharedGuardState:
 class Guard:
     """The supervisor's side: keeps one guard running and tells it what changes."""
 
-    def __init__(self, address: str, groups: ControlGroups | None, reaper: Reaper, stderr_log: StderrLog) -> None:
+    def __init__(
+        self, address: str, groups: ControlGroups | None, reaper: Reaper, logs: LogWriter, stderr_log: StderrLog
+    ) -> None:
         self._address = address
+        self._logs = logs
         self._groups = groups
         self._reaper = reaper
         self._log = stderr_log
@@ -119,8 +123,8 @@ class Guard:
         watched, self._alarm = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         supervisor = os.getpid()
         try:
-            process = _GuardProcess(watched, supervisor, self._shared, self._address, self._groups)
-            self.pid = fork_only(process.run, keep=(watched,))
+            process = _GuardProcess(watched, supervisor, self._shared, self._address, self._groups, self._logs)
+            self.pid = fork_only(process.run, keep=(watched, *self._logs.descriptors()))
         finally:
             os.close(watched)
         self._reaper.expect(self.pid, self._ended)
@@ -158,8 +162,15 @@ class _GuardProcess:
     """The guard's own side, in its own process."""
 
     def __init__(
-        self, watched: int, supervisor: int, shared: SharedGuardState, address: str, groups: ControlGroups | None
+        self,
+        watched: int,
+        supervisor: int,
+        shared: SharedGuardState,
+        address: str,
+        groups: ControlGroups | None,
+        logs: LogWriter,
     ) -> None:
+        self._logs = logs
         self._watched = watched
         self._supervisor = supervisor
         self._shared = shared
@@ -171,6 +182,7 @@ class _GuardProcess:
             signal.signal(signum, signal.SIG_IGN)  # it ends when the supervisor has ended, not before
         set_name("nodeunit-guard")
         stderr_log, timer = StderrLog(), BootTimer()  # the supervisor's were closed with its descriptors
+        stderr_log.write_files_by(self._logs.say_at_once)
         while True:
             timer.arm(self._act(stderr_log))
             ready, _, _ = select.select([self._watched, timer.fileno()], [], [])

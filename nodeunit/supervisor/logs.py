@@ -1,15 +1,19 @@
-"""The programs' output: from the pipe into a log file for each key, and on into compressed older generations.
+"""The log writer's own side: output into a log file for each key, and on into compressed older generations.
 
-Output is copied a bounded piece at a time, and one process at a time compresses."""
+All of this may wait for a disk, so it runs in a process of its own (`nodeunit.supervisor.log_writer`). One process at a
+time compresses.
+"""
 
 import os
+import select
 import signal
+import socket
 
 from nodeunit.clock import boottime
 from nodeunit.process.log_generations import LogGenerations
 from nodeunit.process.rotating_log import RotatingLog
 from nodeunit.supervisor.child_processes import fork_only
-from nodeunit.supervisor.linux import die_with_parent
+from nodeunit.supervisor.linux import die_with_parent, set_name
 from nodeunit.supervisor.stderr_log import StderrLog
 
 _BLOCK = 256 * 1024
@@ -17,6 +21,30 @@ _GZIP_CONTAINER = 31  # zlib's wbits for a gzip file with the largest window
 _LEVEL = 6
 _NICE = 19
 _AFTER_FAILURE_S = 60.0
+
+OPEN, WRITE, CLOSE, SAY = b"O", b"W", b"C", b"S"
+"""What a message is: the key and a line end follow, and the output; after `SAY` a line of the supervisor's own log."""
+
+_LONGEST_MESSAGE = 128 * 1024
+_LOOK_AT_COMPRESSOR_S = 0.1
+_STDERR = 2
+
+
+def write_logs(messages: socket.socket, directory: str, max_bytes: int) -> None:
+    """Writes what comes until nobody is left who could send more."""
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_IGN)  # it ends when supervisor and guard have ended
+    set_name("nodeunit-log")
+    logs = Logs(directory, StderrLog(), max_bytes)
+    while True:
+        busy = logs.compress()
+        ready, _, _ = select.select([messages], [], [], _LOOK_AT_COMPRESSOR_S if busy else None)
+        if not ready:
+            continue
+        message = messages.recv(_LONGEST_MESSAGE)
+        if not message:
+            return
+        logs.take(message)
 
 
 class Logs:
@@ -31,8 +59,34 @@ class Logs:
         self._waiting: dict[str, LogGenerations] = {}
         self._compressing: LogGenerations | None = None
         self._not_before = 0.0
-        self.compressor: int | None = None
-        """The pid of the process that compresses."""
+        self._compressor: int | None = None
+
+    def take(self, message: bytes) -> None:
+        """Do what one message asks for."""
+        what, rest = message[:1], message[1:]
+        if what == SAY:
+            try:
+                os.write(_STDERR, rest)
+            except OSError:
+                pass
+            return
+        key, _, data = rest.partition(b"\n")
+        log, now = self.of(key.decode()), boottime()
+        if what == OPEN:
+            log.open(now)
+        elif what == WRITE:
+            log.write(data, now)
+        else:
+            log.close()
+
+    def compress(self) -> bool:
+        """Go on with compressing. True: a process does that now, to be looked at again soon."""
+        if self._compressor is not None:
+            pid, status = os.waitpid(self._compressor, os.WNOHANG)
+            if pid:
+                self._compressor_ended(status == 0)
+        self._compress_next()
+        return self._compressor is not None or bool(self._waiting)
 
     def of(self, key: str) -> RotatingLog:
         log = self._logs.get(key)
@@ -45,34 +99,33 @@ class Logs:
     def _rotated(self, generations: LogGenerations) -> None:
         self._waiting[generations.path] = generations
 
-    def compress_next(self) -> int | None:
-        """Compress the next generation that is due, unless one is being compressed. Returns the pid of the process."""
-        while self.compressor is None and self._waiting and boottime() >= self._not_before:
+    def _compress_next(self) -> None:
+        """Compress the next generation that is due, unless one is being compressed."""
+        while self._compressor is None and self._waiting and boottime() >= self._not_before:
             path, generations = next(iter(self._waiting.items()))
             source = generations.next_to_compress()
             if source is None:
                 del self._waiting[path]
             else:
                 self._compressing = generations
-                self.compressor = self._start(source, generations.unfinished)
-                return self.compressor
-        return None
+                self._compressor = self._start(source, generations.unfinished)
+                return
 
     def _start(self, path: str, target: str) -> int | None:
-        supervisor = os.getpid()
+        writer = os.getpid()
         try:
             # Opened here, because the path may be that of another generation by the time the child runs.
             source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                return fork_only(lambda: _compress(source, target, supervisor), keep=(source,))
+                return fork_only(lambda: _compress(source, target, writer), keep=(source,))
             finally:
                 os.close(source)
         except OSError:
-            self.compressor_ended(False)
+            self._compressor_ended(False)
             return None
 
-    def compressor_ended(self, succeeded: bool) -> None:
-        generations, self._compressing, self.compressor = self._compressing, None, None
+    def _compressor_ended(self, succeeded: bool) -> None:
+        generations, self._compressing, self._compressor = self._compressing, None, None
         if generations is None:
             return
         try:
@@ -84,8 +137,8 @@ class Logs:
             self._not_before = boottime() + _AFTER_FAILURE_S  # the disk is full, most likely
 
 
-def _compress(source: int, target: str, supervisor: int) -> None:
-    if not die_with_parent(signal.SIGKILL, supervisor):
+def _compress(source: int, target: str, parent: int) -> None:
+    if not die_with_parent(signal.SIGKILL, parent):
         return
     os.nice(_NICE)
     import zlib  # imported in the child only: the supervisor does not need it
@@ -98,55 +151,3 @@ def _compress(source: int, target: str, supervisor: int) -> None:
         packed.write(packer.flush())
         packed.flush()
         os.fsync(packed.fileno())  # the plain text is deleted next
-
-
-PIECE = 64 * 1024
-"""At most so much of one program is copied in a turn of the loop, so that a chatty one does not starve the others."""
-
-_LAST_PIECES = 32
-
-
-class Output:
-    """The read end of a program's standard output and error."""
-
-    def __init__(self, fd: int, log: RotatingLog) -> None:
-        os.set_blocking(fd, False)
-        self._fd: int | None = fd
-        self.log = log
-
-    def fileno(self) -> int:
-        """The descriptor to watch. Raises ValueError once closed."""
-        if self._fd is None:
-            raise ValueError("output is closed")
-        return self._fd
-
-    @property
-    def open(self) -> bool:
-        return self._fd is not None
-
-    def copy(self, now: float) -> bool:
-        """Copy one piece. False: there is none now, or no more at all (`open` tells)."""
-        if self._fd is None:
-            return False
-        try:
-            data = os.read(self._fd, PIECE)
-        except BlockingIOError:
-            return False
-        if not data:
-            self._shut()
-            return False
-        self.log.write(data, now)
-        return True
-
-    def finish(self, now: float) -> None:
-        """The tree is gone: copy the rest of the pipe, and close. Bounded, because the other end may still be held."""
-        for _ in range(_LAST_PIECES):
-            if not self.copy(now):
-                break
-        self._shut()
-        self.log.close()
-
-    def _shut(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None

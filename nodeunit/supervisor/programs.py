@@ -12,7 +12,7 @@ from nodeunit.supervisor.child_processes import Reaper, fork_and_exec
 from nodeunit.supervisor.guard import GuardedProgram
 from nodeunit.supervisor.lease import LeaseDeadline
 from nodeunit.supervisor.linux import die_with_parent
-from nodeunit.supervisor.logs import Logs, Output
+from nodeunit.supervisor.log_writer import LogWriter, Output
 from nodeunit.supervisor.loop import Loop
 from nodeunit.supervisor.program import Program
 from nodeunit.supervisor.protocol import Cause, Report, RunningProgram, SpawnRequest
@@ -32,7 +32,7 @@ class Programs:
         address: str,
         loop: Loop,
         reaper: Reaper,
-        logs: Logs,
+        logs: LogWriter,
         groups: ControlGroups | None,
         limits: tuple[int, int],
         report: Callable[[Report], None],
@@ -113,7 +113,7 @@ class Programs:
         """Keep a program that is forked. Raises nothing: one that cannot be watched is ended and reported as failed."""
         self._programs[program.key] = program
         self._reaper.expect(program.pid, lambda code, status: self._main_ended(program, code, status))
-        output = self._outputs[program.key] = Output(read_end, self._logs.of(program.key))
+        output = self._outputs[program.key] = Output(read_end, program.key, self._logs)
         try:
             self._loop.watch(read_end, "output", lambda _: self._copy(output))
             if program.outcome is not None:
@@ -124,7 +124,6 @@ class Programs:
         self._due = 0.0
         if program.on_disconnect == "stop":
             self._publish_guard_state()
-        output.log.open(now)
 
     def stop(self, key: str, kill_at: float) -> None:
         program = self._programs.get(key)
@@ -216,7 +215,7 @@ class Programs:
 
     def _copy(self, output: Output) -> None:
         fd = output.fileno()
-        if not output.copy(boottime()) and not output.open:
+        if not output.copy() and not output.open:
             self._loop.unwatch(fd)
 
     def _finish(self, program: Program, now: float) -> None:
@@ -225,7 +224,7 @@ class Programs:
         if output is not None:
             if output.open:
                 self._loop.unwatch(output.fileno())
-            output.finish(now)
+            output.finish()
         del self._programs[program.key]
         self._reaper.release(program.pid)
         if self._groups:

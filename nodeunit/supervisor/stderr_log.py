@@ -1,13 +1,15 @@
 """The supervisor's own log, on standard error, in the format of `nodeunit.log`.
 
 `logging` would be a third of the supervisor's memory, and a plain write could block, because standard error may be a
-pipe whose reader is stuck. A line that cannot be written at once is dropped.
+pipe whose reader is stuck, or a file on a disk that hangs. A line that cannot be written at once is dropped. The next
+one says how many were.
 """
 
 import os
 import socket
 import stat
 import time
+from collections.abc import Callable
 
 _STDERR = 2
 _RATE_LIMIT_S = 10.0
@@ -20,16 +22,26 @@ class StderrLog:
         self._fd = fd
         self._socket: socket.socket | None = None
         self._silent_until: dict[str, float] = {}
+        self._is_file = False
+        self._pass_on: Callable[[bytes], bool] | None = None
+        self._dropped = 0
         try:
             mode = os.fstat(fd).st_mode
+            self._is_file = stat.S_ISREG(mode)
             if stat.S_ISSOCK(mode):
                 self._socket = socket.socket(fileno=os.dup(fd))
-            elif not stat.S_ISREG(mode):
+            elif not self._is_file:
                 # Opened anew, because O_NONBLOCK on the inherited description would also hit the daemon and the shell.
                 # A plain file is not opened anew: its position is shared with the daemon and must stay so.
                 self._fd = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         except OSError:
             pass  # closed, or a terminal of another user: use the inherited descriptor
+
+    def write_files_by(self, pass_on: Callable[[bytes], bool]) -> None:
+        """From now on a line for a plain file is given to another process, because there is no writing to a file that
+        does not wait. `pass_on` returns False for a line that it cannot take."""
+        if self._is_file:
+            self._pass_on = pass_on
 
     def info(self, text: str) -> None:
         self._write("INFO", text)
@@ -53,15 +65,24 @@ class StderrLog:
         self.rate_limited(f"{doing}{place}", f"{doing} failed and goes on: {type(error).__name__}: {error}{place}")
 
     def _write(self, level: str, text: str) -> None:
+        if self._dropped and self._put("WARNING", f"{self._dropped} lines of this log were dropped: nobody read it"):
+            self._dropped = 0
+        if self._dropped or not self._put(level, text):
+            self._dropped += 1
+
+    def _put(self, level: str, text: str) -> bool:
         now = time.time()
         local = time.localtime(now)
         offset = time.strftime("%z", local)
         moment = f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}.{int(now * 1000) % 1000:03d}{offset[:3]}:{offset[3:]}"
         line = f"{moment} {level} nodeunit.supervisor: {text}\n".encode(errors="backslashreplace")
         try:
+            if self._pass_on is not None:
+                return self._pass_on(line)
             if self._socket is not None:
                 self._socket.send(line, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
             else:
                 os.write(self._fd, line)
         except OSError:
-            pass
+            return False
+        return True

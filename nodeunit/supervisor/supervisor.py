@@ -18,7 +18,7 @@ from nodeunit.supervisor.daemon_process import DaemonProcess
 from nodeunit.supervisor.guard import Guard, GuardState
 from nodeunit.supervisor.handover import Handover
 from nodeunit.supervisor.lease import LeaseDeadline
-from nodeunit.supervisor.logs import Logs
+from nodeunit.supervisor.log_writer import LogWriter
 from nodeunit.supervisor.loop import Loop
 from nodeunit.supervisor.programs import Programs
 from nodeunit.supervisor.protocol import Event, Report, SpawnFailed
@@ -46,10 +46,15 @@ class Supervisor:
         self._loop = Loop(stderr_log)
         self._reaper = Reaper()
         self._groups = self._make_groups()
-        self._guard = Guard(settings.address, self._groups, self._reaper, stderr_log)
-        self._logs = Logs(
-            os.path.join(settings.log_directory, settings.address[:8]), stderr_log, max_bytes=settings.log_max_bytes
+        self._logs = LogWriter(
+            os.path.join(settings.log_directory, settings.address[:8]),
+            self._loop,
+            self._reaper,
+            stderr_log,
+            settings.log_max_bytes,
         )
+        stderr_log.write_files_by(self._logs.say)
+        self._guard = Guard(settings.address, self._groups, self._reaper, self._logs, stderr_log)
         self._programs = Programs(
             settings.address,
             self._loop,
@@ -73,7 +78,7 @@ class Supervisor:
             drain_timeout_s=settings.drain_timeout_s,
             send=self._send,
             close_link=self._close_link,
-            exempt=lambda: self._inherited | {self._guard.pid or 0, self._logs.compressor or 0},
+            exempt=lambda: self._inherited | {self._guard.pid or 0, self._logs.pid or 0},
         )
 
     def run(self) -> int:
@@ -84,15 +89,16 @@ class Supervisor:
         self._loop.on_signal(signal.SIGCHLD, self._reaper.child_ended)
         # The order matters: first the daemon's requests, then what is due, and only then what has ended. So a program
         # that the guard killed while this process was frozen is reported as ended with the lease.
+        self._loop.every_turn("logs", self._logs.tick)
         self._loop.every_turn("guard", self._guard.tick)
         self._loop.every_turn("requests", lambda now: self._link.tick(now) if self._link else None)
         self._loop.every_turn("programs", self._programs.tick)
         self._loop.every_turn("reaping", self._reaper.tick)
-        self._loop.every_turn("compression", self._compress)
         self._loop.every_turn("daemon", self._daemon.tick)
         self._loop.every_turn("ending", self._shutdown.tick)
         exit_code = self._loop.run()
         self._guard.stop()
+        self._logs.stop()
         if self._groups:
             self._groups.remove()
         return exit_code
@@ -112,16 +118,6 @@ class Supervisor:
         self._leftovers = end_leftovers(self._settings.address, _LEFTOVERS_WITHIN_S)
         for leftover in self._leftovers:
             self._log.warning(f"process {leftover.entry.pid} is left over from {leftover.key} and cannot be ended")
-
-    def _compress(self, now: float) -> None:
-        pid = self._logs.compress_next()
-        if pid is not None:
-
-            def ended(code: int, status: int) -> bool:
-                self._logs.compressor_ended(succeeded=(code, status) == (os.CLD_EXITED, 0))
-                return True
-
-            self._reaper.expect(pid, ended)
 
     def _connect(self, outcome: int, end: socket.socket) -> None:
         """A daemon was started; the outcome of its exec is read from `outcome`."""

@@ -20,7 +20,7 @@ def test_no_process_shows_the_settings(tmp_path: Path) -> None:
         started = daemon.start(["sleep", "60"])
         pids = [unit.pid, *unit.descendants()]
         assert started["pid"] in pids
-        assert len(pids) == 4
+        assert len(pids) == 5
 
         for pid in pids:
             for name in ("environ", "cmdline"):

@@ -121,7 +121,7 @@ def test_a_killed_guard_is_replaced_and_the_new_one_acts(unit: SupervisedUnit, d
     guard = _guard_of(unit)
     os.kill(guard, signal.SIGKILL)
     wait_until(lambda: not is_alive(guard))
-    wait_until(lambda: len(unit.descendants()) == 2, what="another guard, and the daemon")
+    wait_until(lambda: len(unit.descendants()) == 3, what="another guard, and the daemon")
 
     expires = daemon.grant_lease(1.0)
     stop = daemon.start_python(BEATING, on_disconnect="stop")
@@ -183,5 +183,5 @@ def test_many_trees_are_dead_in_time(unit: SupervisedUnit, daemon: Daemon) -> No
     expires = daemon.grant_lease(1.0)
     os.kill(daemon.pid, signal.SIGSTOP)
 
-    wait_until(lambda: len(unit.descendants()) == 2, every_s=0.005, what="only guard and daemon")
+    wait_until(lambda: len(unit.descendants()) == 3, every_s=0.005, what="only guard and daemon")
     assert boottime() < expires

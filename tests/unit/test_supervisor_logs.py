@@ -2,6 +2,8 @@
 
 import gzip
 import os
+import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,12 +53,12 @@ def test_a_flood_starves_nobody_and_is_bounded_on_disk(unit: SupervisedUnit, dae
     for _ in range(5):
         daemon.start(["echo", "here"], 2)
         assert daemon.expect("exited", key=key(2))["ran_s"] < 2
-    assert unit.log_of(2).read_text() == "here\n" * 5
+    wait_until(lambda: unit.log_of(2).read_text() == "here\n" * 5)
     daemon.say("stop", key=key(1), grace_s=1)
     daemon.expect("exited", key=key(1))
     assert not is_alive(flood["pid"])
     wait_until(lambda: all(unit.log_of(1, f".{number}.gz").exists() for number in range(2, 6)))
-    wait_until(lambda: len(unit.descendants()) == 2, what="nothing is compressed any more")
+    wait_until(lambda: len(unit.descendants()) == 3, what="nothing is compressed any more")
     files = list(unit.log_of(1).parent.glob(f"{key(1)}.log*"))
     assert len(files) == 6
     assert sum(path.stat().st_size for path in files) < 6 * (MAX_BYTES + 64 * 1024)
@@ -66,7 +68,8 @@ def test_output_just_before_the_end_is_not_lost(unit: SupervisedUnit, daemon: Da
     for number in range(1, 21):
         daemon.start_python("import os\nos.write(1, b'y' * 60000 + b'end\\n')\nos._exit(0)", number)
         daemon.expect("exited")
-        assert unit.log_of(number).stat().st_size == 60_004
+        log = unit.log_of(number)
+        wait_until(lambda log=log: log.exists() and log.stat().st_size == 60_004)  # type: ignore[misc]
 
 
 def test_a_full_disk_stops_no_program(unit: SupervisedUnit, daemon: Daemon) -> None:
@@ -75,8 +78,43 @@ def test_a_full_disk_stops_no_program(unit: SupervisedUnit, daemon: Daemon) -> N
     started = daemon.start_python("import os\nfor _ in range(200): os.write(1, b'z' * 10000)\nos.write(1, b'!')", 1)
 
     assert daemon.expect("exited", pid=started["pid"])["exit_code"] == 0
-    assert unit.said().count("output is dropped") == 1
+    wait_until(lambda: unit.said().count("output is dropped") == 1)
     assert "No space left on device" in unit.said()
+
+
+def test_a_disk_that_hangs_stops_no_program_and_holds_nobody_up(tmp_path: Path) -> None:
+    """Opening a FIFO that nobody reads waits as a frozen file system does, in the kernel and for ever."""
+    with supervised_unit(tmp_path) as unit:
+        daemon = unit.next_daemon()[0]
+        unit.log_of(1).parent.mkdir(parents=True)
+        os.mkfifo(unit.log_of(1))
+        daemon.start_python("import os\nfor _ in range(300): os.write(1, b'z' * 10000)", 1)
+        daemon.start(["echo", "here"], 2)
+        assert daemon.expect("exited", key=key(2))["exit_code"] == 0
+        assert daemon.expect("exited", key=key(1))["exit_code"] == 0
+        endless = daemon.start(["sleep", "60"], 3)
+        daemon.say("stop", key=key(3), grace_s=1)
+        daemon.expect("exited", pid=endless["pid"])
+
+        read = unit.log_of(1).read_bytes()  # the disk goes on
+        assert set(read) == {ord("z")}
+        wait_until(lambda: unit.log_of(2).exists() and unit.log_of(2).read_text() == "here\n")
+        wait_until(lambda: _missing(unit) > 0, what="it is said how much is missing")
+        assert len(read) + _missing(unit) == 3_000_000
+
+
+def _missing(unit: SupervisedUnit) -> int:
+    found = re.search(rf"(\d+) bytes of the output of {key(1)} are missing", unit.said())
+    return int(found[1]) if found else 0
+
+
+def test_a_dead_log_writer_is_replaced(unit: SupervisedUnit, daemon: Daemon) -> None:
+    daemon.start_python("import os, time\nos.write(1, b'one\\n')\ntime.sleep(60)", 1)
+    wait_until(lambda: unit.log_of(1).exists() and unit.log_of(1).read_text() == "one\n")
+    (writer,) = [pid for pid in unit.descendants() if Path(f"/proc/{pid}/comm").read_text() == "nodeunit-log\n"]
+    os.kill(writer, signal.SIGKILL)
+    daemon.start(["echo", "two"], 2)
+    wait_until(lambda: unit.log_of(2).exists() and unit.log_of(2).read_text() == "two\n")
 
 
 def test_a_program_that_closes_its_output_goes_on(unit: SupervisedUnit, daemon: Daemon) -> None:

@@ -260,8 +260,8 @@ def test_many_at_once(unit: SupervisedUnit, daemon: Daemon) -> None:
 def test_orphans_of_programs_are_reaped(unit: SupervisedUnit, daemon: Daemon) -> None:
     daemon.start(["sh", "-c", "for i in 1 2 3; do (sleep 0.05 &) ; done; exec sleep 60"])
     children = Path(f"/proc/{unit.pid}/task/{unit.pid}/children")  # zombies included
-    wait_until(lambda: len(children.read_text().split()) > 3)
-    wait_until(lambda: len(children.read_text().split()) == 3, what="guard, daemon and one program")
+    wait_until(lambda: len(children.read_text().split()) > 4)
+    wait_until(lambda: len(children.read_text().split()) == 4, what="guard, log writer, daemon and one program")
 
 
 def test_programs_die_with_a_killed_supervisor_and_so_does_what_they_started(

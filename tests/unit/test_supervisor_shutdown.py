@@ -56,7 +56,7 @@ def test_without_a_daemon_the_programs_are_ended_by_the_supervisor(unit: Supervi
         daemon.leave_with(1)
         if _ < 3:
             daemon, _hello = unit.next_daemon()
-    wait_until(lambda: len(unit.descendants()) == 1 + len(pids))
+    wait_until(lambda: len(unit.descendants()) == 2 + len(pids))
     unit.signal(signal.SIGTERM)
 
     assert unit.wait() == EXIT_NOT_DRAINED

@@ -1,5 +1,6 @@
 """What the database says, over a connection of its own that no fault of the network touches."""
 
+import asyncio
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
@@ -35,15 +36,17 @@ class Observer:
     def __init__(self, conninfo: str) -> None:
         self.conninfo = conninfo
         self._connection: AsyncConnection[DictRow] | None = None
+        self._one_at_a_time = asyncio.Lock()
 
     async def ask(self, statement: LiteralString, *parameters: object) -> list[dict[str, Any]]:
         """The answer to one statement, committed."""
-        if self._connection is None or self._connection.closed:
-            self._connection = await AsyncConnection.connect(
-                self.conninfo, autocommit=True, row_factory=dict_row, application_name="fault kit"
-            )
-        cursor = await self._connection.execute(statement, parameters or None)
-        return await cursor.fetchall() if cursor.description else []
+        async with self._one_at_a_time:
+            if self._connection is None or self._connection.closed:
+                self._connection = await AsyncConnection.connect(
+                    self.conninfo, autocommit=True, row_factory=dict_row, application_name="fault kit"
+                )
+            cursor = await self._connection.execute(statement, parameters or None)
+            return await cursor.fetchall() if cursor.description else []
 
     async def close(self) -> None:
         if self._connection is not None:

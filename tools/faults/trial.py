@@ -93,7 +93,8 @@ async def run_trial(fleet: Fleet, name: str, kind: Kind, seed: int, settle_s: fl
     fault = Fault(victim, held[victim.address])
     known = await fleet.observer.event_ids(max(0, position - 2000))
     since = boottime()
-    watching = asyncio.create_task(_watch_rows(fleet, outcome))
+    over = asyncio.Event()
+    watching = asyncio.create_task(_watch_rows(fleet, outcome, over))
     try:
         await kind(fleet, fault, random)
         await fleet.settle(settle_s)
@@ -102,7 +103,8 @@ async def run_trial(fleet: Fleet, name: str, kind: Kind, seed: int, settle_s: fl
         outcome.complaint = str(unsettled)
         outcome.claims_lost = str(unsettled).count("not held by anybody")
     finally:
-        watching.cancel()
+        over.set()
+        await watching
     outcome.left_over = await _left_over(fleet)
     fleet.journals.read()
     _read_journals(fleet, fault, before, since, outcome)
@@ -113,9 +115,9 @@ async def run_trial(fleet: Fleet, name: str, kind: Kind, seed: int, settle_s: fl
     return outcome
 
 
-async def _watch_rows(fleet: Fleet, outcome: Outcome) -> None:
+async def _watch_rows(fleet: Fleet, outcome: Outcome, over: asyncio.Event) -> None:
     """Asks again and again, because a row that is with nobody for a while is no trace in the log afterwards."""
-    while True:
+    while not over.is_set():
         try:
             outcome.nowhere += [row for row in await fleet.observer.nowhere() if row not in outcome.nowhere]
         except OUTAGE:
