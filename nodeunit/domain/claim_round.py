@@ -136,22 +136,18 @@ def wake_ups(me: str, before: RoundInputs | None, after: RoundInputs) -> list[st
     nothing reserved. That no wake-up is lost is tested on a model; only two samples of one unit without a
     round between them can leave work until the next heartbeat.
     """
-    now = _claimants(after)
+    now = claims(after).keys()
     old = None if before is None else next((unit for unit in before.units if unit.address == me), None)
     new = next((unit for unit in after.units if unit.address == me), None)
     if before is None or not now:
         return sorted(now - {me})
-    awake = _claimants(before)
+    awake = set(claims(before))
     if old is not None and new is not None:
         sampled = msgspec.structs.replace(old, measured=new.measured)
         for self_before in (old, sampled, msgspec.structs.replace(sampled, reserved=NOTHING)):
             units = tuple(self_before if unit.address == me else unit for unit in after.units)
-            awake &= _claimants(RoundInputs(units, after.candidates))
+            awake &= claims(RoundInputs(units, after.candidates)).keys()
     return sorted(now - awake - {me})
-
-
-def _claimants(inputs: RoundInputs) -> set[str]:
-    return set(Ranking(inputs.units).assign(inputs.candidates))
 
 
 def _deciding_comparison(
@@ -182,7 +178,7 @@ def _eligibility(mine: UnitView, comparison: Comparison, units: tuple[UnitView, 
     elif value is None or comparison.minimum is None:
         reasons = [f"{name}:missing"]
     elif name == "deployment_count":
-        reasons = [f"{name}:{value:.0f}>{comparison.minimum:.0f}"]
+        reasons = [f"{name}:{value}>{comparison.minimum}"]
     else:
         reasons = [f"{name}:{value:.4f}>{comparison.minimum:.4f}"]
     return DeploymentClaimEligibility(

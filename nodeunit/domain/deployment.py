@@ -84,24 +84,22 @@ def evolve(state: Assignment, version: int, event: Event | Unknown) -> Assignmen
     return Assignment(holder_after(event), version)
 
 
-def _fault(state: Assignment, version: int, event: AssignmentEvent) -> str:
-    """Why the event cannot follow the state; empty if it can."""
+def _fault(state: Assignment, version: int, event: AssignmentEvent) -> str | None:
+    """Why the event cannot follow the state; None if it can."""
     holder = holder_after(event)
     if isinstance(event, AssignmentSnapshot):
-        if state in (initial_state(), Assignment(holder, version)):
-            return ""
-        return f"is a snapshot held by {holder or 'nobody'} while {_held(state)}, at version {state.version}"
-    if version != state.version + 1:
+        if state not in (initial_state(), Assignment(holder, version)):
+            return f"is a snapshot held by {holder or 'nobody'} while {_held(state)}, at version {state.version}"
+    elif version != state.version + 1:
         return f"{'is there twice' if version <= state.version else 'leaves a gap'} after version {state.version}"
-    if isinstance(event, DeploymentReleased):
-        if event.holder and event.holder == state.holder:
-            return ""
-        return f"takes it from {event.holder or 'nobody'} while {_held(state)}"
-    if not holder:
+    elif isinstance(event, DeploymentReleased):
+        if not event.holder or event.holder != state.holder:
+            return f"takes it from {event.holder or 'nobody'} while {_held(state)}"
+    elif not holder:
         return "gives it to nobody"
-    if state.holder:
+    elif state.holder:
         return f"gives it to {holder} while {_held(state)}"
-    return ""
+    return None
 
 
 def _held(state: Assignment) -> str:

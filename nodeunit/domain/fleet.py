@@ -128,10 +128,10 @@ class Fleet:
         return sorted(self._units.values(), key=lambda unit: unit.address)
 
     def _is_news(self, key: UUID | str, aspect: str, version: int) -> bool:
-        if version <= self._newest.get((key, aspect), 0):
-            return False
-        self._newest[key, aspect] = version
-        return True
+        is_news = version > self._newest.get((key, aspect), 0)
+        if is_news:
+            self._newest[key, aspect] = version
+        return is_news
 
     def _deployment(self, deployment_id: UUID) -> DeploymentState:
         found = self._deployments.get(deployment_id)
@@ -160,8 +160,6 @@ class Fleet:
     def _delete(self, _event: Any, deployment_id: UUID, _version: int, _at: datetime) -> None:
         self._deleted.add(deployment_id)
         self._deployments.pop(deployment_id, None)
-        for aspect in ("specification", "enabled"):
-            self._newest.pop((deployment_id, aspect), None)
 
     def _member(self, event: Any, address: str, version: int, at: datetime) -> None:
         unit = self._units.get(address)

@@ -40,8 +40,7 @@ class Ranking:
 
     def __init__(self, units: Iterable[UnitView]) -> None:
         lowest: dict[tuple[Policy, str], tuple[float, list[str]]] = {}
-        # Sorted once here, every later sort finds its addresses in order already.
-        for unit in sorted(units, key=lambda unit: unit.address):
+        for unit in units:
             policy = Policy.of(unit)
             value = metric(policy, unit)
             if value is None:

@@ -69,6 +69,6 @@ def keeps_data(stored: Form) -> bool:
 
 
 def stored_names(type_name: str) -> tuple[str, ...]:
-    """The names under which events of a type stand in logs: its own, then those it had before, sorted."""
-    earlier = {form.type for form in UPCASTS if present_form(form).type == type_name} - {type_name}
-    return (type_name, *sorted(earlier))
+    """The names under which events of a type stand in logs: its own, then those it had before."""
+    earlier = (form.type for form in UPCASTS if present_form(form).type == type_name)
+    return tuple(dict.fromkeys((type_name, *earlier)))

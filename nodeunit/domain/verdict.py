@@ -76,15 +76,14 @@ def _of_view(
         other = assigned[view.address]
         verdict, because = "takes_another", f"as low as any, and takes {other.id}, which comes first"
     else:
-        first = f"and {claimant} comes first by address" if claimant else "and no round of it has claimed yet"
-        verdict, because = "tie", f"as low as any: {_shown(view.policy, value)}, {first}"
+        verdict, because = "tie", f"as low as any: {_shown(view.policy, value)}, and {claimant} comes first by address"
     return Verdict(
         address=view.address,
         name=name,
         verdict=verdict,
         policy=view.policy,
         value=value,
-        to_beat=to_beat if verdict not in ("policy_none", "untrusted") else None,
+        to_beat=None if verdict == "untrusted" else to_beat,
         because=because,
     )
 
@@ -102,14 +101,11 @@ def _of_absent(candidate: Candidate, unit: UnitState, inputs: RoundInputs | None
     elif inputs is None:
         verdict, because = "no_round", "no round of it has looked since the row was free"
     elif inputs.units_left_out:
-        verdict, because = (
-            "not_recorded",
-            "the round wrote down only units that counted; this one did not",
-        )
+        verdict, because = "not_recorded", "the round recorded only the units that counted, and this one did not"
     else:
         verdict, because = "not_active", "no heartbeat of late: it took no part in the round"
     return Verdict(address=unit.address, name=unit.name, verdict=verdict, policy=unit.policy, because=because)
 
 
 def _shown(policy: str, value: float) -> str:
-    return f"{policy} {value:.0f}" if policy == "deployment_count" else f"{policy} {value:.4f}"
+    return f"{policy} {value}" if policy == "deployment_count" else f"{policy} {value:.4f}"

@@ -49,22 +49,23 @@ def test_other_events_change_nothing(event: Event | Unknown) -> None:
 @pytest.mark.parametrize(
     ("state", "version", "event", "message"),
     [
-        (FREE, 2, CLAIM, "version 2 leaves a gap after version 0"),
-        (FREE, 0, CLAIM, "version 0 is there twice"),
-        (Assignment("", 4), 4, CLAIM, "version 4 is there twice"),
-        (HELD, 5, DeploymentReleased(ID, "a", "drained"), "leaves a gap"),
+        (FREE, 2, CLAIM, "leaves a gap after version 0"),
+        (FREE, 0, CLAIM, "is there twice after version 0"),
+        (Assignment("", 4), 4, CLAIM, "is there twice after version 4"),
+        (HELD, 5, DeploymentReleased(ID, "a", "drained"), "leaves a gap after version 3"),
         (HELD, 4, CLAIM, "gives it to b while a has it"),
         (HELD, 4, DeploymentClaimed(ID, "a"), "gives it to a while a has it"),
         (HELD, 4, BY_HAND, "gives it to b while a has it"),
         (FREE, 1, DeploymentClaimed(ID, ""), "gives it to nobody"),
         (HELD, 4, DeploymentReleased(ID, "b", "drained"), "takes it from b while a has it"),
         (FREE, 1, DeploymentReleased(ID, "a", "drained"), "takes it from a while nobody has it"),
-        (FREE, 1, DeploymentReleased(ID, "", "drained"), "takes it from nobody"),
-        (HELD, 3, AssignmentSnapshot(ID, "b", ""), "is a snapshot held by b while a has it"),
+        (FREE, 1, DeploymentReleased(ID, "", "drained"), "takes it from nobody while nobody has it"),
+        (HELD, 3, AssignmentSnapshot(ID, "b", ""), "is a snapshot held by b while a has it, at version 3"),
         (HELD, 9, AssignmentSnapshot(ID, "a", ""), "is a snapshot held by a while a has it, at version 3"),
+        (HELD, 3, AssignmentSnapshot(ID, "", ""), "is a snapshot held by nobody while a has it, at version 3"),
     ],
 )
 def test_what_cannot_have_happened_is_refused(state: Assignment, version: int, event: Event, message: str) -> None:
-    with pytest.raises(InvariantViolated, match=message) as raised:
+    with pytest.raises(InvariantViolated) as raised:
         evolve(state, version, event)
-    assert str(ID) in str(raised.value)
+    assert str(raised.value) == f"deployment {ID}: version {version} {message}"

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from nodeunit.domain.policy import NOTHING, Policy, UnitView, Usage, Weights, metric, score
+from nodeunit.domain.policy import NOTHING, POLICIES, Policy, UnitView, Usage, Weights, metric, score
 from nodeunit.domain.trust import may_run
 
 HALF = Weights(0.5, 0.5)
@@ -62,6 +62,10 @@ def test_usage_that_is_no_number_is_unknown(broken: float) -> None:
 
 def test_deployment_count_needs_no_sample() -> None:
     assert _metric(_unit("deployment_count", deployment_count=3, measured=None)) == 3
+
+
+def test_the_names_of_the_policies() -> None:
+    assert POLICIES == ("deployment_count", "resource_usage", "none")
 
 
 @pytest.mark.parametrize("policy", ["none", "policy_of_tomorrow"])

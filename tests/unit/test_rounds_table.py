@@ -2,11 +2,12 @@
 
 from collections import Counter
 from pathlib import Path
+from uuid import NAMESPACE_OID, uuid5
 
 import pytest
 
-from nodeunit.domain.claim_round import decide
-from nodeunit.domain.policy import Usage, Weights
+from nodeunit.domain.claim_round import RoundInputs, decide
+from nodeunit.domain.policy import Candidate, UnitView, Usage, Weights
 from nodeunit.domain.rounds_table import TableRow, inputs, read
 from nodeunit.errors import InputFileInvalid
 
@@ -76,6 +77,23 @@ def test_any_number_of_units_in_any_order_and_spacing() -> None:
 def test_the_count_of_a_unit_is_what_it_claimed_before() -> None:
     rounds = inputs(read(REPORT), "deployment_count")
     assert {unit.address: unit.deployment_count for unit in rounds[-1].units} == {"node-unit-1": 12, "node-unit-2": 8}
+    assert [unit.deployment_count for unit in rounds[0].units] == [0, 0]
+
+
+def test_the_inputs_of_a_row_in_full() -> None:
+    row = TableRow(1, "", "a", "d1", {"a": Usage(1, 2), "b": None}, {"a": Usage(3, 4)})
+    assert inputs([row], "resource_usage", Weights(0.25, 0.75)) == [
+        RoundInputs(
+            (
+                UnitView(
+                    address="a", policy="resource_usage", cpu_weight=0.25, memory_weight=0.75, trusted="",
+                    measured=Usage(1, 2), reserved=Usage(3, 4),
+                ),
+                UnitView(address="b", policy="resource_usage", cpu_weight=0.25, memory_weight=0.75, trusted=""),
+            ),
+            (Candidate(id=uuid5(NAMESPACE_OID, "d1"), version=0),),
+        )
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -83,10 +101,20 @@ def test_the_count_of_a_unit_is_what_it_claimed_before() -> None:
     [
         ("", "no rounds table"),
         ("| round | claimant | deployment |\n| - | - | - |\n| 1 | a | d |", "no rounds table"),
-        (REPORT.splitlines()[0], "no rounds table"),
-        (REPORT + "| 22 | 15:54:35 | a | d | 0.1% / 1MB |\n", "line 24: 5 cells under a header of 6"),
-        (REPORT.replace("0.60%", "0.60"), "line 23: usage is '0.60 / 103.67MB'"),
-        (REPORT.replace("| 21 ", "| last "), "line 23: the round is 'last'"),
+        ("| round | a CPU |\n| - | - |\n| 1 | 1% / 1MB |", "no rounds table"),
+        (
+            REPORT.splitlines()[0],
+            (
+                "^there is no rounds table: rows under a header with round, claimant, deployment and, for each unit,"
+                " '<unit> CPU/memory'$"
+            ),
+        ),
+        (REPORT + "| 22 | 15:54:35 | a | d | 0.1% / 1MB |\n", "^line 24: 5 cells under a header of 6$"),
+        (
+            REPORT.replace("0.60%", "0.60"),
+            "^line 23: usage is '0.60 / 103.67MB', which is not like '0.15% / 140.92MB'$",
+        ),
+        (REPORT.replace("| 21 ", "| last "), "^line 23: the round is 'last', which is no number$"),
     ],
 )
 def test_what_is_no_rounds_table_is_refused_with_the_line(text: str, message: str) -> None:
