@@ -1,7 +1,7 @@
-"""A claim round of one unit, as a function: what it sees goes in, what it does and writes comes out.
+"""A claim round of one unit as a function: from what the unit sees to what it does and which events say so.
 
-The decision is taken from the recorded part of the inputs (`domain.recorded_round`), so whatever is in the log is
-by construction what was decided on, and deciding again gives the same.
+The decision is made from the recorded part of the inputs (`domain.recorded_round`). So the log holds exactly what was
+decided on, and deciding again gives the same.
 """
 
 from typing import Literal
@@ -22,12 +22,12 @@ from nodeunit.domain.trust import may_run
 
 
 class RoundInputs(msgspec.Struct, frozen=True):
-    """All that a round decides on."""
+    """Everything that a round decides on."""
 
     units: tuple[UnitView, ...]
-    """The active units, the deciding one among them; each address once."""
+    """The active units with the deciding one among them, each address once."""
     candidates: tuple[Candidate, ...]
-    """Rows to claim, in claiming order: those of lost units first, then by age."""
+    """Rows to claim in claiming order: those of lost units first, then by age."""
     units_left_out: int = 0
     candidates_left_out: int = 0
 
@@ -49,9 +49,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decide(me: str, inputs: RoundInputs) -> Decision:
-    """What unit `me` does, by the policy of its own `UnitView`. Claims at most one candidate.
+    """What unit `me` does under the policy of its own `UnitView`. It claims at most one candidate.
 
-    A unit that is not among the active ones may claim nothing: it skips as `not_eligible`.
+    A unit that is not among the active units claims nothing: it skips as `not_eligible`.
     """
     units, candidates = worth_recording(me, inputs.units, inputs.candidates)
     recorded = RoundInputs(
@@ -91,12 +91,12 @@ def decide(me: str, inputs: RoundInputs) -> Decision:
 
 
 def conflict(attempt: DeploymentClaimAttempt) -> DeploymentClaimSkipped:
-    """The event of a unit whose attempt came second."""
+    """The event of a unit whose attempt lost the race for the row."""
     return DeploymentClaimSkipped("claim_conflict", attempt.deployment_id, attempt.claimant)
 
 
 def record(me: str, wake_up: str, decision: Decision) -> DeploymentClaimRound:
-    """The event that keeps the inputs of a round; `wake_up` is why it ran."""
+    """The event that keeps the inputs of a round. `wake_up` is the reason why the round ran."""
     mine = next((unit for unit in decision.recorded.units if unit.address == me), None)
     return DeploymentClaimRound(
         wake_up=wake_up,
@@ -113,28 +113,27 @@ def record(me: str, wake_up: str, decision: Decision) -> DeploymentClaimRound:
 
 
 def recorded_inputs(event: DeploymentClaimRound) -> RoundInputs:
-    """The inputs as they were recorded; deciding again gives what was decided."""
+    """The inputs as they were recorded. Deciding again with them gives what was decided."""
     return RoundInputs(tuple(event.units), tuple(event.candidates), event.units_left_out, event.candidates_left_out)
 
 
 def claims(inputs: RoundInputs) -> dict[str, Candidate]:
-    """What each unit would claim, by address; those that would claim nothing are not in it."""
+    """What each unit would claim, by address. Units that would claim nothing are left out."""
     return Ranking(inputs.units).assign(inputs.candidates)
 
 
 def wake_ups(me: str, before: RoundInputs | None, after: RoundInputs) -> list[str]:
-    """The units that `me` must wake, sorted, without itself: those that would claim now and would not
-    before.
+    """The units that `me` must wake, sorted, without itself: those that would claim now and would not have before.
 
-    `after` is what `me` sees now, after its claim or in a round that it skipped; `before` is what it saw
-    the last time it looked. If it never did, all that would claim are woken.
+    `after` is what `me` sees now, after its claim or in a round that it skipped. `before` is what it saw the last
+    time; if it has never looked, all units that would claim are woken.
 
-    Others may have committed in between, so `before` need not be the state that a claim met. Two units at
-    {0, 0} both claim; the second sees {1, 1}. In {0, 0} the first would have claimed as well, but it looked
-    at {1, 0} and went to sleep. So a unit is left asleep only if it would also have claimed in what is
-    there now but for `me` itself: as it was, or with its new sample and what it had reserved, or with
-    nothing reserved. That no wake-up is lost is tested on a model; only two samples of one unit without a
-    round between them can leave work until the next heartbeat.
+    Others may have committed in between, so `before` need not be the state that a claim met. Two units at {0, 0} both
+    claim, and the second sees {1, 1}. In {0, 0} the first would have claimed as well, but it looked at {1, 0} and went
+    to sleep. So a unit stays asleep only if it would also have claimed in the present state without the change of
+    `me`: with `me` as it was, with its new sample and what it had reserved, and with nothing reserved. A model in the
+    tests shows that no wake-up is lost. Only two samples of one unit without a round between them can leave a row
+    waiting until the next heartbeat.
     """
     now = claims(after).keys()
     old = None if before is None else next((unit for unit in before.units if unit.address == me), None)
@@ -155,8 +154,8 @@ def _deciding_comparison(
 ) -> Comparison:
     """The comparison that the eligibility event shows.
 
-    That for the candidate taken; else for the first candidate that `mine` is eligible for, though others go
-    before it; else for the first that it may run; and with nothing to run, that of all units of its policy.
+    It is the comparison for the candidate that `mine` takes, else for the first candidate that it is eligible for but
+    others take, else for the first candidate that it may run. If it may run none, all units of its policy are compared.
     """
     policy = Policy.of(mine)
     if candidate is not None:

@@ -30,16 +30,16 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     args: list[str]
     env: dict[str, str]
     type: str
-    """`deployment`: runs on the one unit whose address it carries; `daemon`: on every unit."""
+    """`deployment`: runs on the unit that holds it; `daemon`: runs on every unit."""
     address: str
-    """The holder, or empty."""
+    """Of the holder; empty if nobody holds it."""
     address_version: int
-    """Version of the assignment: a claim appends the next; a program gets its own as fencing token."""
+    """The version of the assignment. A claim appends the next one, and a program gets its own as fencing token."""
     enabled: bool
     on_disconnect: str
     """`keep` or `stop`: whether the program outlives the lease of its unit."""
     revision: int
-    """Counts the changes of the specification; a program of an older one is restarted."""
+    """Counts the changes of the specification. A program of an older revision is restarted."""
 
 
 AssignmentEvent = DeploymentClaimed | DeploymentAssigned | DeploymentReleased | AssignmentSnapshot
@@ -47,7 +47,7 @@ AssignmentEvent = DeploymentClaimed | DeploymentAssigned | DeploymentReleased | 
 
 
 class Assignment(NamedTuple):
-    """Who holds a deployment after so many assignment events."""
+    """Who holds a deployment, and the version of the assignment event that says so."""
 
     holder: str = ""
     version: int = 0

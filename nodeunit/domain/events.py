@@ -1,8 +1,7 @@
-"""The event types of the log: a class is named as its type, its fields as in the `data` of the event.
+"""The event types of the log. A class has the name of its type, and its fields are those of the event's `data`.
 
-Types and fields that are there stay for ever: a new field has a default, a new meaning gets a new type. The
-four claim events have exactly the fields of the original system, camelCase where it has it; a field of type
-`... | UnsetType` that is not set is not in the JSON.
+The four claim events have exactly the fields of the original system, in camelCase where it has them so. A field of type
+`... | UnsetType` that is not set is left out of the JSON. `domain.upcasting` has the rules for changing a type.
 """
 
 from typing import Any, ClassVar
@@ -26,16 +25,16 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class DeploymentClaimEligibility(Event, frozen=True):
-    """Whether the unit may claim in this round, compared with the units that decide by the same policy."""
+    """Whether the unit may claim in this round, in comparison with the units that decide by the same policy."""
 
     eligible: bool
     policy: list[str]
     activeNodeUnits: list[str]
     eligibleNodeUnits: list[str]
     metrics: dict[str, float]
-    """Policy name to this unit's value; empty if it is missing."""
+    """Policy name to the value of this unit; empty if it has none."""
     minMetrics: dict[str, float]
-    """Policy name to the value to beat; empty if nobody has one."""
+    """Policy name to the lowest value; empty if no unit has one."""
     notEligibleReasons: list[str]
     """`resource_usage:0.1493>0.1438`, `deployment_count:3>2` or `resource_usage:missing`."""
 
@@ -52,7 +51,7 @@ class DeploymentClaimSkipped(Event, frozen=True):
 
 
 class DeploymentClaimAttempt(Event, frozen=True):
-    """The unit goes for this row; `usage` has the measured usage of each unit that has a sample."""
+    """The unit tries to claim this row. `usage` is the measured usage of each recorded unit that has a sample."""
 
     deployment_id: UUID
     claimant: str
@@ -60,30 +59,30 @@ class DeploymentClaimAttempt(Event, frozen=True):
 
 
 class DeploymentClaimed(Event, frozen=True):
-    """The row is the claimant's."""
+    """The claimant holds the row from now on."""
 
     deployment_id: UUID
     claimant: str
 
 
 class DeploymentClaimRound(Event, frozen=True):
-    """What a round looked at, complete enough to decide it again (`domain.claim_round.recorded_inputs`)."""
+    """The inputs of a round, complete enough to decide it again (`domain.claim_round.recorded_inputs`)."""
 
     wake_up: str
-    """Why the round ran."""
+    """The reason why the round ran."""
     policy: str
     cpu_weight: float
     memory_weight: float
     units: list[UnitView]
     candidates: list[Candidate]
     units_left_out: int = 0
-    """Active units beyond those listed; they could not change the decision."""
+    """How many active units are not listed. They could not change the decision."""
     candidates_left_out: int = 0
-    """Waiting rows beyond those listed; they could not change the decision."""
+    """How many waiting rows are not listed. They could not change the decision."""
     outcome: str = ""
-    """`claim`, or the reason of the skip; a conflict is found later and is not an outcome of deciding."""
+    """`claim`, or the reason of the skip. A conflict is found later and is no outcome of deciding."""
     deployment_id: UUID | UnsetType = UNSET
-    """The row decided for."""
+    """The row that the unit decided to claim."""
 
 
 # --- who holds a deployment, besides a claim ------------------------------------------------------
@@ -101,7 +100,7 @@ class DeploymentReleased(Event, frozen=True):
 
 
 class DeploymentAssigned(Event, frozen=True):
-    """Somebody wrote the address by hand."""
+    """A person wrote the address by hand."""
 
     deployment_id: UUID
     holder: str
@@ -112,7 +111,7 @@ class DeploymentAssigned(Event, frozen=True):
 
 
 class DeploymentCreated(Event, frozen=True):
-    """A row was inserted. Names of environment variables are recorded, their values never."""
+    """A row was inserted. The names of its environment variables are recorded, their values never."""
 
     package_name: str
     package_version: str
@@ -126,7 +125,7 @@ class DeploymentCreated(Event, frozen=True):
 
 
 class DeploymentChanged(Event, frozen=True):
-    """The specification changed in the columns named in `changed`; the other fields are as they are now."""
+    """The columns named in `changed` have new values. The other fields are the row after the change."""
 
     changed: list[str]
     package_name: str
@@ -167,11 +166,11 @@ class ProcessStarted(Event, frozen=True):
     deployment_id: UUID
     pid: int
     start_time: str
-    """With the pid, the identity of the process: clock ticks since boot, as the kernel gives them."""
+    """In clock ticks since boot, as the kernel gives it. With the pid it identifies the process."""
     revision: int
-    """Of the row's specification that was started."""
+    """Of the specification that was started."""
     claim_version: int
-    """The fencing token handed to the program."""
+    """The fencing token that the program got."""
 
 
 class ProcessExited(Event, frozen=True):
@@ -188,7 +187,7 @@ class ProcessExited(Event, frozen=True):
 
 
 class ProcessParked(Event, frozen=True):
-    """The unit stopped restarting a program; an operator or a changed row un-parks it."""
+    """The unit does not restart the program any more until an operator or a changed row un-parks it."""
 
     deployment_id: UUID
     reason: str
@@ -199,13 +198,13 @@ class ProcessParked(Event, frozen=True):
 
 
 class UnitJoined(Event, frozen=True):
-    """A daemon took a new epoch of this address."""
+    """A daemon began a new epoch of this address."""
 
     name: str
     host: str
     epoch: int
     succeeds: int | None
-    """The epoch of the daemon of the same supervisor that this one goes on for."""
+    """The epoch of the earlier daemon of the same supervisor that this daemon replaces."""
     supervisor: UUID
     policy: str
     cpu_weight: float
@@ -213,85 +212,85 @@ class UnitJoined(Event, frozen=True):
     trusted: str
     custom_command: bool
     version: str
-    """Of nodeunit."""
+    """The version of nodeunit."""
     reserved_cpu_percent: float = 0.0
-    """What this unit reserves for a program that was never measured."""
+    """What the unit reserves for a program that was never measured."""
     reserved_memory_mb: float = 0.0
 
 
 class UnitLost(Event, frozen=True):
-    """The lease expired, and the unit `by` was the one to say so."""
+    """The lease of the unit expired, and the unit `by` declared it lost."""
 
     by: str
     lease_expired_at: str
 
 
 class UnitLeft(Event, frozen=True):
-    """The unit drained to its end."""
+    """The unit released everything and left the fleet."""
 
 
 class UnitDraining(Event, frozen=True):
-    """The unit gives up its rows and claims no more."""
+    """The unit is leaving: it releases its rows and claims no more."""
 
 
 class UnitCordoned(Event, frozen=True):
-    """An operator wants the unit to claim nothing more; what it holds goes on."""
+    """An operator cordoned the unit: it claims nothing more, and what it holds goes on."""
 
     by: str
 
 
 class UnitUncordoned(Event, frozen=True):
-    """The unit may claim again; a drain under way ends."""
+    """The unit may claim again. A drain under way ends."""
 
     by: str
 
 
 class UnitDrainRequested(Event, frozen=True):
-    """An operator wants the rows of the unit moved away until then; the unit stays, cordoned."""
+    """An operator wants the rows of the unit moved away by `until`. The unit stays in the fleet, cordoned."""
 
     until: str
     by: str
 
 
 class UnitDrained(Event, frozen=True):
-    """The unit holds nothing more that was to be moved away."""
+    """The drain that an operator requested is complete."""
 
 
 class UnitListenerDeaf(Event, frozen=True):
-    """Notifications were sent that the unit's listener did not hear; it reconnects."""
+    """The listener of the unit missed notifications and reconnects."""
 
     behind: int
-    """How many it missed."""
+    """The number of notifications that it missed."""
 
 
 # --- what an archive leaves behind ----------------------------------------------------------------
 
 
 class LogArchived(Event, frozen=True):
-    """What was recorded before a moment went to a file; what goes on is in the `...Snapshot` events.
+    """Everything recorded before a moment went to a file. The streams that go on begin with `...Snapshot` events.
 
-    Each of those takes the place of the last archived event of its stream: its version, position and transaction.
+    Each snapshot takes the place of the last archived event of its stream, with its version, position and transaction.
     """
 
     schema_version = 2
 
     file: str
     sha256: str
-    """Of the file's lines, uncompressed, but for the last."""
+    """Of the uncompressed lines of the file without the last one."""
     before: str
     events: int
     first_position: int
     last_position: int
     digest: int
-    """Of the rows as they stood in the database."""
+    """Of the rows as they were in the database."""
     snapshots: int
-    """How many streams go on, each from its snapshot. In version 1 the field was called `carried`."""
+    """The number of streams that go on. In version 1 this field is called `carried`."""
     earlier: list[dict[str, Any]]
     """The archives before this one, oldest first: the first six fields of each."""
 
 
 class DeploymentSnapshot(Event, frozen=True):
-    """What should run, as of the end of the archived events."""
+    """The deployment at the end of the archived events."""
 
     package_name: str
     package_version: str
@@ -306,7 +305,7 @@ class DeploymentSnapshot(Event, frozen=True):
 
 
 class AssignmentSnapshot(Event, frozen=True):
-    """Who held a deployment when the archived events ended; nobody if the holder is empty."""
+    """Who held a deployment at the end of the archived events; nobody if the holder is empty."""
 
     deployment_id: UUID
     holder: str
@@ -314,7 +313,7 @@ class AssignmentSnapshot(Event, frozen=True):
 
 
 class ProgramSnapshot(msgspec.Struct, frozen=True):
-    """A program that ran when the archived events ended."""
+    """A program that ran at the end of the archived events."""
 
     deployment_id: UUID
     pid: int
@@ -325,7 +324,7 @@ class ProgramSnapshot(msgspec.Struct, frozen=True):
 
 
 class UnitSnapshot(Event, frozen=True):
-    """What the archived events say of a unit: its row of the table `unit`, and its programs."""
+    """A unit at the end of the archived events: its row of the table `unit`, and its programs."""
 
     address: str
     name: str
@@ -349,7 +348,7 @@ class UnitSnapshot(Event, frozen=True):
 
 
 class DecisionsSnapshot(Event, frozen=True):
-    """What a unit decided before is archived; its epoch, and so this stream, goes on."""
+    """The earlier decisions of a unit are archived. Its epoch goes on, and so does this stream."""
 
 
 # --- all of them ----------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The fleet as the fold of the whole log: which deployments there are and who holds them, which units are in it.
 
-The same that the SQL functions `deployments_at` and `units_at` give, for logs that are not in a database, and to hold
-the one against the other. Events come in the order of commits, in which two transactions that overlap may bring a
-stream's versions the wrong way round; so the version counts, not the order of arrival: what a later version said stays.
+It gives the same as the SQL functions `deployments_at` and `units_at`, for logs that are not in a database, and tests
+compare the two. Events come in the order of commits. Two overlapping transactions may bring two versions of a stream in
+the wrong order, so the highest version counts, whenever it arrives.
 """
 
 from collections.abc import Callable
@@ -38,11 +38,11 @@ from nodeunit.domain.events import (
 )
 
 IN_FLEET = ("present", "draining")
-"""The memberships of a unit that is there."""
+"""The memberships of a unit that is in the fleet."""
 
 
 class DeploymentState(msgspec.Struct, kw_only=True):
-    """A deployment at a moment."""
+    """A deployment at one time."""
 
     deployment_id: UUID
     package_name: str = ""
@@ -53,7 +53,7 @@ class DeploymentState(msgspec.Struct, kw_only=True):
     """The holder, or empty."""
     address_version: int = 0
     address_since: datetime | None = None
-    """Since when the address is what it is; None: since the deployment exists."""
+    """When the address became what it is; None: when the deployment was created."""
 
     @property
     def package(self) -> str:
@@ -67,7 +67,7 @@ class DeploymentState(msgspec.Struct, kw_only=True):
 
 
 class UnitState(msgspec.Struct, kw_only=True):
-    """A unit at a moment, as its membership events tell it."""
+    """A unit at one time, as its membership events tell."""
 
     address: str
     name: str = ""
@@ -110,7 +110,7 @@ class Fleet:
         stream_version: int,
         recorded_at: datetime,
     ) -> None:
-        """Takes one event, known by its version in its stream. What is about neither changes nothing."""
+        """Adds one event. Events that change neither a deployment nor a unit are ignored."""
         kind = type(event)
         if deployment_id is not None:
             if (change := _OF_DEPLOYMENT.get(kind)) and deployment_id not in self._deleted:
@@ -119,12 +119,12 @@ class Fleet:
             self._member(event, unit_address, stream_version, recorded_at)
 
     def deployments(self) -> list[DeploymentState]:
-        """Those that exist, by id."""
+        """The deployments that exist, by id."""
         there = (state for key, state in self._deployments.items() if (key, "specification") in self._newest)
         return sorted(there, key=lambda state: state.deployment_id)
 
     def units(self) -> list[UnitState]:
-        """Each that ever joined, by address."""
+        """All units that ever joined, by address."""
         return sorted(self._units.values(), key=lambda unit: unit.address)
 
     def _is_news(self, key: UUID | str, aspect: str, version: int) -> bool:
@@ -194,11 +194,11 @@ _OF_DEPLOYMENT: dict[type, Callable[[Fleet, Any, UUID, int, datetime], None]] = 
     DeploymentReleased: Fleet._assign,
     AssignmentSnapshot: Fleet._assign,
 }
-"""What an event type changes of its deployment; one that is not here changes nothing."""
+"""How each event type changes its deployment. Other types change nothing."""
 
 _MEMBERSHIP: dict[type, str] = {UnitJoined: "present", UnitDraining: "draining", UnitLeft: "left", UnitLost: "lost"}
 _CORDONED: dict[type, bool] = {UnitCordoned: True, UnitDrainRequested: True, UnitUncordoned: False}
 _OF_UNIT: set[type] = {*_MEMBERSHIP, *_CORDONED, UnitDrained, UnitSnapshot}
 
 FOLDED: frozenset[type] = frozenset(_OF_DEPLOYMENT) | _OF_UNIT
-"""The types that change anything: a reader of a long log need not prepare the others for `Fleet.apply`."""
+"""The types that change anything. A reader of a long log can skip `Fleet.apply` for all others."""

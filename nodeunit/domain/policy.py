@@ -1,4 +1,4 @@
-"""How a claim policy measures a unit: the smaller the metric, the sooner the unit may claim."""
+"""How a claim policy measures a unit. The unit with the smallest metric may claim."""
 
 import math
 from typing import NamedTuple
@@ -11,10 +11,10 @@ POLICIES = ("deployment_count", "resource_usage", "none")
 
 
 class Usage(msgspec.Struct, frozen=True, rename="camel"):
-    """What a unit and all its programs use; in JSON `{"cpuPercent": …, "memoryMb": …}`."""
+    """What a unit and all its programs use. In JSON: `{"cpuPercent": …, "memoryMb": …}`."""
 
     cpu_percent: float
-    """Share of the whole machine: all cores busy is 100."""
+    """Percent of the whole machine: 100 is all cores busy."""
     memory_mb: float
     """Resident memory in MiB."""
 
@@ -23,17 +23,17 @@ class Usage(msgspec.Struct, frozen=True, rename="camel"):
 
 
 NOTHING = Usage(0.0, 0.0)
-"""No usage; unknown usage is `None` instead."""
+"""No usage. Unknown usage is `None`."""
 
 
 class Weights(NamedTuple):
-    """What a percent of CPU and a GiB of memory count in a score."""
+    """What one percent of CPU and one GiB of memory count in a score."""
 
     cpu: float = 0.5
     memory: float = 0.5
 
     def normalised(self) -> "Weights":
-        """The same proportion with a sum of 1; 0.5 each where there is none: negative, nan, a sum of 0."""
+        """The same proportion with a sum of 1; 0.5 each where there is none (negative, nan, infinite or a sum of 0)."""
         total = self.cpu + self.memory
         if not (self.cpu >= 0 and self.memory >= 0 and 0 < total < math.inf):
             return Weights(0.5, 0.5)
@@ -41,28 +41,31 @@ class Weights(NamedTuple):
 
 
 def score(usage: Usage, weights: Weights) -> float:
-    """`cpuPercent * w_cpu + memoryMb / 1024 * w_mem`, weights normalised; not finite if the usage is not."""
+    """`cpuPercent * w_cpu + memoryMb / 1024 * w_mem` with normalised weights, as in the original system.
+
+    Not finite if the usage is not.
+    """
     cpu, memory = weights.normalised()
     return usage.cpu_percent * cpu + usage.memory_mb / 1024 * memory
 
 
 class UnitView(msgspec.Struct, frozen=True, kw_only=True):
-    """One active unit as a round sees it: how it decides, what it may run, how loaded it is."""
+    """One active unit as a round sees it: how it decides, what it may run and how loaded it is."""
 
     address: str
     policy: str
     cpu_weight: float = 0.5
     memory_weight: float = 0.5
     trusted: str
-    """The regular expression that `name@version` of a package must match for this unit to run it."""
+    """The regular expression that must be found in `name@version` of a package if this unit is to run it."""
     custom_command: bool = False
-    """Whether the unit runs the `command` of a row; if not, it ignores it."""
+    """Whether the unit runs the `command` of a row or ignores it."""
     deployment_count: int = 0
     """Enabled rows of type `deployment` whose address is this unit."""
     measured: Usage | None = None
-    """The last fresh sample; `None` when there is none, which is not the same as using nothing."""
+    """The last fresh sample; `None` if there is none, which is not the same as using nothing."""
     reserved: Usage = NOTHING
-    """Expected usage of what the unit claimed since that sample."""
+    """The expected usage of what the unit claimed since that sample."""
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,38 +73,38 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
     id: UUID
     version: int
-    """Version of the row's assignment now; a claim appends the next one."""
+    """The version of the row's assignment. A claim appends the next one."""
     holder: str = ""
-    """The lost unit that still has the row, or empty."""
+    """The lost unit that still holds the row, or empty."""
     package_name: str = ""
     package_version: str = ""
     has_command: bool = False
 
     @property
     def package(self) -> str:
-        """`name@version`, what trust patterns are tested against."""
+        """`name@version`, which trust patterns are tested against."""
         return f"{self.package_name}@{self.package_version}"
 
 
 class Policy(NamedTuple):
-    """A policy with its weights. Units whose policies are equal compare themselves with each other."""
+    """A policy with its weights. Units with equal policies compare themselves with each other."""
 
     name: str
     weights: Weights = Weights()
 
     @classmethod
     def of(cls, unit: UnitView) -> "Policy":
-        """The policy by which this unit decides; its weights are normalised, and default where none count."""
+        """The policy by which this unit decides, with normalised weights, or the default ones if it uses none."""
         if unit.policy == "resource_usage":
             return cls(unit.policy, Weights(unit.cpu_weight, unit.memory_weight).normalised())
         return cls(unit.policy)
 
 
 def metric(policy: Policy, unit: UnitView) -> float | None:
-    """The unit's value under the policy, smaller is better; `None` is missing: the unit is not eligible.
+    """The unit's value under the policy. Smaller is better; with `None` the unit is not eligible.
 
-    `deployment_count` counts rows. `resource_usage` is the score of measured plus reserved usage, and missing
-    without a fresh sample. `none`, and any policy this code does not know, has no metric.
+    `deployment_count` counts rows. `resource_usage` is the score of measured plus reserved usage, and `None` without a
+    fresh sample. `none` and policies that this code does not know have no metric.
     """
     if policy.name == "deployment_count":
         return unit.deployment_count

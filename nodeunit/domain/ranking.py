@@ -1,14 +1,13 @@
-"""Who is eligible for which candidate, and who takes which when all see the same.
+"""Which units are eligible for which candidate, and which unit takes which candidate when all see the same.
 
-Units compare themselves with those that may run the same package and decide by the same policy and weights.
-A fleet of mixed policies is therefore several groups, each with its own minimum; across policies the values
-would mean nothing, and compared with a unit that never claims (`none`) nobody would be the lowest.
+Units compare themselves with the units that may run the same package and decide by the same policy and weights. A fleet
+of mixed policies is therefore several groups, each with its own minimum: values of different policies cannot be
+compared, and in comparison with a unit that never claims (`none`) no unit would be the lowest.
 
-Eligible units avoid conflicts instead of provoking them: candidates are gone through in order, and each
-goes to the first of its eligible units, by address, that has none yet. Where all may run everything that
-gives the k-th of the eligible the k-th candidate. Every unit computes the same from the same inputs, so no
-candidate is gone for twice, and a candidate with eligible units is left over only while each of them has an
-earlier one to claim.
+Eligible units avoid conflicts. Each candidate, in claiming order, goes to the first of its eligible units by address
+that has none yet. Where all units may run everything, the k-th eligible unit takes the k-th candidate. Every unit
+computes the same from the same inputs, so no two units try to claim one candidate, and a candidate with eligible units
+is left over only while each of them has an earlier one to claim.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,7 +22,7 @@ class Comparison(NamedTuple):
     """The outcome of comparing units of one policy."""
 
     minimum: float | None
-    """The value to beat; `None` if no unit has one."""
+    """The lowest value; `None` if no unit has one."""
     eligible: tuple[str, ...]
     """Addresses of the units that have the minimum, sorted."""
 
@@ -32,10 +31,10 @@ NOBODY = Comparison(None, ())
 
 
 class Ranking:
-    """All comparisons among the given units, each worked out once.
+    """All comparisons among the given units, each computed once.
 
-    Units with the same policy and trust pattern are alike but for their value, so what a package needs is the
-    lowest of each such group: a thousand units of one configuration cost one pass.
+    Units with the same policy and trust pattern differ only in their value, so a comparison needs only the lowest of
+    each such group: a thousand units of one configuration cost one pass.
     """
 
     def __init__(self, units: Iterable[UnitView]) -> None:
@@ -54,11 +53,11 @@ class Ranking:
         self._by_package: dict[str, dict[Policy, Comparison]] = {}
 
     def among_all(self, policy: Policy) -> Comparison:
-        """Compares all units of this policy, whatever they may run."""
+        """The comparison of all units of this policy, whatever they may run."""
         return _compare(low for (its_policy, _), low in self._lowest.items() if its_policy == policy)
 
     def for_package(self, package: str) -> dict[Policy, Comparison]:
-        """Compares the units that may run `package` (`name@version`), one comparison a policy."""
+        """The comparison of the units that may run `package` (`name@version`), by policy."""
         if package not in self._by_package:
             by_policy: dict[Policy, list[tuple[float, list[str]]]] = {}
             for (policy, trusted), low in self._lowest.items():
@@ -76,7 +75,7 @@ class Ranking:
             if package not in waiting:
                 eligible = chain.from_iterable(c.eligible for c in self.for_package(package).values())
                 waiting[package] = iter(sorted(eligible))
-            # A unit that has one keeps it, so each line of waiting units is walked along once.
+            # A unit keeps what it has, so each iterator moves forward only and is consumed once.
             unit = next((address for address in waiting[package] if address not in assigned), None)
             if unit is not None:
                 assigned[unit] = candidate

@@ -1,15 +1,14 @@
-"""What a round must write down so that it can be decided again: all that counts, and no more.
+"""What a round records so that it can be decided again: everything that counts, and no more.
 
-Up to `ALL_UNITS` units all are recorded: such a record answers what any other policy would have done,
-exactly. Beyond that, what a thousand units write about each other would outweigh everything else in the
-log, so only these are kept: the unit itself; each unit that takes a candidate in this round; the first ten
-of the eligible for each package and policy; and the ten lowest by the unit's own policy, by
-`deployment_count` and by `resource_usage`. With fewer units the minima stay what they are and each
-candidate goes to the same unit, hence the same decision. The addresses and usages that the events of the
-round list are those of the recorded units.
+Up to `ALL_UNITS` units all are recorded. Such a record answers exactly what any other policy would have done. In larger
+fleets, records of everybody about everybody would outweigh the rest of the log, so only these units are recorded: the
+unit itself, each unit that takes a candidate in this round, the first ten eligible units for each package and policy,
+and the ten lowest by the unit's own policy, by `deployment_count` and by `resource_usage`. Without the others the
+minima stay the same and each candidate goes to the same unit, so the decision stays the same. The events of the round
+list the addresses and usages of the recorded units.
 
-Of candidates with the same package at most as many are kept as there are units: each unit takes at most
-one, so the others are out of reach under any policy.
+Of the candidates with one package no more are recorded than there are recorded units: each unit takes at most one, so
+the others are out of reach under any policy.
 """
 
 import math
@@ -58,7 +57,7 @@ def _units_that_count(me: str, units: list[UnitView], candidates: tuple[Candidat
 
 
 def _storable(unit: UnitView) -> UnitView:
-    """JSON has no nan and no infinity: what is none of the numbers is recorded as what it counts as."""
+    """The unit without nan and infinity, which JSON does not have: such a number is recorded as what it counts as."""
     if not _finite(unit.reserved) or (unit.measured is not None and not _finite(unit.measured)):
         unit = msgspec.structs.replace(unit, measured=None, reserved=NOTHING)
     if not (math.isfinite(unit.cpu_weight) and math.isfinite(unit.memory_weight)):

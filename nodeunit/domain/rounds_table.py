@@ -1,11 +1,11 @@
-"""Reads the rounds table of a report: Markdown, as `nodeunit report` prints it and the original system did.
+"""Reads the rounds table of a report, which is Markdown as `nodeunit report` and the original system print it.
 
     | round | time | claimant | deployment | node-unit-1 CPU/memory | node-unit-2 CPU/memory |
     | ----- | ---- | -------- | ---------- | ---------------------- | ---------------------- |
     | 1     | …    | …        | …          | 0.15% / 140.92MB       | 0.16% / 141.91MB       |
 
-Columns are known by their headers, English or Chinese, in any order, other columns are passed over, and
-there may be any number of units. Our own reports also have `<unit> reserved`, with cells like `+1.00% / +64.00MB`.
+Columns are recognised by their headers, in English or Chinese and in any order. Other columns are ignored, and there
+may be any number of units. Reports of nodeunit also have `<unit> reserved`, with cells like `+1.00% / +64.00MB`.
 """
 
 import re
@@ -41,16 +41,15 @@ class TableRow(msgspec.Struct, frozen=True):
     claimant: str
     deployment: str
     usage: dict[str, Usage | None]
-    """By unit, as the header names it, in the order of the columns; `None` where the unit had no sample."""
+    """By the unit's name in the header, in the order of the columns; `None` where the unit had no sample."""
     reserved: dict[str, Usage] = {}
-    """By unit, where the table tells."""
+    """By unit, for the units that have such a column."""
 
 
 def read(markdown: str) -> list[TableRow]:
     """The rows of the first rounds table in the text, in order.
 
-    Raises InputFileInvalid, with the line number, if there is no such table, it has no rows or a cell makes
-    no sense.
+    Raises InputFileInvalid if there is no such table or it has no rows, and with the line number if a row is invalid.
     """
     lines = enumerate(markdown.splitlines(), start=1)
     for _, line in lines:
@@ -69,11 +68,10 @@ def read(markdown: str) -> list[TableRow]:
 
 
 def inputs(rows: list[TableRow], policy: str, weights: Weights | None = None) -> list[RoundInputs]:
-    """What each round had before it, as inputs to `decide`: the units by the names in the table, one
-    candidate.
+    """The inputs of `decide` for each round: the units by their names in the table, and one candidate.
 
-    A unit's `deployment_count` is what it had claimed in the rows before. The table has a row only for rounds that
-    ended with a claim.
+    The `deployment_count` of a unit is the number of rows that it claimed before. The table has a row only for rounds
+    that ended with a claim.
     """
     cpu_weight, memory_weight = weights or Weights()
     counts: dict[str, int] = {}
@@ -99,7 +97,7 @@ def inputs(rows: list[TableRow], policy: str, weights: Weights | None = None) ->
 
 
 def _cells(line: str) -> list[str]:
-    """The cells of a table row; none for a line that is no table row."""
+    """The cells of a table row; none for a line that is not a table row."""
     line = line.strip()
     if not line.startswith("|"):
         return []

@@ -1,4 +1,4 @@
-"""Whether a unit may run a package: the trust pattern, tested before anything is claimed, fetched or run."""
+"""Whether a unit may run a package: its trust pattern is tested before anything is claimed, installed or run."""
 
 import re
 from functools import lru_cache
@@ -7,8 +7,8 @@ from functools import lru_cache
 def may_run(trusted: str, package: str) -> bool:
     """Whether the pattern `trusted` is found in `package` (`name@version`).
 
-    A pattern that is no regular expression trusts nothing: it comes from another unit, perhaps of another
-    version, and one unit's bad setting must not stop the rounds of the others.
+    A pattern that is not a regular expression trusts nothing. It may come from another unit, perhaps of another
+    version, and the bad setting of one unit must not stop the rounds of the others.
     """
     pattern = _compiled(trusted)
     return pattern is not None and pattern.search(package) is not None

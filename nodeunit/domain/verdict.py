@@ -1,7 +1,7 @@
-"""Why a unit has a deployment or has it not: for each unit the one predicate or value that decided.
+"""Why a unit holds a deployment or does not: for each unit the one condition or value that decided.
 
-The verdicts come from what a round recorded, by the rules that decided (`domain.ranking`), and from who was in the
-fleet; so they tell what was decided on, not what might have been.
+Verdicts are computed from the recorded inputs of a round, by the rules that decided it (`domain.ranking`), and from the
+units that were in the fleet. So they tell what was decided on.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from nodeunit.domain.trust import may_run
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What was said of one unit about one deployment."""
+    """The verdict on one unit about one deployment."""
 
     address: str
     name: str
@@ -25,7 +25,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     `not_active`, `not_recorded` or `no_round`."""
     policy: str
     value: float | None = None
-    """The unit's metric under its policy."""
+    """The metric of the unit under its policy."""
     to_beat: float | None = None
     """The lowest among the units that may run the package and decide by the same policy and weights."""
     because: str
@@ -33,10 +33,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge(candidate: Candidate, inputs: RoundInputs | None, roster: Iterable[UnitState]) -> list[Verdict]:
-    """A verdict for each unit of the roster that is in the fleet, and each that the round saw, by address.
+    """A verdict for each unit of the roster that is in the fleet and each unit that the round saw, by address.
 
-    Without inputs, when no round has looked, only what the roster tells. A candidate that the round did not have before
-    it is judged as if it came after those that it had.
+    Without inputs, because no round has looked, the roster alone decides. A candidate that was not among those of the
+    round is judged as if it came after them.
     """
     there = {unit.address: unit for unit in roster if unit.is_there}
     views = {view.address: view for view in inputs.units} if inputs else {}

@@ -18,7 +18,7 @@ from nodeunit.domain.ranking import Ranking
 
 
 class PolicyOverride(msgspec.Struct, frozen=True):
-    """Another policy, other weights, or both; None: as recorded. A unit whose policy is `none` stays out."""
+    """Another policy, other weights, or both; None: as recorded. A unit with the policy `none` keeps it."""
 
     policy: str | None = None
     cpu_weight: float | None = None
@@ -29,13 +29,13 @@ class PolicyOverride(msgspec.Struct, frozen=True):
         return self == PolicyOverride()
 
     def apply(self, inputs: RoundInputs) -> RoundInputs:
-        """The inputs, with every unit deciding this way."""
+        """The inputs with every unit deciding by this policy."""
         if self.is_as_recorded:
             return inputs
         return msgspec.structs.replace(inputs, units=tuple(map(self._of_unit, inputs.units)))
 
     def changes(self, inputs: RoundInputs) -> bool:
-        """Whether anybody decides in another way than was recorded."""
+        """Whether any unit decides by another policy than was recorded."""
         return self.apply(inputs) != inputs
 
     def _of_unit(self, unit: UnitView) -> UnitView:
@@ -50,20 +50,20 @@ class PolicyOverride(msgspec.Struct, frozen=True):
 
 
 class Distribution:
-    """Who holds which row, as it was and as it would have been."""
+    """Which unit holds which row, as recorded and as simulated."""
 
     def __init__(self) -> None:
         self._recorded: dict[UUID, str] = {}
         self._instead: dict[UUID, str] = {}
         self._more: Counter[str] = Counter()
         self.units: set[str] = set()
-        """Every unit that took part; one that never claimed anything counts as well."""
+        """All units that took part, with those that never claimed anything."""
         self.claims: Counter[str] = Counter()
-        """How many rows each unit claimed."""
+        """The number of rows that each unit claimed."""
         self.claims_instead: Counter[str] = Counter()
 
     def claim(self, deployment_id: UUID, claimant: str, instead: str) -> None:
-        """A row was claimed, and would have been by another, the same, or nobody (empty)."""
+        """Records a claim by `claimant`; in the simulation `instead` claims the row, or nobody if it is empty."""
         self.release(deployment_id)
         self._recorded[deployment_id], self._instead[deployment_id] = claimant, instead
         self._more[claimant] -= 1
@@ -72,23 +72,24 @@ class Distribution:
         self.claims_instead[instead] += 1
 
     def release(self, deployment_id: UUID) -> None:
-        """A row is nobody's again: whoever would have had it has it no longer either."""
+        """Records the release of a row, which ends its assignment in the simulation too."""
         if deployment_id in self._recorded:
             self._more[self._recorded.pop(deployment_id)] += 1
             self._more[self._instead.pop(deployment_id)] -= 1
 
     def held(self) -> Counter[str]:
-        """How many of the rows that were claimed each unit has at the end."""
+        """How many of the claimed rows each unit holds at the end."""
         return Counter(self._recorded.values())
 
     def held_instead(self) -> Counter[str]:
-        """How many it would have."""
+        """The same in the simulation."""
         return Counter(self._instead.values())
 
     def claimant_of(self, candidate: Candidate, inputs: RoundInputs) -> str | None:
-        """Who would have claimed this row, had the rows been spread as they would have been until then.
+        """The unit that claims this row in the simulation; None for nobody.
 
-        A row that would have gone to nobody in this round goes to who is lowest, later: here at once. None: to nobody.
+        A row that no unit would take in this round would be claimed in a later one; here the lowest unit takes it at
+        once.
         """
         ranking = Ranking(map(self._moved, inputs.units))
         for address, taken in ranking.assign(inputs.candidates).items():
@@ -97,9 +98,9 @@ class Distribution:
         return next(iter(ranking.assign((candidate,))), None)
 
     def _moved(self, unit: UnitView) -> UnitView:
-        """The unit with the rows it would have had, in place of those it had.
+        """The unit with its simulated rows instead of the recorded ones.
 
-        The count of rows is exact; what the rows use is estimated by the unit's average of a row.
+        The count of rows is exact. Their usage is estimated by the unit's average usage of a row.
         """
         more = self._more[unit.address]
         if more == 0:
@@ -113,7 +114,7 @@ class Distribution:
 
 
 def imbalance(loads: Iterable[int]) -> float | None:
-    """The maximum over the mean: 1 is even; None when there is no load."""
+    """The maximum over the mean: 1 is even; None without any load."""
     loads = list(loads)
     total = sum(loads)
     return max(loads) * len(loads) / total if total else None

@@ -123,3 +123,18 @@ def test_an_old_form_with_another_shape_is_refused_by_name(form: Form, data: str
         return  # has no fields
     with pytest.raises(EventUndecodable, match=f"^an event of type {form.type} cannot be decoded: "):
         decode(form.type, data, form.schema_version)
+
+
+def test_sql_that_reads_snapshots_accepts_both_names() -> None:
+    """SQL does not upcast. Who looks for the one name must look for the other."""
+    root = VECTORS.parents[2]
+    files = [path for folder in ("migrations", "projections", "nodeunit") for path in (root / folder).rglob("*.sql")]
+    assert len(files) > 50
+    writer = root / "migrations" / "functions" / "append_snapshots.sql"
+    found = 0
+    for path in set(files) - {writer}:
+        text = path.read_text(encoding="utf8")
+        for old, (new, _) in [(form.type, upcast_.to) for form, upcast_ in UPCASTS.items() if not upcast_.change]:
+            found += text.count(f"'{new}'")
+            assert text.count(f"'{old}'") == text.count(f"'{new}'"), f"{path.relative_to(root)}: {old} and {new}"
+    assert found > 10

@@ -218,5 +218,5 @@ where not exists (
     )
   and not exists (
         select from event c
-        where c.type = 'UnitCarried' and c.unit_address = h.address and c.data -> 'parked' ? h.id::text
+        where c.type in ('UnitSnapshot', 'UnitCarried') and c.unit_address = h.address and c.data -> 'parked' ? h.id::text
     )
