@@ -140,6 +140,7 @@ _WORDS: dict[type, Callable[[Any, Names], str]] = {
     events.AssignmentSnapshot: lambda e, names: f"{called(e.holder, names)} since {e.since}",
     events.UnitSnapshot: lambda e, _: f"{e.name} on {e.host}, epoch {e.epoch}, {e.membership} since {e.since}",
     events.DecisionsSnapshot: _nothing,
+    events.UnitSupervisorSilent: lambda e, _: f"its supervisor has not answered for {e.silent_s:g} s",
     events.UnitListenerDeaf: lambda e, _: f"missed {e.behind} notifications",
 }
 """How each type is told; a type that is not here shows its data."""

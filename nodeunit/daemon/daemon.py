@@ -22,6 +22,7 @@ from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Reconciler
 from nodeunit.daemon.spawn_request import SpawnRequestBuilder
 from nodeunit.daemon.supervisor_link import Message, SupervisorLink
+from nodeunit.daemon.supervisor_watch import SupervisorSilent, SupervisorWatch
 from nodeunit.domain.restart import RestartRule
 from nodeunit.errors import IdentityAlive, NodeunitError, StaleEpoch
 from nodeunit.process.sampler import Sampler
@@ -48,6 +49,7 @@ class Daemon:
         )
         self._reconciler = Reconciler(link, self._outbox, spawn_requests, RestartRule())
         self._end = EndRequest()
+        self._supervisor = SupervisorWatch()
         self._pool = connections.pool(s.postgres_uri, f"unit {s.name}")
 
     async def run(self) -> None:
@@ -78,19 +80,26 @@ class Daemon:
     async def _live(self, supervisor: UUID, sampler: Sampler) -> None:
         """Runs one session after another, until one ends in order."""
         while True:
+            await self._supervisor.wait_until_it_answers()
             unit, sent_at = await self._join(supervisor)
             log.info("joined as %s in epoch %d", unit.address, unit.epoch)
             self._link.send({"op": "ready"})
             settings = self._configuration.settings
-            session = MembershipSession(unit, settings, sampler, self._link, self._reconciler, self._outbox)
-            fenced = False
+            session = MembershipSession(
+                unit, settings, sampler, self._link, self._supervisor, self._reconciler, self._outbox
+            )
+            fenced = silent = False
             try:
                 await session.run(sent_at, self._end)
             except* StaleEpoch:
                 fenced = True
-            if not fenced:
+            except* SupervisorSilent as silence:
+                log.error("%s: the lease is not renewed before it does", silence.exceptions[0])
+                silent = True
+            if not (fenced or silent):
                 return
-            log.warning("this unit was declared lost: it joins again and keeps what nobody took")
+            if fenced:
+                log.warning("this unit was declared lost: it joins again and keeps what nobody took")
 
     async def _join(self, supervisor: UUID) -> tuple[Membership, float]:
         """Joins; returns the membership and the time (CLOCK_BOOTTIME) from which its lease counts.
@@ -130,6 +139,7 @@ class Daemon:
         async for message in messages:
             self._receive(message)
         self._end.request(EndReason.ORPHANED)
+        self._supervisor.on_answer()
 
     async def _say_alive(self) -> None:
         while True:
@@ -142,6 +152,8 @@ class Daemon:
                 self._end.request(EndReason.DRAIN)
             case "replace":
                 self._end.request(EndReason.REPLACE)
+            case "alive":
+                self._supervisor.on_answer()
             case _:
                 self._reconciler.receive(message)
         if message["event"] == "hello" and message["draining"]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from nodeunit.daemon.drain import leave, move_away
 from nodeunit.daemon.end_request import EndReason, EndRequest
@@ -10,8 +11,9 @@ from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Reconciler
 from nodeunit.daemon.scheduler import Scheduler
 from nodeunit.daemon.supervisor_link import SupervisorLink
+from nodeunit.daemon.supervisor_watch import SILENT_S, SupervisorSilent, SupervisorWatch
 from nodeunit.daemon.task_group import RecancellingTaskGroup
-from nodeunit.domain.events import UnitListenerDeaf
+from nodeunit.domain.events import UnitListenerDeaf, UnitSupervisorSilent
 from nodeunit.errors import DatabaseError, StaleEpoch
 from nodeunit.process.leftovers import end_leftovers
 from nodeunit.process.sampler import Sampler
@@ -24,6 +26,8 @@ log = logging.getLogger(__name__)
 
 LEFTOVERS_WITHIN_S = 10.0
 
+SAY_WITHIN_S = 3.0
+
 
 class MembershipSession:
     """A unit from joining until it leaves or is fenced."""
@@ -34,12 +38,14 @@ class MembershipSession:
         settings: Settings,
         sampler: Sampler,
         link: SupervisorLink,
+        supervisor: SupervisorWatch,
         reconciler: Reconciler,
         outbox: Outbox,
     ) -> None:
         self._unit = unit
         self._settings = settings
         self._link = link
+        self._supervisor = supervisor
         self._reconciler = reconciler
         self._outbox = outbox
         self._decisions = DecisionStream(unit)
@@ -63,6 +69,7 @@ class MembershipSession:
             tasks.start(self._listener.run())
             tasks.start(self._reconciler.run(self._unit.programs))
             tasks.start(self._outbox.run(self._decisions))
+            tasks.start(self._watch_supervisor())
 
             async def end(reason: EndReason) -> None:
                 claiming.cancel()
@@ -106,6 +113,15 @@ class MembershipSession:
                 self._scheduler.notify("unit_lost")
         except DatabaseError as error:
             log.warning("cannot declare %s lost yet: %s", ", ".join(addresses), error)
+
+    async def _watch_supervisor(self) -> None:
+        try:
+            await self._supervisor.run()
+        except SupervisorSilent as silence:
+            # Recorded while the lease still allows it: what the others see next is that it runs out.
+            with suppress(DatabaseError, TimeoutError):
+                await asyncio.wait_for(self._decisions.append(UnitSupervisorSilent(SILENT_S)), SAY_WITHIN_S)
+            raise silence
 
     async def _move_away(self, within_s: float) -> None:
         try:

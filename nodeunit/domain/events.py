@@ -263,6 +263,12 @@ class UnitListenerDeaf(Event, frozen=True):
     """The number of notifications that it missed."""
 
 
+class UnitSupervisorSilent(Event, frozen=True):
+    """The unit's supervisor does not answer its daemon, which can start and stop nothing: it lets the lease run out."""
+
+    silent_s: float
+
+
 # --- what an archive leaves behind ----------------------------------------------------------------
 
 

@@ -106,8 +106,14 @@ class Replace(TypedDict):
     event: Literal["replace"]
 
 
+class StillAlive(TypedDict):
+    """The answer to each `alive`: the supervisor is not stuck either."""
+
+    event: Literal["alive"]
+
+
 Report = Started | Exited | SpawnFailed
-Event = Hello | Started | SpawnFailed | Exited | Drain | Replace
+Event = Hello | Started | SpawnFailed | Exited | Drain | Replace | StillAlive
 
 
 class Ready(TypedDict):

@@ -197,7 +197,7 @@ class Supervisor:
                 case "leave":
                     self._daemon.mark_leaving()
                 case "alive":
-                    pass
+                    self._send({"event": "alive"})
                 case _:
                     self._log.rate_limited("op", f"the daemon sent an unknown op: {name!r:.60}")
         except ValueError as error:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from nodeunit.daemon.supervisor_watch import SILENT_S
 from tools.faults.build import Build
 from tools.faults.catalogue import SINGLE
 from tools.faults.run import Run, Shape
@@ -53,6 +54,13 @@ def test_the_rows_of_a_lost_unit_run_elsewhere_soon(kind: str, outcomes: dict[st
     assert lost.last_takeover_s is not None
     assert lost.first_takeover_s < Shape().ttl_s + 1
     assert lost.last_takeover_s < lost.first_takeover_s + 1
+
+
+def test_the_rows_of_a_unit_whose_supervisor_hangs_run_elsewhere(outcomes: dict[str, Outcome]) -> None:
+    hung = outcomes["hang-supervisor"]
+    assert hung.moved > 0
+    assert hung.last_takeover_s is not None
+    assert hung.last_takeover_s < SILENT_S + Shape().ttl_s + 5
 
 
 def test_a_drained_row_is_claimed_at_once(outcomes: dict[str, Outcome]) -> None:

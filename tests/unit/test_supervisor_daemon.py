@@ -30,6 +30,13 @@ def _resident_kb(pid: int) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
 
+def test_every_alive_is_answered(unit: SupervisedUnit) -> None:
+    daemon, _ = unit.next_daemon()
+    for _ in range(3):
+        daemon.say("alive")
+        daemon.expect("alive")
+
+
 def test_a_killed_daemon_leaves_the_programs_running_and_their_logs_unbroken(
     unit: SupervisedUnit, daemon: Daemon
 ) -> None:

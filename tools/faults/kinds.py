@@ -10,6 +10,7 @@ from random import Random
 from uuid import UUID
 
 from nodeunit.clock import boottime
+from nodeunit.daemon.supervisor_watch import SILENT_S
 from nodeunit.store.postgres.connections import ANSWER_WITHIN_S
 from tools.faults.fleet import Fleet
 from tools.faults.proxy import Fuse
@@ -98,6 +99,11 @@ async def freeze_supervisor(fleet: Fleet, fault: Fault, random: Random) -> None:
     """SIGSTOP to the supervisor, while the daemon goes on; for longer than the lease."""
     await _freeze(fleet, fault, random.uniform(1.2, 2.0), fault.victim.supervisor)
     fault.may_be_lost = False
+
+
+async def hang_supervisor(fleet: Fleet, fault: Fault, random: Random) -> None:
+    """SIGSTOP to the supervisor for so long that its daemon gives up the lease, and others take the rows."""
+    await _freeze(fleet, fault, (SILENT_S + 3) / fleet.ttl_s + random.uniform(1, 2), fault.victim.supervisor)
 
 
 async def freeze_both(fleet: Fleet, fault: Fault, random: Random) -> None:
@@ -289,6 +295,7 @@ KINDS: dict[str, Kind] = {
     "freeze-daemon": freeze_daemon,
     "freeze-daemon-briefly": freeze_daemon_briefly,
     "freeze-supervisor": freeze_supervisor,
+    "hang-supervisor": hang_supervisor,
     "freeze-both": freeze_both,
     "freeze-machine": freeze_machine,
     "cut-network": cut_network,
