@@ -11,9 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from nodeunit.process.process_table import read_entry
-
-HANDLED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
-"""The signals that the supervisor handles. A child must not inherit the handlers even for a moment."""
+from nodeunit.supervisor import signals
 
 # Ignored signals are inherited: those that Python ignores, and those that our parent ignored (nohup, some shells).
 _IGNORED = tuple(signum for signum in signal.valid_signals() if signal.getsignal(signum) is signal.SIG_IGN)
@@ -38,7 +36,7 @@ def fork_only(work: Callable[[], None], keep: Sequence[int] = ()) -> int:
     """A child that goes on in this interpreter: own session, no descriptors but 0 to 2 and `keep`. It ends with `work`,
     with exit status 0, or 1 if that raised."""
     # No signal may be handled in the child: the handlers would write into the parent's wakeup pipe.
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signals.HANDLED)
     try:
         pid = os.fork()
         if pid == 0:
@@ -80,7 +78,7 @@ def fork_and_exec(
     is closed. `before_exec` runs in the child. Raises OSError when there cannot be another process or pipe.
     """
     read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_SIGNALS)  # as above
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signals.HANDLED)  # as above
     try:
         pid = os.fork()
         if pid == 0:
@@ -141,7 +139,7 @@ def _become(
 def _forget_signals() -> None:
     """Default dispositions and an empty mask, as a process started by init would have."""
     signal.set_wakeup_fd(-1)
-    for signum in (*HANDLED_SIGNALS, *_IGNORED):
+    for signum in (*signals.HANDLED, *_IGNORED):
         signal.signal(signum, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 

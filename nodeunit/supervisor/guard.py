@@ -25,6 +25,7 @@ from nodeunit.clock import boottime
 from nodeunit.process.control_groups import ControlGroups
 from nodeunit.process.leftovers import end_leftovers
 from nodeunit.process.process_table import ProcessTable, kill_all, read_mark
+from nodeunit.supervisor import signals
 from nodeunit.supervisor.child_processes import Reaper, fork_only
 from nodeunit.supervisor.linux import BootTimer, set_name
 from nodeunit.supervisor.log_writer import LogWriter
@@ -178,7 +179,7 @@ class _GuardProcess:
         self._groups = groups
 
     def run(self) -> None:
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for signum in signals.NOT_FOR_HELPERS:
             signal.signal(signum, signal.SIG_IGN)  # it ends when the supervisor has ended, not before
         set_name("nodeunit-guard")
         stderr_log, timer = StderrLog(), BootTimer()  # the supervisor's were closed with its descriptors

@@ -12,6 +12,7 @@ import socket
 from nodeunit.clock import boottime
 from nodeunit.process.log_generations import LogGenerations
 from nodeunit.process.rotating_log import RotatingLog
+from nodeunit.supervisor import signals
 from nodeunit.supervisor.child_processes import fork_only
 from nodeunit.supervisor.linux import die_with_parent, set_name
 from nodeunit.supervisor.stderr_log import StderrLog
@@ -32,7 +33,7 @@ _STDERR = 2
 
 def write_logs(messages: socket.socket, directory: str, max_bytes: int) -> None:
     """Writes what comes until nobody is left who could send more."""
-    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for signum in signals.NOT_FOR_HELPERS:
         signal.signal(signum, signal.SIG_IGN)  # it ends when supervisor and guard have ended
     set_name("nodeunit-log")
     logs = Logs(directory, StderrLog(), max_bytes)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from nodeunit.clock import boottime
-from nodeunit.supervisor.child_processes import HANDLED_SIGNALS
+from nodeunit.supervisor import signals
 from nodeunit.supervisor.linux import BootTimer
 from nodeunit.supervisor.stderr_log import StderrLog
 
@@ -34,7 +34,7 @@ class Loop:
         self._exit_code: int | None = None
         woken, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        for signum in HANDLED_SIGNALS:
+        for signum in signals.HANDLED:
             signal.signal(signum, lambda signum, _: self._pending.append(signum))
         self.watch(woken, "signals", lambda _: self._take_signals(woken))
         self.watch(self._timer.fileno(), "timer", lambda _: self._timer.acknowledge())

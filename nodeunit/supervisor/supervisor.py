@@ -4,13 +4,14 @@ import os
 import signal
 import socket
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from nodeunit.clock import boottime
 from nodeunit.process.control_groups import ControlGroups
 from nodeunit.process.leftovers import Leftover, end_leftovers
 from nodeunit.process.process_table import ProcessTable, signal_exactly
-from nodeunit.supervisor import protocol
+from nodeunit.supervisor import protocol, signals
 from nodeunit.supervisor.bootstrap import SupervisorSettings
 from nodeunit.supervisor.child_processes import Reaper
 from nodeunit.supervisor.daemon_link import DaemonLink
@@ -83,10 +84,7 @@ class Supervisor:
 
     def run(self) -> int:
         self._end_leftovers()
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            self._loop.on_signal(signum, lambda: self._shutdown.request(boottime()))
-        self._loop.on_signal(signal.SIGHUP, self._replace_daemon)
-        self._loop.on_signal(signal.SIGCHLD, self._reaper.child_ended)
+        self._handle_signals()
         # The order matters: first the daemon's requests, then what is due, and only then what has ended. So a program
         # that the guard killed while this process was frozen is reported as ended with the lease.
         self._loop.every_turn("logs", self._logs.tick)
@@ -102,6 +100,19 @@ class Supervisor:
         if self._groups:
             self._groups.remove()
         return exit_code
+
+    def _handle_signals(self) -> None:
+        for signum in signals.DRAIN:
+            self._loop.on_signal(signum, lambda: self._shutdown.request(boottime()))
+        for signum in signals.RELOAD:
+            self._loop.on_signal(signum, self._replace_daemon)
+        for signum in signals.REAP:
+            self._loop.on_signal(signum, self._reaper.child_ended)
+        for signum in signals.IGNORE:
+            self._loop.on_signal(signum, partial(self._ignore, signals.name(signum)))
+
+    def _ignore(self, name: str) -> None:
+        self._log.rate_limited(name, f"{name} means nothing to a unit and is ignored: TERM drains it, HUP reloads it")
 
     def _make_groups(self) -> ControlGroups | None:
         if not self._settings.control_groups:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nodeunit.supervisor import signals
 from nodeunit.supervisor.shutdown import EXIT_NOT_DRAINED
 from tests.support.supervisor_daemon import Daemon, SupervisedUnit, boottime, is_alive, key, supervised_unit
 from tests.support.waiting import wait_until
@@ -26,7 +27,7 @@ def daemon(unit: SupervisedUnit) -> Daemon:
     return unit.next_daemon()[0]
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("signum", signals.DRAIN)
 def test_a_drain_in_good_order(unit: SupervisedUnit, daemon: Daemon, signum: int) -> None:
     daemon.start_python(FOR_EVER)
     everyone = unit.descendants()
@@ -39,6 +40,30 @@ def test_a_drain_in_good_order(unit: SupervisedUnit, daemon: Daemon, signum: int
 
     assert unit.wait() == 0
     assert not any(map(is_alive, everyone))
+
+
+def test_no_other_signal_ends_the_supervisor_or_what_helps_it(unit: SupervisedUnit, daemon: Daemon) -> None:
+    started = daemon.start_python(FOR_EVER)
+    everyone = [unit.pid, *(pid for pid in unit.descendants() if pid not in (daemon.pid, started["pid"]))]
+    assert len(everyone) == 3, "supervisor, guard and log writer"
+    for signum in signals.IGNORE:
+        for pid in everyone:
+            os.kill(pid, signum)
+    daemon.say("alive")
+    daemon.expect("alive")
+    wait_until(lambda: "SIGUSR1 means nothing to a unit and is ignored" in unit.said())
+    assert all(map(is_alive, [*everyone, started["pid"]]))
+
+
+@pytest.mark.parametrize("signum", sorted(signal.valid_signals()))
+def test_every_signal_is_accounted_for(signum: int) -> None:
+    """One that a new kernel or Python brings is looked at, and goes into the table."""
+    left_to_the_kernel = {
+        signal.SIGKILL, signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGCONT, signal.SIGURG,
+        signal.SIGWINCH, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL,
+        signal.SIGSEGV, signal.SIGSYS, signal.SIGTRAP,
+    }  # fmt: skip
+    assert (signum in signals.HANDLED) != (signum in left_to_the_kernel)
 
 
 def test_a_unit_that_leaves_unasked_ends_too_and_takes_its_programs_along(unit: SupervisedUnit, daemon: Daemon) -> None:
