@@ -21,7 +21,8 @@ begin
 
     grant execute on function
         join_unit, begin_draining, end_drain, leave_unit, declare_units_lost, heartbeat, round_inputs, claim_deployment,
-        release_deployment, append_decisions, probe_units, suspect_units, stream_version_now, wake
+        release_deployment, append_decisions, probe_units, suspect_units, stream_version_now, wake,
+        count_leases_anew_after_failover
     to nodeunit_unit;
     -- For units of 0.1.0; go with functions/predecessors.
     grant execute on function ask_units, doubt_units, declare_lost to nodeunit_unit;

@@ -1,6 +1,7 @@
 -- One statement a heartbeat: it renews the lease, stores the samples, and answers what the unit must know.
 -- p_samples: [{"deployment_id", "claim_version", "cpu_percent", "memory_mb"}, ...], the programs measured.
 -- p_cpu_percent is null when the unit has not measured itself yet.
+-- The renewal is as durable as a claim, because programs run on it; the samples share its transaction and its round trip.
 --
 -- fenced    the epoch is not in force: decide nothing more, join again
 -- expired   units whose lease has expired and that no unit has declared lost yet
@@ -33,9 +34,6 @@ declare
     v_now timestamptz := clock_timestamp();
     v_last timestamptz := (select max(l.renewed_at) from lease l);
 begin
-    -- A sample or a renewal that a crash of the server loses costs nothing, because leases count anew after it.
-    perform set_config('synchronous_commit', 'off', true);
-
     update lease l
     set renewed_at = v_now, expires_at = v_now + p_lease_ttl, inactive_at = v_now + p_inactive_after,
         cpu_percent = coalesce(p_cpu_percent, l.cpu_percent), memory_mb = coalesce(p_memory_mb, l.memory_mb)
@@ -48,6 +46,7 @@ begin
     if v_now - v_last > p_lease_ttl / 2 then
         update fleet set leases_count_from = v_now;
     end if;
+    perform count_leases_anew_after_failover();
 
     if p_cpu_percent is not null then
         insert into usage (recorded_at, unit_address, cpu_percent, memory_mb)

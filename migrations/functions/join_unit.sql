@@ -48,6 +48,7 @@ begin
     if v_now - v_last > p_lease_ttl / 2 then
         update fleet set leases_count_from = v_now;
     end if;
+    perform count_leases_anew_after_failover();
 
     v_epoch := append_membership(
         p_address, 'present', 'UnitJoined',

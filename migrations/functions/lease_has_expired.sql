@@ -1,9 +1,9 @@
 -- Whether a lease has expired, by the database's clock. An outage that all units shared counts for nobody: after an outage,
--- a restart or a failover every lease counts anew from the first heartbeat or join after it.
+-- a restart or a failover every lease counts anew from the first heartbeat or join after it, and none has expired before.
 
 create or replace function lease_has_expired(p_lease lease) returns boolean
 language sql
 return p_lease.epoch is not null and clock_timestamp() > greatest(
     p_lease.expires_at,
     (select f.leases_count_from from fleet f) + (p_lease.expires_at - p_lease.renewed_at)
-);
+) and coalesce((select f.timeline = current_timeline() from fleet f), true);

@@ -6,7 +6,7 @@ them. A program runs one revision of its row under one claim: another revision o
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -22,6 +22,9 @@ from nodeunit.errors import DatabaseError
 from nodeunit.supervisor.lease import LeaseDeadline
 
 log = logging.getLogger(__name__)
+
+Claims = Set[tuple[UUID, int]]
+"""Rows by id, each with the version of the claim by which the unit holds it."""
 
 
 @dataclass
@@ -96,8 +99,10 @@ class Reconciler:
         self._adopted.add(key)
         self._reconcile_after()
 
-    async def run(self, read_programs: Callable[[], Awaitable[list[Deployment]]]) -> None:
-        """Follows the rows until cancelled; `read_programs` reads those that should run here."""
+    async def run(self, read_programs: Callable[[Claims], Awaitable[list[Deployment]]]) -> None:
+        """Follows the rows until cancelled. `read_programs` reads those that should run here; it is told the known
+        claims, because others have to be confirmed before anything is started for them.
+        """
         self.invalidate()
         while True:
             await self._rows_changed.wait()
@@ -105,7 +110,7 @@ class Reconciler:
             self._adopted.clear()
             invalidations = self._invalidations
             try:
-                rows = {str(d.id): d for d in await read_programs()}
+                rows = {str(d.id): d for d in await read_programs(self._known_claims())}
             except DatabaseError as error:
                 log.warning("cannot read what should run here (%s); what runs goes on", error)
                 await asyncio.sleep(0.5)
@@ -119,6 +124,11 @@ class Reconciler:
             if self._rows_are_current:
                 self._restarts.forget_all_but(rows.keys() | self._programs.keys())
             self._reconcile_after()
+
+    def _known_claims(self) -> Claims:
+        """Those that were confirmed to this unit, or under which it runs a program."""
+        desired = {(row.id, row.address_version) for row in self._desired.values()}
+        return desired | {(UUID(key), program.claim[1]) for key, program in self._programs.items()}
 
     async def begin_release(self, key: str, grace_s: float | None = None) -> Deployment | None:
         """Stops one program, not to be started again until `end_release`. Returns the row when it is one to release."""

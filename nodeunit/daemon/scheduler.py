@@ -71,6 +71,7 @@ class Scheduler:
                     await self._run_rounds(next((r for r in reasons if r != "heartbeat"), "heartbeat"))
                 except DatabaseError as error:
                     log.warning("claiming is interrupted: %s", error)
+                    self._reconciler.refresh()  # what was claimed may not have been read yet
         finally:
             self._suspicion.stop()
 

@@ -11,7 +11,7 @@ import pytest
 
 from nodeunit.clock import boottime
 from nodeunit.daemon.outbox import Outbox
-from nodeunit.daemon.reconciler import Reconciler
+from nodeunit.daemon.reconciler import Claims, Reconciler
 from nodeunit.daemon.spawn_request import SpawnRequestBuilder
 from nodeunit.daemon.supervisor_link import SupervisorLink
 from nodeunit.domain.deployment import Deployment
@@ -40,7 +40,7 @@ class Rows(list[Deployment]):
         super().__init__()
         self.reads = 0
 
-    async def read(self) -> list[Deployment]:
+    async def read(self, known: Claims) -> list[Deployment]:
         self.reads += 1
         return list(self)
 
@@ -144,7 +144,7 @@ async def test_an_answer_from_before_an_invalidation_starts_nothing() -> None:
     reconciler = a_reconciler(link)
     reconciler.renew_lease(boottime() + 10)
     answers: asyncio.Queue[list[Deployment]] = asyncio.Queue()
-    task = asyncio.ensure_future(reconciler.run(answers.get))
+    task = asyncio.ensure_future(reconciler.run(lambda known: answers.get()))
     await turns_of_the_loop()  # it has asked
     reconciler.invalidate()
     answers.put_nowait([taken])

@@ -10,7 +10,7 @@ import msgspec
 
 from nodeunit.clock import boottime
 from nodeunit.daemon.outbox import Outbox
-from nodeunit.daemon.reconciler import Reconciler
+from nodeunit.daemon.reconciler import Claims, Reconciler
 from nodeunit.daemon.spawn_request import SpawnRequestBuilder
 from nodeunit.daemon.supervisor_link import SupervisorLink
 from nodeunit.domain.deployment import Deployment
@@ -105,7 +105,7 @@ def a_daemon(supervisor: Supervisor, outbox: Outbox, *running: Deployment, custo
 
 @contextmanager
 def follows(reconciler: Reconciler, rows: list[Deployment]) -> Iterator[None]:
-    async def read_programs() -> list[Deployment]:
+    async def read_programs(known: Claims) -> list[Deployment]:
         return rows
 
     task = asyncio.ensure_future(reconciler.run(read_programs))

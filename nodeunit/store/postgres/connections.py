@@ -9,12 +9,13 @@ import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, Self
 
 import orjson
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.errors import Diagnostic
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool
@@ -29,6 +30,7 @@ from nodeunit.errors import (
     NotMigrated,
     PoolingProxy,
 )
+from nodeunit.store.postgres.primary import NewestTimeline, PrimaryReplaced
 from nodeunit.store.postgres.queries import QUERIES
 
 set_json_dumps(orjson.dumps)
@@ -64,13 +66,55 @@ def answer_limit(connection: Connection) -> Iterator[None]:
         timer.cancel()
 
 
+class NotReplicated(psycopg.OperationalError):
+    """Committed on one server and perhaps on no other: a failover may undo it, so nothing may be done about it."""
+
+
 class DaemonConnection(AsyncConnection[DictRow]):
-    """A connection that is shut down when an answer does not come."""
+    """A connection that is shut down when an answer does not come.
+
+    A commit that stops waiting for its standby is an error as well, which to the server is a success with a warning.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._replicated = True
+        self.add_notice_handler(self._on_notice)
+
+    @classmethod
+    async def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
+        """As psycopg's, and never to a primary that was replaced: `newest` tells. Raises OperationalError."""
+        newest: NewestTimeline = kwargs.pop("newest")
+        settings = {"settings": f"{SHORT_STATEMENTS} {DURABLE_COMMITS}"}
+        replaced: PrimaryReplaced | None = None
+        for _ in range(MOST_TRIES):  # each in an order of chance, where there are several hosts
+            connection = await super().connect(conninfo, **kwargs)
+            try:
+                await connection.execute(QUERIES["apply_settings"], settings)
+                await newest.admit(connection)
+            except BaseException as error:  # a cancelled task too must not leave it open
+                await connection.close()
+                if not isinstance(error, PrimaryReplaced):
+                    raise
+                replaced = error
+            else:
+                return connection
+        assert replaced is not None
+        raise replaced
 
     async def wait(self, *args: Any, **kwargs: Any) -> Any:
-        """As psycopg's, with the limit."""
+        """As psycopg's, with the limit. Raises NotReplicated."""
+        self._replicated = True
         with answer_limit(self):
-            return await super().wait(*args, **kwargs)
+            answer = await super().wait(*args, **kwargs)
+        if not self._replicated:
+            raise NotReplicated("the server stopped waiting for its standby, which may not have what was committed")
+        return answer
+
+    def _on_notice(self, notice: Diagnostic) -> None:
+        # The text is translated, and its SQLSTATE that of any warning; the place that raises it is neither.
+        if notice.source_function == "SyncRepWaitForLSN":
+            self._replicated = False
 
 
 DEFAULTS: dict[str, str] = {
@@ -82,8 +126,17 @@ DEFAULTS: dict[str, str] = {
     "tcp_user_timeout": "8000",
 }
 
+LIBPQ_BALANCES = 160000
+"""The first version of libpq that knows load_balance_hosts."""
+
 SHORT_STATEMENTS = "-c statement_timeout=5s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s"
 """For the daemon, whose statements all take less; one that is stuck must not keep its locks."""
+
+DURABLE_COMMITS = "-c synchronous_commit=on -c client_min_messages=warning"
+"""For the daemon, which acts on what it commits: whatever the database or the role has, and with the warning heard."""
+
+MOST_TRIES = 8
+"""So many connections are made one after the other while each reaches a primary that was replaced."""
 
 
 def conninfo(given: str, purpose: str) -> str:
@@ -100,6 +153,9 @@ def conninfo(given: str, purpose: str) -> str:
         ) from None
     for name, value in DEFAULTS.items():
         parts.setdefault(name, value)
+    if parts.get("target_session_attrs") in ("read-write", "primary") and psycopg.pq.version() >= LIBPQ_BALANCES:
+        # In the given order a primary that was replaced and lives on would hide the new one behind it.
+        parts.setdefault("load_balance_hosts", "random")
     parts.setdefault("application_name", f"nodeunit {purpose}")
     return make_conninfo("", **parts)
 
@@ -123,17 +179,14 @@ async def connect(given: str, purpose: str, *, options: str = "") -> Connection:
         raise translate_error(error, given) from error
 
 
-async def _limit(connection: AsyncConnection[DictRow]) -> None:
-    await connection.execute(QUERIES["apply_settings"], {"settings": SHORT_STATEMENTS})
-
-
 def pool(given: str, purpose: str, *, max_size: int = 3) -> Pool:
     """The daemon's pool, not opened yet. It tries a lost server again every two seconds or so, for ever: the backoff of
-    psycopg starts again with each request that finds the pool empty.
+    psycopg starts again with each request that finds the pool empty. It uses no server again
+    that was replaced.
     """
+    newest = NewestTimeline(shut_down)
     return AsyncConnectionPool(
         conninfo(given, purpose),
-        configure=_limit,
         min_size=2,  # the round that a wake-up starts must not wait for a connection to be made
         max_size=max_size,
         timeout=3.0,
@@ -141,7 +194,7 @@ def pool(given: str, purpose: str, *, max_size: int = 3) -> Pool:
         open=False,
         name=f"nodeunit {purpose}",
         connection_class=DaemonConnection,
-        kwargs={"autocommit": True, "row_factory": dict_row, "prepare_threshold": 0},
+        kwargs={"autocommit": True, "row_factory": dict_row, "prepare_threshold": 0, "newest": newest},
     )
 
 
@@ -158,6 +211,8 @@ async def translate_errors(given: str = "", *, passing: type[Exception] | tuple[
 
 def translate_error(error: psycopg.Error, given: str = "") -> NodeunitError:
     """The error of this project for one of psycopg's: by SQLSTATE, or by what libpq knows of a failed connection."""
+    if isinstance(error, NotReplicated):
+        return DatabaseError(str(error))
     state = error.sqlstate
     text = _first_line(error)
     hint = error.diag.message_hint

@@ -85,7 +85,10 @@ class DecisionStream:
     async def recorded(self, event_ids: Sequence[UUID]) -> set[UUID]:
         """Which of these events are in the log, written by this daemon or another. Waits out a lost connection."""
         row = await self._read("recorded_events", {"event_ids": list(event_ids)})
-        return set(row["event_ids"]) if row is not None else set()
+        if row is None or not row["event_ids"]:
+            return set()
+        await self._read("confirm_reads", self._stream())
+        return set(row["event_ids"])
 
     async def _send(self, query: str, count: int, **parameters: object) -> DictRow | None:
         """Executes one statement that appends `count` events, and one more for a conflict if it returns no row."""

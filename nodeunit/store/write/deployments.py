@@ -1,10 +1,14 @@
 """The rows of `deployment` as units read them: what a round decides on, and what should run where."""
 
+from collections.abc import Collection
+from uuid import UUID
+
 import msgspec
 
 from nodeunit.domain.claim_round import RoundInputs
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.policy import Candidate, UnitView
+from nodeunit.errors import StaleEpoch
 from nodeunit.store.postgres.connections import Pool, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 
@@ -21,11 +25,25 @@ async def round_inputs(pool: Pool, untrusted: list[str], limit: int) -> RoundInp
     )
 
 
-async def programs_of(pool: Pool, address: str) -> list[Deployment]:
-    """What should run on a unit: the enabled rows it holds and every enabled daemon row."""
+async def programs_of(
+    pool: Pool, address: str, *, confirm: tuple[int, Collection[tuple[UUID, int]]] | None = None
+) -> list[Deployment]:
+    """What should run on a unit: the enabled rows it holds and every enabled daemon row.
+
+    `confirm` is the unit's epoch and the rows, by id and version, that it knows to hold. When there are others, this
+    waits until they are durable. Raises StaleEpoch when that epoch is over.
+    """
     async with translate_errors(), pool.connection() as connection:
         rows = await (await connection.execute(QUERIES["programs_of"], {"address": address})).fetchall()
-    return [msgspec.convert(row, Deployment) for row in rows]
+        found = [msgspec.convert(row, Deployment) for row in rows]
+        if confirm is not None:
+            epoch, known = confirm
+            if not {(row.id, row.address_version) for row in found if row.type == "deployment"}.issubset(known):
+                stream = {"address": address, "epoch": epoch}
+                confirmed = await (await connection.execute(QUERIES["confirm_reads"], stream)).fetchone()
+                if confirmed is None or not confirmed["in_force"]:
+                    raise StaleEpoch(f"epoch {epoch} of unit {address} is over")
+    return found
 
 
 async def runs_elsewhere(pool: Pool, address: str, released: Deployment) -> bool:

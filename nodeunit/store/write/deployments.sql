@@ -9,6 +9,11 @@ select exists (
       and (e.data ->> 'claim_version')::integer > %(version)s and e.recorded_at > now() - interval '1 hour'
 ) as runs
 
+-- name: confirm_reads
+-- Locks the unit's lease row for a moment: such a transaction is written and waits for the standby like any other, and so
+-- for everything that this session has read before.
+select stream_version_now(%(address)s, %(epoch)s) is not null as in_force
+
 -- name: programs_of
 -- What should run on one unit: the rows it holds and every daemon row.
 select d.id, d.package_name, d.package_version, d.command, d.args, d.env, d.type, d.address, d.address_version,

@@ -1,6 +1,7 @@
 """Joining the fleet, staying in it and leaving it: leases and epochs, as one unit sees them."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -150,9 +151,13 @@ class Membership:
         """What a round decides on, with up to `limit` candidates whose name@version is not in `untrusted`."""
         return await deployments.round_inputs(self.pool, untrusted, limit)
 
-    async def programs(self) -> list[Deployment]:
-        """What should run here: the enabled rows that this unit holds, and every enabled daemon row."""
-        return await deployments.programs_of(self.pool, self.address)
+    async def programs(self, known: Collection[tuple[UUID, int]] = ()) -> list[Deployment]:
+        """What should run here: the enabled rows that this unit holds, and every enabled daemon row.
+
+        A row that was not `known`, by id and version, to be held here is as durable as a claim when this returns. A
+        server may show what no standby has: after a crash, or a cancelled wait for the standby. Raises StaleEpoch.
+        """
+        return await deployments.programs_of(self.pool, self.address, confirm=(self.epoch, known))
 
     async def runs_elsewhere(self, released: Deployment) -> bool:
         """Whether another unit has started the program of a row that this unit released."""
@@ -204,7 +209,8 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 async def lease_of(pool: Pool, address: str) -> Lease | None:
-    """The lease in force, or None."""
+    """The lease in force, or None. Lets leases count anew after a failover, where no other unit is there to do so."""
     async with translate_errors(), pool.connection() as connection:
+        await connection.execute(QUERIES["count_leases_anew_after_failover"])
         row = await (await connection.execute(QUERIES["lease_of"], {"address": address})).fetchone()
     return None if row is None else Lease(**row)

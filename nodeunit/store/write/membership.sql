@@ -4,6 +4,9 @@ select join_unit(
     %(data)s::jsonb, %(event_id)s
 )
 
+-- name: count_leases_anew_after_failover
+select count_leases_anew_after_failover()
+
 -- name: lease_of
 select l.renewed_at, l.expires_at, greatest(extract(epoch from l.expires_at - clock_timestamp()), 0)::float8 as left_s
 from lease l

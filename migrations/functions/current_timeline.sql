@@ -1,0 +1,7 @@
+-- The timeline of a primary, which a promotion counts up; null on a standby.
+
+create or replace function current_timeline() returns integer
+language sql
+return case
+    when not pg_is_in_recovery() then ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer
+end;
