@@ -19,14 +19,14 @@ GRACE_S = 15.0
 class UnitProcess:
     """A started unit: the process is its supervisor; daemon and programs are its descendants."""
 
-    def __init__(self, settings: Mapping[str, str], directory: Path, module: str) -> None:
+    def __init__(self, settings: Mapping[str, str], directory: Path, module: str, python: str) -> None:
         self.settings = dict(settings)
         self.name = settings["NODE_UNIT_NAME"]
         self.address = address_of(self.name, settings["NODE_UNIT_PASSWORD"])
         self.log_path = directory / f"{self.name}.log"
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", module, "run"],
+                [python, "-P", "-m", module, "run"],
                 env=self.settings,
                 cwd=directory,
                 stdin=subprocess.DEVNULL,
@@ -86,11 +86,18 @@ def is_alive(process: psutil.Process) -> bool:
 
 @contextmanager
 def unit_process(
-    database: str, directory: Path, *, name: str = "unit-1", module: str = "nodeunit", **settings: str
+    database: str,
+    directory: Path,
+    *,
+    name: str = "unit-1",
+    module: str = "nodeunit",
+    python: str = sys.executable,
+    **settings: str,
 ) -> Iterator[UnitProcess]:
     """Run a unit against `database` until the block ends; `settings` are environment variables, as they stand.
 
-    Its password is its name unless given, programs may run, and its log files are kept in `directory`.
+    Its password is its name unless given, programs may run, and its log files are kept in `directory`. `python` is
+    the interpreter of another build.
     """
     environment = {
         "POSTGRES_URI": database,
@@ -100,7 +107,7 @@ def unit_process(
         "ENABLE_CUSTOM_COMMAND": "true",
         "TRUSTED_PACKAGE_REGEXP": ".*",
     } | settings
-    unit = UnitProcess(environment, directory, module)
+    unit = UnitProcess(environment, directory, module, python)
     try:
         yield unit
     finally:

@@ -31,13 +31,13 @@ class Build:
         subprocess.run(command, check=True, capture_output=True, env={})
 
 
-def make_build(directory: Path, patches: Mapping[str, Patch] | None = None) -> Build:
+def make_build(directory: Path, patches: Mapping[str, Patch] | None = None, *, checkout: Path = CHECKOUT) -> Build:
     """Copies the package below `directory`. A patch changes the text of one file of the copy, given by its path in the
     checkout; one that changes nothing is an error, for then the breakage it stands for is not there.
     """
     source = directory / "source"
     for part in PARTS:
-        shutil.copytree(CHECKOUT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(checkout / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
     for path, patch in (patches or {}).items():
         before = (source / path).read_text()
         after = patch(before)
