@@ -2,8 +2,10 @@
 
 import asyncio
 from pathlib import Path
+from typing import LiteralString
 
 import pytest
+from psycopg import AsyncConnection
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -14,6 +16,7 @@ from nodeunit.store.read import projections
 from tests.support.catalogue import catalogue, differences
 from tests.support.rows import rows, value
 from tests.support.schemas import KEPT, install, live
+from tests.support.unit_process import unit_process
 
 SCHEMAS = sorted(path.name for path in KEPT.iterdir())
 
@@ -100,6 +103,47 @@ async def works_for_0_1_0(conninfo: str) -> bool:
     (answer,) = rows(conninfo, "select fenced from heartbeat('unit-1', 1, '1 hour', '30 minutes', 1, 1, '[]')")
     rows(conninfo, "select doubt_units('unit-1', 1, array['unit-3'], ask_units(array['unit-3']))")
     return answer["fenced"] is False
+
+
+UNIT_CALLS = (
+    "select h.fenced from heartbeat(%s, 1, '1 hour', '30 minutes', 1, 1, '[]') as h",
+    "select doubt_units(%s, 1, array['unit-3'], ask_units(array['unit-3']))",
+    "select r.units from round_inputs(array[%s], 8) as r",
+    "select stream_version_now(%s, 1)",
+    "select declare_lost(%s, 1, 'unit-3', gen_random_uuid())",
+)
+"""What a unit of 0.1.0 calls all the time, as its prepared statements do."""
+
+
+async def test_calls_that_are_under_way_while_the_schema_changes_do_not_fail(empty_plain_database: str) -> None:
+    await install(empty_plain_database, "0.1.0")
+    live(empty_plain_database, "0.1.0")
+    ended = asyncio.Event()
+
+    async def call(query: LiteralString) -> int:
+        calls = 0
+        async with await AsyncConnection.connect(
+            empty_plain_database, autocommit=True, prepare_threshold=0
+        ) as connection:
+            while not ended.is_set():
+                await connection.execute(query, ("unit-1",))
+                calls += 1
+        return calls
+
+    async with asyncio.TaskGroup() as calling:
+        tasks = [calling.create_task(call(query)) for query in UNIT_CALLS * 4]
+        await migrate(empty_plain_database)
+        ended.set()
+    assert min(task.result() for task in tasks) > 10, "it was hardly called"
+
+
+def test_a_unit_does_not_start_on_an_older_schema(empty_plain_database: str, tmp_path: Path) -> None:
+    asyncio.run(install(empty_plain_database, "0.1.0"))
+    with unit_process(empty_plain_database, tmp_path) as unit:
+        assert unit.wait() == NotMigrated.exit_code
+        (sentence,) = unit.log.splitlines()
+        assert sentence.startswith("nodeunit: the schema of the database (version 1) is older than this nodeunit")
+        assert sentence.endswith("run: nodeunit migrate")
 
 
 VERBS = {

@@ -1,4 +1,13 @@
-"""What speaks to PostgreSQL itself: connections, statements by name, notifications, requirements, and the schema.
+"""What speaks to PostgreSQL itself.
 
-Nothing here knows what a deployment or a unit is; that is for `store.write` and `store.read`.
+    connections    conninfo to connection, pool, and the errors that a refusal becomes
+    queries        every statement under its name, from the `.sql` files
+    listener       notifications to wake-ups
+    requirements   what a server and a schema must be before anything relies on them
+    compatibility  whether this code and a schema fit together, by numbers
+    schema_files   the SQL files of the schema, in order
+    migrator       applies them under a running fleet; lock_wait keeps units from queueing behind it
+
+Nothing here knows what a deployment or a unit is, and no event is read or written here: that is for `store.write` and
+`store.read`.
 """

@@ -61,10 +61,10 @@ async def refuse_old_server(connection: AsyncConnection[DictRow]) -> DictRow:
 
 
 async def _refuse_transaction_pooling(connection: AsyncConnection[DictRow], conninfo: str) -> None:
-    """A proxy is in between, for it invented the backend's pid. Does it keep one backend for one session?
+    """A proxy is in between, because the pid of the backend is invented. Does it keep one backend for one session?
 
-    A second connection takes a backend and keeps it in a transaction; if ours is not the same afterwards, or nobody
-    can be had for it meanwhile, sessions are shared, and LISTEN would be lost without a word.
+    A second connection takes a backend and keeps it in a transaction. If ours is another one afterwards, or there is
+    none for it meanwhile, sessions are shared, and LISTEN would be lost silently.
     """
     before = await _backend_pid(connection)
     try:
