@@ -1,6 +1,8 @@
-"""Every kind of fault by its name, and which of them are drawn at random."""
+"""Every kind of fault by its name, what it stands on, and which of them are drawn at random."""
 
 from tools.faults import kinds
+from tools.faults.failovers import FAILOVERS
+from tools.faults.grounds import MakeGround, asynchronous_pair, one_server, synchronous_pair
 from tools.faults.kinds import Kind
 from tools.faults.pairs import PAIRS
 from tools.faults.standing import STANDING
@@ -11,7 +13,24 @@ SINGLE: dict[str, Kind] = {
 }
 """One fault at a time."""
 
-GROUPS: dict[str, list[str]] = {"single": [*SINGLE], "transactions": [*TRANSACTIONS], "pairs": [*PAIRS]}
+GROUPS: dict[str, list[str]] = {
+    "single": [*SINGLE],
+    "transactions": [*TRANSACTIONS],
+    "pairs": [*PAIRS],
+    "failovers": ["fail-over", *FAILOVERS],
+}
 """Names that stand for many on the command line."""
 
-ALL: dict[str, Kind] = kinds.KINDS | STANDING | TRANSACTIONS | PAIRS
+ALL: dict[str, Kind] = kinds.KINDS | STANDING | TRANSACTIONS | PAIRS | FAILOVERS
+
+_GROUNDS: dict[str, MakeGround] = {
+    "fail-over": synchronous_pair,
+    "failover-old-primary-alive": synchronous_pair,
+    "failover-both-in-reach": synchronous_pair,
+    "failover-asynchronous": asynchronous_pair,
+}
+
+
+def ground_of(kind: str) -> MakeGround:
+    """What a fleet stands on in trials of this kind."""
+    return _GROUNDS.get(kind, one_server)

@@ -10,10 +10,10 @@ from uuid import UUID
 
 from nodeunit.clock import boottime
 from tools.faults.build import Build
+from tools.faults.grounds import Ground
 from tools.faults.journals import Journals
 from tools.faults.observer import OUTAGE, Observer
-from tools.faults.proxy import Proxy
-from tools.faults.server import Server
+from tools.faults.proxy import Proxy, by_any_of
 from tools.faults.unit import Unit
 
 PROGRAM = Path(__file__).with_name("program.py")
@@ -27,16 +27,21 @@ class NotSettled(Exception):
 
 
 class Fleet:
-    """`units` by name in order; `proxies` by the name of their unit."""
+    """`units` by name in order; `routes` by its name, a proxy for each server; `proxies` the first of those."""
 
-    def __init__(self, server: Server | None, observer: Observer, journals: Journals, ttl_s: float) -> None:
+    def __init__(
+        self, ground: Ground, observer: Observer, journals: Journals, ttl_s: float, heartbeat_s: float
+    ) -> None:
         self.units: list[Unit] = []
         self.proxies: dict[str, Proxy] = {}
-        self.server = server
-        self.standby: Server | None = None
+        self.routes: dict[str, list[Proxy]] = {}
+        self.server = ground.primary
+        self.standby = ground.standby
+        self.cluster = ground.cluster
         self.observer = observer
         self.journals = journals
         self.ttl_s = ttl_s
+        self.heartbeat_s = heartbeat_s
 
     def of(self, address: str) -> Unit:
         """The unit with this address."""
@@ -94,10 +99,8 @@ class Fleet:
 async def fleet(
     build: Build,
     directory: Path,
-    conninfo: str,
+    ground: Ground,
     *,
-    server: Server | None = None,
-    through_proxies: bool = True,
     units: int = 3,
     rows: int = 12,
     stops: float = 0.5,
@@ -111,15 +114,13 @@ async def fleet(
     The first unit runs from `odd_one` if that is given. Everything is killed when the block ends.
     """
     async with AsyncExitStack() as stack:
-        observer = Observer(conninfo)
+        observer = Observer(ground.conninfo)
         stack.push_async_callback(observer.close)
-        made = Fleet(server, observer, Journals(directory / "journals"), ttl_s)
+        made = Fleet(ground, observer, Journals(directory / "journals"), ttl_s, heartbeat_s)
         for number in range(1, units + 1):
-            proxy = Proxy(conninfo) if through_proxies else None
-            if proxy is not None:
-                await stack.enter_async_context(proxy)
+            routes = [await stack.enter_async_context(Proxy(conninfo)) for conninfo in ground.servers]
             environment = {
-                "POSTGRES_URI": proxy.conninfo if proxy else conninfo,
+                "POSTGRES_URI": by_any_of(routes) if routes else ground.conninfo,
                 "NODE_UNIT_LOG_DIR": str(directory / "logs"),
                 "NODE_UNIT_LEASE_TTL": f"{ttl_s:g}",
                 "NODE_UNIT_HEARTBEAT_INTERVAL": f"{heartbeat_s:g}",
@@ -130,8 +131,8 @@ async def fleet(
             its_build = odd_one if odd_one is not None and number == 1 else build
             unit = Unit(f"unit-{number}", its_build, directory, environment)
             made.units.append(unit)
-            if proxy is not None:
-                made.proxies[unit.name] = proxy
+            if routes:
+                made.routes[unit.name], made.proxies[unit.name] = routes, routes[0]
             stack.callback(unit.end)
             unit.start()
         bound = round(rows * stops)

@@ -39,6 +39,8 @@ class Fault:
     """Whether every program must go on untouched, under the same claim."""
     freezes_programs: bool = False
     """Whether the programs stand still too: what is frozen does not run, and counts again once it is thawed."""
+    stop_is_promised_after_s: float | None = None
+    """If given, two copies of a `stop` program count only from so long after the end of the fault."""
     watches: str = ""
     """What else is measured: `decides` or `drain`."""
     inserted: list[UUID] = field(default_factory=list)

@@ -1,7 +1,8 @@
 """What the database says, over a connection of its own that no fault of the network touches."""
 
 import asyncio
-from typing import Any, LiteralString, NamedTuple
+from datetime import datetime
+from typing import Any, LiteralString, NamedTuple, cast
 from uuid import UUID
 
 import psycopg
@@ -51,6 +52,20 @@ class Observer:
     async def close(self) -> None:
         if self._connection is not None:
             await self._connection.close()
+
+    async def turn_to(self, conninfo: str) -> None:
+        """Look at another server from now on."""
+        await self.close()
+        self.conninfo = conninfo
+
+    async def write_out(self) -> None:
+        """Commits, so that everything committed before is written too, and a crash of the server cannot forget it."""
+        await self.ask("select pg_logical_emit_message(true, 'fault kit', '')")
+
+    async def renewed_at(self, address: str) -> datetime:
+        """When the lease of a unit was last renewed."""
+        (row,) = await self.ask("select renewed_at from lease where address = %s", address)
+        return cast(datetime, row["renewed_at"])
 
     async def active(self) -> set[str]:
         """The addresses of the units that take part in rounds."""

@@ -25,6 +25,19 @@ class Fuse:
     blown: bool = False
 
 
+def by_any_of(routes: list["Proxy"]) -> str:
+    """The conninfo of whichever server takes writes, each by its proxy."""
+    if len(routes) == 1:
+        return routes[0].conninfo
+    return make_conninfo(
+        routes[0].conninfo,
+        host=",".join("127.0.0.1" for _ in routes),
+        port=",".join(str(route.port) for route in routes),
+        target_session_attrs="read-write",
+        connect_timeout=2,
+    )
+
+
 class Proxy:
     """Carries connections from `port` on the loopback address to one upstream address, while it is entered.
 

@@ -11,9 +11,9 @@ import psycopg
 
 from nodeunit.clock import boottime
 from tools.faults.build import Build
-from tools.faults.catalogue import ALL
+from tools.faults.catalogue import ALL, ground_of
 from tools.faults.fleet import Fleet, fleet
-from tools.faults.server import Server, both, pair, server
+from tools.faults.grounds import Ground
 from tools.faults.trial import Outcome, run_trial
 
 TRIALS_BETWEEN_AUDITS = 20
@@ -52,19 +52,13 @@ class Run:
         return self.outcomes
 
     async def _trials(self, plan: list[tuple[str, int]], until: float | None) -> None:
-        alone = [trial for trial in plan if trial[0] == "fail-over"]
-        together = [trial for trial in plan if trial[0] != "fail-over"]
-        while together and not _is_over(until):
-            with server() as shared:
-                async with self._fleet(shared.conninfo, shared) as running:
-                    await self._work_through(running, together, until)
-        for trial in alone:
-            if not _is_over(until):
-                with pair() as (primary, standby):
-                    conninfo = both(primary, standby)
-                    async with self._fleet(conninfo, primary, through_proxies=False) as running:
-                        running.standby = standby
-                        await self._work_through(running, [trial], until)
+        for make_ground in dict.fromkeys(ground_of(name) for name, _ in plan):
+            here = [trial for trial in plan if ground_of(trial[0]) is make_ground]
+            while here and not _is_over(until):
+                with make_ground() as ground:
+                    async with self._fleet(ground) as running:
+                        trials = here if ground.lasts else [here.pop(0)]
+                        await self._work_through(running, trials, until)
 
     async def _work_through(self, running: Fleet, plan: list[tuple[str, int]], until: float | None) -> None:
         """Takes trials from the plan until it is empty, or the fleet does not come to rest any more."""
@@ -81,16 +75,16 @@ class Run:
                 return
 
     @asynccontextmanager
-    async def _fleet(self, conninfo: str, shared: Server, *, through_proxies: bool = True) -> AsyncIterator[Fleet]:
+    async def _fleet(self, ground: Ground) -> AsyncIterator[Fleet]:
         number = len(list(self.directory.glob("fleet-*")))
         directory = self.directory / f"fleet-{number}"
         directory.mkdir()
-        await asyncio.to_thread(self.build.migrate, conninfo)
-        self.prepare(conninfo)
+        await asyncio.to_thread(self.build.migrate, ground.conninfo)
+        self.prepare(ground.conninfo)
         shape = self.shape
         async with fleet(
-            self.build, directory, conninfo, server=shared, through_proxies=through_proxies, units=shape.units,
-            rows=shape.rows, stops=shape.stops, ttl_s=shape.ttl_s, heartbeat_s=shape.heartbeat_s, odd_one=self.odd_one,
+            self.build, directory, ground, units=shape.units, rows=shape.rows, stops=shape.stops, ttl_s=shape.ttl_s,
+            heartbeat_s=shape.heartbeat_s, odd_one=self.odd_one,
         ) as running:  # fmt: skip
             yield running
 

@@ -17,7 +17,8 @@ from psycopg.conninfo import make_conninfo
 from tools.timescaledb.image import usable
 
 READY_S = 60.0
-SETTINGS = {"fsync": "off", "max_connections": "200", "shared_preload_libraries": "timescaledb,pg_stat_statements",
+SETTINGS = {"fsync": "off", "max_connections": "200", "wal_writer_delay": "10s",
+            "shared_preload_libraries": "timescaledb,pg_stat_statements",
             "track_commit_timestamp": "on", "timescaledb.telemetry_level": "off",
             "timescaledb.max_background_workers": "0", "listen_addresses": "*"}  # fmt: skip
 USER, PASSWORD, DATABASE = "nodeunit", "nodeunit", "fleet"
@@ -89,8 +90,8 @@ def server() -> Iterator[Server]:
 
 
 @contextmanager
-def pair() -> Iterator[tuple[Server, Server]]:
-    """A primary and its standby. Commits wait for the standby, so that none is lost in a failover."""
+def pair(*, synchronous: bool = True) -> Iterator[tuple[Server, Server]]:
+    """A primary and its standby. If that is synchronous, commits wait for it, so that none is lost in a failover."""
     with server() as primary:
         docker(
             "exec", primary.container, "bash", "-c", 'echo "host replication all all trust" >> "$PGDATA/pg_hba.conf"'
@@ -103,10 +104,11 @@ def pair() -> Iterator[tuple[Server, Server]]:
         script = STANDBY.format(host=host, user=USER, password=PASSWORD)
         with _container(*_postgres()[1:], entry=("bash", "-c", script, "standby")) as standby:
             standby.wait_until_it_answers()
-            with psycopg.connect(primary.conninfo, autocommit=True) as connection:
-                # Only now: with nobody to wait for, nothing could be committed.
-                connection.execute("alter system set synchronous_standby_names = 'standby'")
-                connection.execute("select pg_reload_conf()")
+            if synchronous:
+                with psycopg.connect(primary.conninfo, autocommit=True) as connection:
+                    # Only now: with nobody to wait for, nothing could be committed.
+                    connection.execute("alter system set synchronous_standby_names = 'standby'")
+                    connection.execute("select pg_reload_conf()")
             yield primary, standby
 
 

@@ -139,6 +139,8 @@ def _read_journals(fleet: Fleet, fault: Fault, before: list[Row], since: float, 
     copies = fleet.journals.copies(since - STARTED_BEFORE_S)
     stops = {row.id for row in before if row.on_disconnect == "stop"} | set(fault.inserted)
     counted_from = fault.healed_at if fault.freezes_programs else since
+    if fault.stop_is_promised_after_s is not None:
+        counted_from = fault.healed_at + fault.stop_is_promised_after_s
     for deployment, seconds in overlaps(copies, counted_from).items():
         if deployment in stops:
             outcome.stop_overlap_s += seconds
