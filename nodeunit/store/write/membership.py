@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
+from psycopg import OperationalError
 
 from nodeunit.clock import boottime
 from nodeunit.domain.claim_round import RoundInputs
@@ -76,18 +77,24 @@ class Membership:
         Says in its answer when the epoch is over, and does not raise StaleEpoch.
         """
         async with translate_errors(), self.pool.connection() as connection:
-            cursor = await connection.execute(
-                QUERIES["heartbeat"],
-                {
-                    "address": self.address,
-                    "epoch": self.epoch,
-                    "lease_ttl_s": self.lease_ttl_s,
-                    "inactive_after_s": self.inactive_after_s,
-                    "cpu_percent": measured and measured.cpu_percent,
-                    "memory_mb": measured and measured.memory_mb,
-                    "samples": msgspec.json.encode(samples).decode(),
-                },
-            )
+            try:
+                cursor = await connection.execute(
+                    QUERIES["heartbeat"],
+                    {
+                        "address": self.address,
+                        "epoch": self.epoch,
+                        "lease_ttl_s": self.lease_ttl_s,
+                        "inactive_after_s": self.inactive_after_s,
+                        "cpu_percent": measured and measured.cpu_percent,
+                        "memory_mb": measured and measured.memory_mb,
+                        "samples": msgspec.json.encode(samples).decode(),
+                    },
+                )
+            except OperationalError:
+                # The next one may go to another host: this server may have been replaced, and wait for a standby that
+                # follows it no longer, with the lease locked by the heartbeat before.
+                await connection.close()
+                raise
             row = await cursor.fetchone()
         assert row is not None
         return HeartbeatAnswer(**row)
