@@ -1,0 +1,170 @@
+"""What the heartbeats of an idle fleet cost the server: durable renewals next to renewals that a crash may forget.
+
+    python -m tools.bench_heartbeat [--units 2 100] [--programs 10] [--seconds 60] [--interval 2]
+
+Each unit has a connection as the daemon's and sends what a daemon sends, every interval, staggered: its own usage and a
+sample of each of its programs. The server is a container of its own that writes to the disk of this machine.
+"""
+
+import argparse
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+import psutil
+import psycopg
+
+from nodeunit.demo.container import timescaledb_container
+from nodeunit.domain.events import UnitJoined
+from nodeunit.domain.policy import Usage
+from nodeunit.store.postgres import connections, migrator
+from nodeunit.store.write import membership
+from nodeunit.store.write.membership import Membership, ProgramSample
+from tools.faults.server import docker
+from tools.faults.summary import quantile
+from tools.timescaledb.image import usable
+
+SETTLES_S = 5.0
+"""After the joins, before anything is counted."""
+
+COUNTERS = """
+    select (select sum(xact_commit) from pg_stat_database where datname = current_database())::float8 as commits,
+           wal_bytes::float8, wal_sync::float8 as syncs
+    from pg_stat_wal
+"""
+
+
+class Cost(NamedTuple):
+    """Of one heartbeat, on average."""
+
+    commits: float
+    wal_bytes: float
+    syncs: float
+    """Writes that the server waited for on its disk."""
+    cpu_ms: float
+    """Of all processes of the server."""
+    p50_ms: float
+    p99_ms: float
+    a_second: float
+
+
+def main() -> None:
+    """Measures both, for each size of fleet, and prints the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--units", type=int, nargs="+", default=[2, 100])
+    parser.add_argument("--programs", type=int, default=10, help="of each unit [10]")
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--interval", type=float, default=2.0, help="NODE_UNIT_HEARTBEAT_INTERVAL [2]")
+    options = parser.parse_args()
+    print("| units | renewals | heartbeats/s | commits | WAL bytes | syncs | CPU ms | answer ms p50 / p99 |")
+    print("|" + " --- |" * 8)
+    for units in options.units:
+        before, after = [
+            asyncio.run(_measure(durable, units, options.programs, options.seconds, options.interval))
+            for durable in (False, True)
+        ]
+        for name, cost in (("forgettable", before), ("durable", after)):
+            print(
+                f"| {units} | {name} | {cost.a_second:.1f} | {cost.commits:.2f} | {cost.wal_bytes:.0f} "
+                f"| {cost.syncs:.2f} | {cost.cpu_ms:.2f} | {cost.p50_ms:.1f} / {cost.p99_ms:.1f} |"
+            )
+        ratios = [after[n] / before[n] if before[n] else float("inf") for n in range(1, 6)]
+        print(
+            f"| {units} | ratio | | {after.commits / before.commits:.2f} | {ratios[0]:.2f} | {ratios[1]:.2f} "
+            f"| {ratios[2]:.2f} | {ratios[3]:.1f} / {ratios[4]:.1f} |",
+            flush=True,
+        )
+
+
+async def _measure(durable: bool, units: int, programs: int, seconds: float, interval_s: float) -> Cost:
+    with _server() as (name, conninfo):
+        await migrator.migrate(conninfo)
+        async with AsyncExitStack() as stack:
+            members = []
+            for number in range(units):
+                pool = connections.pool(conninfo, f"unit {number}", max_size=2)
+                await stack.enter_async_context(pool)
+                if not durable:
+                    async with pool.connection() as one, pool.connection() as other:
+                        await one.execute("set synchronous_commit = off")
+                        await other.execute("set synchronous_commit = off")
+                members.append(await _join(pool, f"unit-{number}"))
+            samples = [_samples(conninfo, unit, programs) for unit in members]
+            took: list[float] = []
+            beating = [
+                asyncio.create_task(_beat(unit, its, interval_s, interval_s * n / units, took))
+                for n, (unit, its) in enumerate(zip(members, samples, strict=True))
+            ]
+            await asyncio.sleep(SETTLES_S)
+            took.clear()
+            before = _counters(name, conninfo)
+            await asyncio.sleep(seconds)
+            after, count = _counters(name, conninfo), len(took)
+            for task in beating:
+                task.cancel()
+            await asyncio.wait(beating)
+    commits, wal, syncs, cpu = ((b - a) / count for a, b in zip(before, after, strict=True))
+    p50_ms, p99_ms = (quantile(took, share) * 1000 for share in (0.5, 0.99))
+    return Cost(commits, wal, syncs, cpu * 1000, p50_ms, p99_ms, count / seconds)
+
+
+@contextmanager
+def _server() -> Iterator[tuple[str, str]]:
+    with timescaledb_container(usable()) as container:
+        yield container.name, container.conninfo
+
+
+async def _join(pool: connections.Pool, address: str) -> Membership:
+    supervisor = uuid4()
+    joined = UnitJoined(
+        name=address, host="here", epoch=0, succeeds=None, supervisor=supervisor, policy="none", cpu_weight=0.5,
+        memory_weight=0.5, trusted=".*", custom_command=False, version="0", reserved_cpu_percent=1.0,
+        reserved_memory_mb=64.0,
+    )  # fmt: skip
+    return await membership.join(pool, address, supervisor, joined, lease_ttl_s=10, inactive_after_s=6)
+
+
+def _samples(conninfo: str, unit: Membership, programs: int) -> list[ProgramSample]:
+    """One of each of a unit's rows, which are assigned to it here."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        rows: list[tuple[UUID, int]] = connection.execute(
+            "insert into deployment (package_name, package_version, address) "
+            "select '@yuants/app', '1.0.0', %s from generate_series(1, %s) returning id, address_version",
+            (unit.address, programs),
+        ).fetchall()
+    return [ProgramSample(each, version, 1.0, 50.0) for each, version in rows]
+
+
+async def _beat(
+    unit: Membership, samples: list[ProgramSample], every_s: float, first_s: float, took: list[float]
+) -> None:
+    await asyncio.sleep(first_s)
+    while True:
+        began = time.monotonic()
+        await unit.heartbeat(Usage(1.0, 100.0), samples)
+        took.append(time.monotonic() - began)
+        await asyncio.sleep(max(every_s - (time.monotonic() - began), 0))
+
+
+def _counters(container: str, conninfo: str) -> tuple[float, float, float, float]:
+    """Commits, bytes of WAL, syncs of it, and seconds of CPU of the server, so far."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("select pg_stat_force_next_flush()")
+        found = connection.execute(COUNTERS.encode()).fetchone()
+    assert found is not None
+    first = psutil.Process(int(docker("inspect", "--format", "{{.State.Pid}}", container)))
+    cpu = 0.0
+    for process in (first, *first.children(recursive=True)):
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        cpu += times.user + times.system
+    return (*found, cpu)
+
+
+if __name__ == "__main__":
+    main()
