@@ -14,6 +14,10 @@
     pairs      a second fault at a stage of a first one
     standing   a harm that lasts for longer than a lease and must not be noticed
     unread     the pipe behind which a unit's log is read, or not
+    failovers  a server that forgets, or is replaced while it lives on
+    patroni    a cluster that is switched over, killed, isolated
+    load       rows that come and go meanwhile
+    grounds    what a fleet stands on in trials of a kind: a server, a pair, a cluster
     catalogue  all of them by name
     trial      one fault from a settled fleet to a settled fleet, and what it cost
     summary    the table

@@ -2,9 +2,10 @@
 
 from tools.faults import kinds
 from tools.faults.failovers import FAILOVERS
-from tools.faults.grounds import MakeGround, asynchronous_pair, one_server, synchronous_pair
+from tools.faults.grounds import MakeGround, asynchronous_pair, one_server, patroni_cluster, synchronous_pair
 from tools.faults.kinds import Kind
 from tools.faults.pairs import PAIRS
+from tools.faults.patroni import PATRONI
 from tools.faults.standing import STANDING
 from tools.faults.transactions import TRANSACTIONS
 
@@ -18,12 +19,14 @@ GROUPS: dict[str, list[str]] = {
     "transactions": [*TRANSACTIONS],
     "pairs": [*PAIRS],
     "failovers": ["fail-over", *FAILOVERS],
+    "patroni": [*PATRONI],
 }
 """Names that stand for many on the command line."""
 
-ALL: dict[str, Kind] = kinds.KINDS | STANDING | TRANSACTIONS | PAIRS | FAILOVERS
+ALL: dict[str, Kind] = kinds.KINDS | STANDING | TRANSACTIONS | PAIRS | FAILOVERS | PATRONI
 
 _GROUNDS: dict[str, MakeGround] = {
+    **dict.fromkeys(PATRONI, patroni_cluster),
     "fail-over": synchronous_pair,
     "failover-old-primary-alive": synchronous_pair,
     "failover-both-in-reach": synchronous_pair,

@@ -47,10 +47,10 @@ class Fleet:
         """The unit with this address."""
         return next(unit for unit in self.units if unit.address == address)
 
-    async def insert(self, count: int, on_disconnect: str, temper: str) -> list[UUID]:
-        """New rows of the program under test."""
+    async def insert(self, count: int, on_disconnect: str, temper: str, client: Observer | None = None) -> list[UUID]:
+        """New rows of the program under test, over the connection of the observer or another."""
         command = shlex.join([sys.executable, "-I", "-S", str(PROGRAM), str(self.journals.directory), temper])
-        found = await self.observer.ask(
+        found = await (client or self.observer).ask(
             "insert into deployment (package_name, package_version, command, on_disconnect) "
             "select '@yuants/journal', '1.0.0', %s, %s from generate_series(1, %s) returning id",
             command, on_disconnect, count,

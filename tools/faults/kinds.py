@@ -43,6 +43,8 @@ class Fault:
     """If given, two copies of a `stop` program count only from so long after the end of the fault."""
     watches: str = ""
     """What else is measured: `decides` or `drain`."""
+    leader_at: float = 0.0
+    """Seconds since 1970 when another server had become the primary; 0 where none does."""
     inserted: list[UUID] = field(default_factory=list)
 
     def strikes(self) -> None:

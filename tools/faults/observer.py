@@ -55,8 +55,9 @@ class Observer:
 
     async def turn_to(self, conninfo: str) -> None:
         """Look at another server from now on."""
-        await self.close()
-        self.conninfo = conninfo
+        async with self._one_at_a_time:
+            await self.close()
+            self.conninfo = conninfo
 
     async def write_out(self) -> None:
         """Commits, so that everything committed before is written too, and a crash of the server cannot forget it."""
@@ -112,6 +113,15 @@ class Observer:
             "where type = 'DeploymentClaimRound' and unit_address = %s and position > %s",
             address, after,
         )  # fmt: skip
+        return None if row["at"] is None else float(row["at"])
+
+    async def first_claim(self, since: float) -> float | None:
+        """When a row was first claimed after a time; both in seconds since 1970."""
+        (row,) = await self.ask(
+            "select extract(epoch from min(recorded_at))::float8 as at from event "
+            "where type = 'DeploymentClaimed' and recorded_at >= to_timestamp(%s)",
+            since,
+        )
         return None if row["at"] is None else float(row["at"])
 
     async def released_to_claimed(self, after: int, reason: str) -> list[float]:

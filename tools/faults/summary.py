@@ -28,6 +28,12 @@ def notes(outcomes: Sequence[Outcome]) -> list[str]:
     for kind in dict.fromkeys(o.kind for o in outcomes if o.inserted_to_claimed_s):
         waited = [seconds for o in outcomes if o.kind == kind for seconds in o.inserted_to_claimed_s]
         said.append(f"{kind}: {len(waited)} rows claimed after their insert within (p50/p99/max): {_three(waited)} s")
+    for kind in dict.fromkeys(o.kind for o in outcomes if o.leader_s is not None):
+        leaders = [o.leader_s for o in outcomes if o.kind == kind and o.leader_s is not None]
+        resumed = [o.resumed_s for o in outcomes if o.kind == kind and o.resumed_s is not None]
+        said.append(
+            f"{kind}: another primary after (p50/p99/max) {_three(leaders)} s, a claim there after {_three(resumed)} s"
+        )
     if claims:
         said.append(f"from release to the next claim while draining (p50/p99/max): {_three(claims)} s")
     return said

@@ -47,6 +47,10 @@ class Outcome:
     longest_pause_s: float = 0.0
     """Between two beats of a program that must not notice."""
     decides_again_s: float | None = None
+    leader_s: float | None = None
+    """From the fault until another server was the primary."""
+    resumed_s: float | None = None
+    """From then until a row was claimed there."""
     released_to_claimed_s: list[float] = field(default_factory=list)
     inserted_to_claimed_s: list[float] = field(default_factory=list)
     settled_s: float = 0.0
@@ -184,5 +188,9 @@ async def _read_log(fleet: Fleet, fault: Fault, position: int, known: list[UUID]
     if fault.watches == "decides":
         decided = await fleet.observer.first_round(fault.victim.address, position)
         outcome.decides_again_s = None if decided is None else decided - fault.wall
+    if fault.leader_at:
+        claimed = await fleet.observer.first_claim(fault.leader_at)
+        outcome.leader_s = fault.leader_at - fault.wall
+        outcome.resumed_s = None if claimed is None else claimed - fault.leader_at
     if fault.watches == "drain":
         outcome.released_to_claimed_s = await fleet.observer.released_to_claimed(position, "drained")
