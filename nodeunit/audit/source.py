@@ -71,19 +71,20 @@ class LiveLog:
                 async for event in events:
                     if not self._after.shows(event):
                         yield event
-        checkpoint = BEGINNING
+        last: RecordedEvent | None = None
         async with await event_log.open_log(self._conninfo, "replay") as connection:
             try:
                 below = await event_log.high_water_mark(connection)
                 async with aclosing(event_log.stream(connection, self._wanted, below)) as events:
                     async for event in events:
-                        checkpoint = event.checkpoint()
+                        last = event
                         yield event
                 checkpoint = Checkpoint(below)
             except DatabaseError as error:
                 if not self._follow:
                     raise
                 log.warning("reading is interrupted: %s", error)
+                checkpoint = last.checkpoint() if last else BEGINNING
         if self._follow:
             async with aclosing(self._new(checkpoint)) as events:
                 async for event in events:

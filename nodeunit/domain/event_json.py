@@ -19,7 +19,7 @@ def _decoder(stored: Form) -> Callable[[bytes | str], Event]:
     return lambda data: decode_present(_ENCODER.encode(upcast(stored, decode_stored(data))))
 
 
-DECODERS: dict[Form, Callable[[bytes | str], Event]] = {
+DECODERS: dict[tuple[str, int], Callable[[bytes | str], Event]] = {
     stored: _decoder(stored)
     for stored in [*UPCASTS, *(Form(name, kind.schema_version) for name, kind in EVENT_TYPES.items())]
 }
@@ -32,7 +32,7 @@ def decode(type_name: str, data: bytes | str, schema_version: int = 1) -> Event 
     A type or schema version that this code does not know gives `Unknown`. Raises EventUndecodable if a known form
     lacks a field or has one of another type.
     """
-    decoder = DECODERS.get(Form(type_name, schema_version))
+    decoder = DECODERS.get((type_name, schema_version))
     if decoder is None:
         return Unknown(type_name, msgspec.json.decode(data))
     try:
