@@ -22,6 +22,7 @@ Names = Mapping[str, str]
 _REASONS = {
     "drained": "gave it back while it drained",
     "unit_lost": "was lost",
+    "unit_exhausted": "gave it back, because it could not start it",
     "by_hand": "had it taken away by hand",
     "deleted": "had it when it was deleted",
 }
@@ -140,6 +141,8 @@ _WORDS: dict[type, Callable[[Any, Names], str]] = {
     events.AssignmentSnapshot: lambda e, names: f"{called(e.holder, names)} since {e.since}",
     events.UnitSnapshot: lambda e, _: f"{e.name} on {e.host}, epoch {e.epoch}, {e.membership} since {e.since}",
     events.DecisionsSnapshot: _nothing,
+    events.UnitExhausted: lambda e, _: f"lacks {e.lacks}: {e.detail}",
+    events.UnitRecovered: lambda e, _: f"does not lack {e.lacked} any more",
     events.UnitSupervisorSilent: lambda e, _: f"its supervisor has not answered for {e.silent_s:g} s",
     events.UnitListenerDeaf: lambda e, _: f"missed {e.behind} notifications",
 }

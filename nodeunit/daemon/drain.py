@@ -51,6 +51,12 @@ async def move_away(unit: Membership, reconciler: Reconciler, within_s: float, g
     await unit.end_drain()
 
 
+async def give_back(unit: Membership, reconciler: Reconciler, keys: list[str]) -> None:
+    """Gives back rows whose programs this unit cannot start, for others to take."""
+    for key in keys:
+        await _release(unit, reconciler, key, "unit_exhausted", None)
+
+
 async def _release(
     unit: Membership, reconciler: Reconciler, key: str, reason: str, grace_s: float | None
 ) -> Deployment | None:

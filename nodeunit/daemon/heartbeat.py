@@ -48,6 +48,8 @@ class Heartbeat:
         self._reconciler = reconciler
         self._on_answer = on_answer
         self._measured = False
+        self._aside = False
+        self._said_aside: asyncio.Future[None] | None = None
         self._pause_s = interval_s
 
     async def run(self) -> None:
@@ -61,6 +63,14 @@ class Heartbeat:
         while True:
             await self._pause(self._pause_s)
             await self._beat()
+
+    def stand_aside(self, aside: bool) -> "asyncio.Future[None]":
+        """From now on the heartbeats say that the unit takes no part in rounds, or takes part again. The future is done
+        when one has said so."""
+        self._aside = aside
+        self._said_aside = asyncio.get_running_loop().create_future()
+        self.soon.set()
+        return self._said_aside
 
     async def _pause(self, pause_s: float) -> None:
         """Waits until the next heartbeat is due, a program has started and settled, or `soon` is set."""
@@ -88,11 +98,14 @@ class Heartbeat:
         self._measured = True
         sent_at = boottime()
         try:
-            answer = await self._unit.heartbeat(measured, samples)
+            aside, said = self._aside, self._said_aside
+            answer = await self._unit.heartbeat(measured, samples, takes_part=not aside)
         except DatabaseError as error:
             log.warning("no heartbeat: %s", error)
             self._pause_s = min(AGAIN_AFTER_S, self._interval_s)
             return
+        if said is not None and not said.done():
+            said.set_result(None)
         self._pause_s = self._interval_s
         if answer.expires_s is not None:
             self._pause_s = min(self._interval_s, answer.expires_s + SOON_AFTER_S * random.uniform(1, 2))

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from nodeunit.daemon.drain import leave, move_away
 from nodeunit.daemon.end_request import EndReason, EndRequest
+from nodeunit.daemon.exhaustion import Exhaustion
 from nodeunit.daemon.heartbeat import Heartbeat
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Reconciler
@@ -52,6 +53,7 @@ class MembershipSession:
         self._scheduler = Scheduler(unit, settings.trusted_package_regexp, self._decisions, reconciler)
         self._listener = Listener(settings.postgres_uri, self._on_wake_up)
         self._heartbeat = Heartbeat(unit, settings.heartbeat_interval_s, sampler, reconciler, self._on_answer)
+        self._exhaustion = Exhaustion(unit, reconciler, outbox, self._heartbeat.stand_aside)
         self._moving: asyncio.Task[None] | None = None
         self._declaring: asyncio.Task[None] | None = None
         self._tasks = RecancellingTaskGroup()
@@ -70,6 +72,7 @@ class MembershipSession:
             tasks.start(self._reconciler.run(self._unit.programs))
             tasks.start(self._outbox.run(self._decisions))
             tasks.start(self._watch_supervisor())
+            tasks.start(self._exhaustion.run())
 
             async def end(reason: EndReason) -> None:
                 claiming.cancel()

@@ -20,11 +20,17 @@ from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.restart import RestartRule
 from nodeunit.errors import DatabaseError
 from nodeunit.supervisor.lease import LeaseDeadline
+from nodeunit.supervisor.shortage import LEASE
 
 log = logging.getLogger(__name__)
 
 Claims = Set[tuple[UUID, int]]
 """Rows by id, each with the version of the claim by which the unit holds it."""
+
+UNABLE_FOR_S = 30.0
+"""What could not be started for a lack of the unit's own is not tried here again before, should it stay here."""
+
+AGAIN_AFTER_S = 0.5
 
 
 @dataclass
@@ -64,6 +70,12 @@ class Reconciler:
         self._invalidations = 0
         self._lease = LeaseDeadline()
         self._draining = False
+        self.unable = asyncio.Event()
+        """Set while there are rows whose programs cannot be started for a lack of the unit's own."""
+        self.lack = ("", "")
+        """What the unit lacked last, and in which words."""
+        self._unable: set[str] = set()
+        self._trial: asyncio.Future[str] | None = None
         self._next: asyncio.TimerHandle | None = None
 
     def processes(self) -> dict[str, tuple[int, int]]:
@@ -173,6 +185,8 @@ class Reconciler:
                 self._on_started(message)
             case "exited" | "spawn_failed":
                 self._on_ended(message)
+            case "probed" if self._trial is not None and not self._trial.done():
+                self._trial.set_result(message["lacks"])
 
     def _take_over(self, hello: Message) -> None:
         """Goes on where the daemon before this one ended, wherever that was."""
@@ -200,9 +214,31 @@ class Reconciler:
         self._programs.pop(key, None)
         if _is_failure(report):
             self._restarts.count_failure(report)
+        elif lacks := report.get("lacks"):
+            self._on_lack(key, report, lacks)
         if ended := self._ended.pop(key, None):
             ended.set()
         self._reconcile_after()
+
+    def _on_lack(self, key: str, report: Message, lacks: str) -> None:
+        """A program was not started through no fault of its own."""
+        self._restarts.wait(key, claim_of(report), AGAIN_AFTER_S if lacks == LEASE else UNABLE_FOR_S)
+        if lacks != LEASE:
+            self.lack = (lacks, report["detail"])
+            self._unable.add(key)
+            self.unable.set()
+
+    def take_unable(self) -> list[str]:
+        """The rows to give back, because their programs cannot be started here."""
+        keys, self._unable = sorted(self._unable), set()
+        self.unable.clear()
+        return keys
+
+    async def try_a_start(self) -> str:
+        """What another few programs would lack; empty: they can be started."""
+        self._trial = asyncio.get_running_loop().create_future()
+        self._link.send({"op": "probe"})
+        return await self._trial
 
     def _reconcile_after(self, delay_s: float = 0.0) -> None:
         """Reconciles once, after the shortest of the delays asked for: there is one timer, however many programs wait
@@ -262,5 +298,5 @@ def _claim_of(deployment: Deployment) -> Claim:
 
 
 def _is_failure(report: Message) -> bool:
-    """Whether a program ended without having been stopped, or was not started at all."""
-    return report["event"] != "started" and not report.get("stopped", False)
+    """Whether a program ended without having been stopped, or was not started through its own fault."""
+    return report["event"] != "started" and not report.get("stopped", False) and not report.get("lacks")

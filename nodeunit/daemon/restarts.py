@@ -76,6 +76,10 @@ class Restarts:
             self._log_crash_loop(key, record, maybe_written=False)
         self._remember(key, record)
 
+    def wait(self, key: str, claim: Claim, delay_s: float) -> None:
+        """The program is not started before that long, and nothing counts as its failure."""
+        self.record_of(key, claim).not_before = boottime() + delay_s
+
     def park_not_runnable(self, key: str, claim: Claim, reason: str, detail: str) -> None:
         """Parks what this unit may not run. Not remembered: the next daemon decides anew, and its event has this id."""
         self.record_of(key, claim).parked = True

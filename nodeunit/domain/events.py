@@ -89,7 +89,7 @@ class DeploymentClaimRound(Event, frozen=True):
 
 
 class DeploymentReleased(Event, frozen=True):
-    """The holder has the row no longer: `drained`, `unit_lost`, `by_hand` or `deleted`.
+    """The holder has the row no longer: `drained`, `unit_lost`, `unit_exhausted`, `by_hand` or `deleted`.
 
     Disabling a row releases nothing: its program stops, and its address stays, so that the same unit goes on with it.
     """
@@ -261,6 +261,20 @@ class UnitListenerDeaf(Event, frozen=True):
 
     behind: int
     """The number of notifications that it missed."""
+
+
+class UnitExhausted(Event, frozen=True):
+    """The unit cannot start programs for a lack of its own: it claims nothing and gives back what it cannot start."""
+
+    lacks: str
+    """`descriptors`, `memory`, `processes` or `disk`."""
+    detail: str
+
+
+class UnitRecovered(Event, frozen=True):
+    """The unit can start programs again, and claims."""
+
+    lacked: str
 
 
 class UnitSupervisorSilent(Event, frozen=True):

@@ -18,7 +18,7 @@ _IGNORED = tuple(signum for signum in signal.valid_signals() if signal.getsignal
 
 
 class Spawned(NamedTuple):
-    """A child between fork and exec. `outcome` is at its end when exec succeeded, else it holds the reason as text."""
+    """A child between fork and exec. `outcome` is at its end when exec succeeded, else it holds errno and reason."""
 
     pid: int
     start_time: int
@@ -131,7 +131,8 @@ def _become(
         os.execvpe(argv[0], list(argv), env)
     except BaseException as error:  # noqa: BLE001 - a child must never return into the supervisor's code
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else repr(error)
-        os.write(report, f"cannot {doing}: {reason}".encode(errors="backslashreplace")[:4000])
+        number = (error.errno or 0) if isinstance(error, OSError) else 0
+        os.write(report, f"{number} cannot {doing}: {reason}".encode(errors="backslashreplace")[:4000])
     finally:
         os._exit(127)
 

@@ -33,6 +33,7 @@ class Program:
         self.outcome: int | None = spawned.outcome
         """The descriptor from which the outcome of exec is read; None once that is known."""
         self.failure = ""
+        self.lacks = ""
         self.cause: Cause = "exited"
         self.ended_at: float | None = None
         self.exit_code: int | None = None

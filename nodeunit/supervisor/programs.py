@@ -1,5 +1,6 @@
 """All programs by key: starts them, knows when each gets SIGTERM and SIGKILL, and cleans up after what has ended."""
 
+import errno
 import os
 import signal
 from collections.abc import Callable
@@ -8,19 +9,23 @@ from functools import partial
 from nodeunit.clock import boottime
 from nodeunit.process.control_groups import ControlGroups
 from nodeunit.process.process_table import ProcessEntry, ProcessTable, kill_all, read_mark
-from nodeunit.supervisor.child_processes import Reaper, fork_and_exec
+from nodeunit.supervisor.child_processes import Reaper, fork_and_exec, fork_only
 from nodeunit.supervisor.guard import GuardedProgram
 from nodeunit.supervisor.lease import LeaseDeadline
 from nodeunit.supervisor.linux import die_with_parent
 from nodeunit.supervisor.log_writer import LogWriter, Output
 from nodeunit.supervisor.loop import Loop
 from nodeunit.supervisor.program import Program
-from nodeunit.supervisor.protocol import Cause, Report, RunningProgram, SpawnRequest
+from nodeunit.supervisor.protocol import Cause, Report, RunningProgram, SpawnRequest, spawn_failed
+from nodeunit.supervisor.shortage import lack_of
 
 _CHECK_AGAIN_AFTER_S = 0.02
 _CHECK_AGAIN_AT_MOST_S = 0.5
 _SPARE_DESCRIPTORS = 64
+_ROOM_FOR_MORE = 16
 _NEVER = float("inf")
+
+LEASE_EXPIRED = "lease expired"
 
 
 class Programs:
@@ -78,7 +83,7 @@ class Programs:
         if request.key in self._programs:
             return "already running"
         if request.on_disconnect == "stop" and not self.lease.allows(now, request.grace_s):
-            return "lease expired"
+            return LEASE_EXPIRED
         return ""
 
     def spawn(self, request: SpawnRequest, now: float) -> None:
@@ -87,7 +92,7 @@ class Programs:
         group = self._groups.enter(request.key) if self._groups else None
         try:
             if write_end > self._limits[1] - _SPARE_DESCRIPTORS:
-                raise OSError(0, "too many open files")
+                raise OSError(errno.EMFILE, "too many open files")
             if request.on_disconnect == "stop":
                 self._forking = request.key
                 self._publish_guard_state()
@@ -119,11 +124,24 @@ class Programs:
             if program.outcome is not None:
                 self._loop.watch(program.outcome, "exec", lambda _: self._read_exec_outcome(program))
         except OSError as error:
-            program.failure = f"cannot be watched: {error.strerror}"
+            program.failure, program.lacks = f"cannot be watched: {error.strerror}", lack_of(error.errno)
             program.request_stop("shutdown", now)
         self._due = 0.0
         if program.on_disconnect == "stop":
             self._publish_guard_state()
+
+    def lack(self) -> str:
+        """What another few programs would lack now; empty: nothing that can be told without starting them."""
+        try:
+            read_end, write_end = os.pipe2(os.O_CLOEXEC)
+            os.close(read_end)
+            os.close(write_end)
+            if write_end > self._limits[1] - _SPARE_DESCRIPTORS - _ROOM_FOR_MORE:
+                return lack_of(errno.EMFILE)
+            fork_only(lambda: None)
+        except OSError as error:
+            return lack_of(error.errno)
+        return ""
 
     def stop(self, key: str, kill_at: float) -> None:
         program = self._programs.get(key)
@@ -201,7 +219,9 @@ class Programs:
         if program.outcome is None:
             return
         try:
-            program.failure = program.failure or os.read(program.outcome, 4096).decode(errors="replace")
+            number, _, reason = os.read(program.outcome, 4096).decode(errors="replace").partition(" ")
+            if not program.failure and reason:
+                program.failure, program.lacks = reason, lack_of(int(number))
         except BlockingIOError:
             pass  # killed before exec
         self._loop.unwatch(program.outcome)
@@ -232,7 +252,7 @@ class Programs:
         if program.on_disconnect == "stop":
             self._publish_guard_state()
         if program.failure:
-            self._report({"event": "spawn_failed", "key": program.key, "detail": program.failure, "meta": program.meta})
+            self._report(spawn_failed(program.key, program.failure, program.lacks, program.meta))
         else:
             self._report(program.exited(now))
 

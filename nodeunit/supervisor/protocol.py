@@ -84,13 +84,32 @@ class Started(TypedDict):
 class SpawnFailed(TypedDict):
     """Nothing runs. `detail` says why, in words to show: no such program, already running, lease expired …
 
+    `lacks` is there when it is not the program's fault: what the unit has too little of (descriptors, memory,
+    processes, disk), or `lease`, which the next one cures.
+
     It has no `id`, and is not repeated, when it was refused because too much is not acknowledged."""
 
     event: Literal["spawn_failed"]
     id: NotRequired[int]
     key: str
     detail: str
+    lacks: NotRequired[str]
     meta: dict[str, Any]
+
+
+def spawn_failed(key: str, detail: str, lacks: str, meta: dict[str, Any]) -> SpawnFailed:
+    """The report of a start that has failed; `lacks` is empty when that is the program's fault."""
+    report: SpawnFailed = {"event": "spawn_failed", "key": key, "detail": detail, "meta": meta}
+    if lacks:
+        report["lacks"] = lacks
+    return report
+
+
+class Probed(TypedDict):
+    """The answer to `probe`: what another few programs would lack; empty: nothing."""
+
+    event: Literal["probed"]
+    lacks: str
 
 
 class Drain(TypedDict):
@@ -113,7 +132,7 @@ class StillAlive(TypedDict):
 
 
 Report = Started | Exited | SpawnFailed
-Event = Hello | Started | SpawnFailed | Exited | Drain | Replace | StillAlive
+Event = Hello | Started | SpawnFailed | Exited | Drain | Replace | StillAlive | Probed
 
 
 class Ready(TypedDict):
@@ -127,6 +146,12 @@ class Alive(TypedDict):
     kind) for `daemon_silence_s` is killed and replaced, because a frozen daemon would keep its unit from working."""
 
     op: Literal["alive"]
+
+
+class Probe(TypedDict):
+    """Could more programs be started? Answered by `probed`."""
+
+    op: Literal["probe"]
 
 
 class Spawn(TypedDict):
@@ -183,7 +208,7 @@ class Leave(TypedDict):
     op: Literal["leave"]
 
 
-Op = Ready | Alive | Spawn | Stop | Ack | Remember | RenewLease | Leave
+Op = Ready | Alive | Probe | Spawn | Stop | Ack | Remember | RenewLease | Leave
 
 
 def encode(message: Event | Op) -> bytes:

@@ -21,8 +21,9 @@ from nodeunit.supervisor.handover import Handover
 from nodeunit.supervisor.lease import LeaseDeadline
 from nodeunit.supervisor.log_writer import LogWriter
 from nodeunit.supervisor.loop import Loop
-from nodeunit.supervisor.programs import Programs
-from nodeunit.supervisor.protocol import Event, Report, SpawnFailed
+from nodeunit.supervisor.programs import LEASE_EXPIRED, Programs
+from nodeunit.supervisor.protocol import Event, Report
+from nodeunit.supervisor.shortage import LEASE, lack_of
 from nodeunit.supervisor.shutdown import Shutdown
 from nodeunit.supervisor.stderr_log import StderrLog
 
@@ -137,7 +138,7 @@ class Supervisor:
 
         def read_exec_outcome(_: int) -> None:
             if failure := os.read(outcome, 4096):
-                self._log.warning(f"daemon: {failure.decode(errors='replace')}")
+                self._log.warning(f"daemon: {failure.decode(errors='replace').partition(' ')[2]}")
             self._loop.unwatch(outcome)
             os.close(outcome)
 
@@ -207,6 +208,8 @@ class Supervisor:
                     self._daemon.mark_ready()
                 case "leave":
                     self._daemon.mark_leaving()
+                case "probe":
+                    self._send({"event": "probed", "lacks": self._programs.lack()})
                 case "alive":
                     self._send({"event": "alive"})
                 case _:
@@ -217,7 +220,7 @@ class Supervisor:
     def _spawn(self, op: Mapping[str, Any], now: float) -> None:
         """Start a program, or report why not."""
         key = protocol.key_of(op)
-        too_much = self._handover.refusal(key)
+        too_much, lacks = self._handover.refusal(key), ""
         try:
             request = protocol.spawn_of(op, self._settings.address)
             refusal = too_much or self._refusal(request, now)
@@ -225,10 +228,10 @@ class Supervisor:
                 self._programs.spawn(request, now)
         except (ValueError, OSError) as error:
             refusal = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            lacks = lack_of(error.errno) if isinstance(error, OSError) else ""
         if refusal:
-            failed: SpawnFailed = {
-                "event": "spawn_failed", "key": key, "detail": refusal, "meta": protocol.meta_of(op),
-            }  # fmt: skip
+            lacks = LEASE if refusal == LEASE_EXPIRED else lacks
+            failed = protocol.spawn_failed(key, refusal, lacks, protocol.meta_of(op))
             (self._send if too_much else self._report)(failed)
 
     def _refusal(self, request: protocol.SpawnRequest, now: float) -> str:

@@ -254,3 +254,19 @@ async def test_what_was_ended_with_the_lease_is_started_under_the_next_one_and_n
         assert link.ops("spawn") == [str(row.id)]
         reconciler.renew_lease(boottime() + 10)
         await eventually(lambda: link.ops("spawn") == [str(row.id)] * 2, what="it is started under the next lease")
+
+
+async def test_what_cannot_be_started_for_a_lack_of_the_units_own_is_no_failure_and_is_given_back(rows: Rows) -> None:
+    row, link = a_row(), Requests()
+    rows.append(row)
+    reconciler = a_reconciler(link, RestartRule(park_after=1))
+    reconciler.renew_lease(boottime() + 60)
+    with follows(reconciler, rows):
+        await eventually(lambda: link.ops("spawn") == [str(row.id)], what="it is to be started")
+        lack = {"event": "spawn_failed", "id": 1, "detail": "too many open files", "lacks": "descriptors"}
+        reconciler.receive(started(link[-1]) | lack)
+        await asyncio.wait_for(reconciler.unable.wait(), 1)
+        assert reconciler.lack == ("descriptors", "too many open files")
+        assert reconciler.take_unable() == [str(row.id)]
+        assert not reconciler.unable.is_set()
+        assert link.ops("remember") == [], "nothing counts as a failure"

@@ -15,5 +15,5 @@ def test_what_is_documented_is_what_is_written() -> None:
     in_sql = {reason for path in (ROOT / "migrations").rglob("*.sql") for reason in WRITTEN.findall(path.read_text())}
     by_units = set(GIVEN_BY_UNITS.findall((ROOT / "nodeunit/daemon/drain.py").read_text()))
     documented = set(re.findall(r"`(\w+)`", (DeploymentReleased.__doc__ or "").splitlines()[0]))
-    assert by_units == {"drained"}
+    assert by_units == {"drained", "unit_exhausted"}
     assert in_sql | by_units == documented == set(wording._REASONS)

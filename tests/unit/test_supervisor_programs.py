@@ -314,3 +314,19 @@ def test_a_second_supervisor_of_the_same_identity_leaves_the_programs_of_the_fir
 
     assert all(map(is_alive, programs))
     assert sys.executable in Path(f"/proc/{programs[0]}/cmdline").read_text()
+
+
+def test_what_the_unit_lacks_is_not_said_to_be_the_programs_fault(tmp_path: Path) -> None:
+    before = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))"
+    with supervised_unit(tmp_path, before=before) as unit:
+        daemon, _ = unit.next_daemon()
+        daemon.say("probe")
+        assert daemon.expect("probed")["lacks"] == ""
+        for number in range(1, 60):
+            daemon.spawn(["sleep", "60"], number)
+        failed = daemon.expect("spawn_failed")
+        assert (failed["lacks"], failed["detail"]) == ("descriptors", "too many open files")
+        daemon.say("probe")
+        assert daemon.expect("probed")["lacks"] == "descriptors"
+        daemon.spawn(["/no/such/program"], 1)
+        assert "lacks" not in daemon.expect("spawn_failed", key=key(1))

@@ -71,7 +71,9 @@ class Membership:
     inactive_after_s: float
     """After so many seconds without a heartbeat the unit takes no part in rounds."""
 
-    async def heartbeat(self, measured: Usage | None, samples: list[ProgramSample]) -> HeartbeatAnswer:
+    async def heartbeat(
+        self, measured: Usage | None, samples: list[ProgramSample], *, takes_part: bool = True
+    ) -> HeartbeatAnswer:
         """Renews the lease and stores the samples, in one statement. `measured` is None before the first measurement.
 
         Says in its answer when the epoch is over, and does not raise StaleEpoch.
@@ -84,7 +86,7 @@ class Membership:
                         "address": self.address,
                         "epoch": self.epoch,
                         "lease_ttl_s": self.lease_ttl_s,
-                        "inactive_after_s": self.inactive_after_s,
+                        "inactive_after_s": self.inactive_after_s if takes_part else 0.0,
                         "cpu_percent": measured and measured.cpu_percent,
                         "memory_mb": measured and measured.memory_mb,
                         "samples": msgspec.json.encode(samples).decode(),

@@ -1,0 +1,52 @@
+"""A unit that lacks descriptors gives back what it cannot start, and others run it."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from nodeunit.clock import boottime
+from tools.faults.build import Build
+from tools.faults.fleet import Fleet, fleet
+from tools.faults.server import server
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
+
+ROWS = 60
+
+
+async def until_all_run(running: Fleet, within_s: float) -> Counter[str]:
+    """How many programs each unit runs, once every row runs and is held where it runs."""
+    give_up_at = boottime() + within_s
+    while True:
+        rows = {row.id: row.holder for row in await running.observer.rows()}
+        running.journals.read()
+        alive = {copy.deployment: copy.address for copy in running.journals.alive()}
+        if alive == rows:
+            return Counter(alive.values())
+        assert boottime() < give_up_at, f"{len(rows)} rows, of which {len(alive)} run"
+        await asyncio.sleep(0.2)
+
+
+def test_what_a_unit_cannot_start_runs_elsewhere(build: Build, tmp_path: Path) -> None:
+    async def trial() -> None:
+        with server() as database:
+            await asyncio.to_thread(build.migrate, database.conninfo)
+            async with fleet(build, tmp_path, database.conninfo, units=2, rows=2) as running:
+                short = running.units[0]
+                short.terminate()
+                await asyncio.to_thread(short.wait)
+                short.wrap("prlimit", "--nofile=100:100")
+                short.start()
+                await running.settle(30)
+                await running.insert(ROWS, "keep", "plain")
+                runs = await until_all_run(running, 60)
+                assert runs.total() == ROWS + 2
+                assert 0 < runs[short.address] < runs[running.units[1].address]
+                told = await running.observer.ask(
+                    "select type, data ->> 'lacks' as lacks from event where type in ('UnitExhausted', 'ProcessParked')"
+                )
+                assert [(one["type"], one["lacks"]) for one in told] == [("UnitExhausted", "descriptors")]
+
+    asyncio.run(trial())
