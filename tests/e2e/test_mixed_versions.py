@@ -204,7 +204,7 @@ def test_a_unit_goes_on_while_the_schema_moves_ahead_and_is_refused_when_it_is_n
     programs = wait_for_programs(fleet, 2)
 
     for statement in (
-        "alter table deployment add column priority integer not null default 0",
+        "alter table deployment add column priority integer",
         "alter table lease add column remark text",
         "create function probe_units(p_addresses text[], p_remark text) returns timestamptz return now()",
         "insert into schema_migration (name, checksum) values ('migrations/before/0999_later.sql', 'x')",
