@@ -9,7 +9,7 @@ import pytest
 from nodeunit.clock import boottime
 from tools.faults.build import Build
 from tools.faults.fleet import Fleet, fleet
-from tools.faults.server import server
+from tools.faults.grounds import one_server
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180)]
 
@@ -31,9 +31,9 @@ async def until_all_run(running: Fleet, within_s: float) -> Counter[str]:
 
 def test_what_a_unit_cannot_start_runs_elsewhere(build: Build, tmp_path: Path) -> None:
     async def trial() -> None:
-        with server() as database:
-            await asyncio.to_thread(build.migrate, database.conninfo)
-            async with fleet(build, tmp_path, database.conninfo, units=2, rows=2) as running:
+        with one_server() as ground:
+            await asyncio.to_thread(build.migrate, ground.conninfo)
+            async with fleet(build, tmp_path, ground, units=2, rows=2) as running:
                 short = running.units[0]
                 short.terminate()
                 await asyncio.to_thread(short.wait)
