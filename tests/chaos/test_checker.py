@@ -13,6 +13,7 @@ EXPECTED = {
     "order": "claimed_only_what_was_free",
     "deadline": "two copies of a stop program",
     "epoch": "takes no part",
+    "renewal": "two copies of a stop program",
 }
 
 

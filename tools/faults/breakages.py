@@ -85,6 +85,15 @@ BREAKAGES = {
             "migrations/functions/require_epoch.sql": without("and epoch = p_epoch"),
         },
     ),
+    "renewal": Breakage(
+        "the renewal of a lease waits for no standby",
+        ("failover-old-primary-alive",),
+        {
+            "migrations/functions/heartbeat.sql": replacing(
+                "update lease l set", "perform set_config('synchronous_commit', 'off', true); update lease l set"
+            ),
+        },
+    ),
 }
 
 

@@ -37,6 +37,8 @@ class Fault:
     """Others who may be lost for this as well."""
     rows_must_stay: bool = False
     """Whether every program must go on untouched, under the same claim."""
+    stops_must_stay: bool = False
+    """Whether that holds for `stop` programs too."""
     freezes_programs: bool = False
     """Whether the programs stand still too: what is frozen does not run, and counts again once it is thawed."""
     stop_is_promised_after_s: float | None = None

@@ -7,7 +7,7 @@ from random import Random
 from tools.faults.fleet import Fleet
 from tools.faults.kinds import Fault, Kind
 from tools.faults.load import load
-from tools.patroni.cluster import Cluster, Node
+from tools.patroni.cluster import TTL_S, Cluster, Node
 
 STRIKES_WITHIN_S = 3.0
 GOES_ON_S = 5.0
@@ -29,6 +29,7 @@ async def kill_leader(fleet: Fleet, fault: Fault, random: Random) -> None:
     async with load(fleet, fault):
         cluster, leader = await _begin(fleet, fault, random)
         fault.rows_must_stay = True
+        fault.stops_must_stay = fleet.ttl_s >= 2 * TTL_S
         await asyncio.to_thread(cluster.kill, leader)
         await asyncio.to_thread(cluster.leader_within, but=leader)
         await _go_on(fault)
@@ -45,6 +46,32 @@ async def isolate_leader(fleet: Fleet, fault: Fault, random: Random) -> None:
         await asyncio.to_thread(cluster.leader_within, but=leader)
         await _go_on(fault)
         await asyncio.to_thread(cluster.rejoin, leader)
+    await asyncio.to_thread(cluster.wait_until_complete)
+
+
+async def kill_standby(fleet: Fleet, fault: Fault, random: Random) -> None:
+    """The machine of one of the standbys dies, and is back some time later: the other one confirms all commits."""
+    async with load(fleet, fault):
+        cluster, leader = await _begin(fleet, fault, random)
+        fault.rows_must_stay = fault.stops_must_stay = True
+        standby = random.choice([node for node in cluster.nodes if node != leader])
+        await asyncio.to_thread(cluster.kill, standby)
+        await asyncio.sleep(random.uniform(1, 2) * fleet.ttl_s)
+        await asyncio.to_thread(cluster.start, standby)
+        fault.heals()
+    await asyncio.to_thread(cluster.wait_until_complete)
+
+
+async def lose_etcd(fleet: Fleet, fault: Fault, random: Random) -> None:
+    """etcd stands still for longer than a leader may go on without it."""
+    async with load(fleet, fault):
+        cluster, _ = await _begin(fleet, fault, random)
+        fault.rows_must_stay = True
+        await asyncio.to_thread(cluster.freeze_etcd)
+        await asyncio.sleep(TTL_S)
+        await asyncio.to_thread(cluster.thaw_etcd)
+        await asyncio.to_thread(cluster.leader_within)
+        await _go_on(fault)
     await asyncio.to_thread(cluster.wait_until_complete)
 
 
@@ -70,6 +97,8 @@ PATRONI: dict[str, Kind] = {
     "patroni-switch-over": switch_over,
     "patroni-kill-leader": kill_leader,
     "patroni-isolate-leader": isolate_leader,
+    "patroni-kill-standby": kill_standby,
+    "patroni-lose-etcd": lose_etcd,
     "patroni-freeze": freeze_patroni,
 }
 

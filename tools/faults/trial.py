@@ -159,7 +159,7 @@ def _read_journals(fleet: Fleet, fault: Fault, before: list[Row], since: float, 
         own = [copy for copy in copies if copy.deployment == row.id]
         old = [copy for copy in own if copy.first <= since]
         new = [copy for copy in own if copy.first > since]
-        if fault.rows_must_stay and row.on_disconnect == "keep":
+        if fault.rows_must_stay and (row.on_disconnect == "keep" or fault.stops_must_stay):
             outcome.restarted += len(new)
         if old and not new:
             outcome.longest_pause_s = max(outcome.longest_pause_s, _pause(old[-1], since))

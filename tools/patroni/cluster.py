@@ -63,8 +63,9 @@ class Node:
 class Cluster:
     """A cluster whose database `fleet` is there. Methods return when what they ask for has happened."""
 
-    def __init__(self, network: str, nodes: list[Node]) -> None:
+    def __init__(self, network: str, etcd: str, nodes: list[Node]) -> None:
         self.network = network
+        self._etcd = etcd
         self.nodes = nodes
 
     @property
@@ -114,6 +115,12 @@ class Cluster:
     def thaw_patroni(self, node: Node) -> None:
         os.kill(self._patroni(node), signal.SIGCONT)
 
+    def freeze_etcd(self) -> None:
+        docker("pause", self._etcd)
+
+    def thaw_etcd(self) -> None:
+        docker("unpause", self._etcd)
+
     def start(self, node: Node) -> None:
         docker("start", node.container)
 
@@ -155,7 +162,7 @@ def cluster() -> Iterator[Cluster]:
         nodes = [Node(f"{network}-{number}", free_port(), free_port()) for number in range(1, NODES + 1)]
         for node in nodes:
             _run_node(stack, node, name, network, etcd)
-        made = Cluster(network, nodes)
+        made = Cluster(network, etcd, nodes)
         leader = made.leader_within()
         with psycopg.connect(make_conninfo(leader.conninfo, dbname="postgres"), autocommit=True) as connection:
             connection.execute(f"create database {DATABASE}".encode())
