@@ -18,7 +18,7 @@
     │   ├── LogAppendOnly         16   someone tried to change or delete an event
     │   ├── UnitUnknown           17   no unit in the fleet has this name or address
     │   ├── DeploymentUnknown     18   no deployment, or more than one, has an id that begins like this
-    │   ├── MomentArchived        19   the live log does not go back that far: an archive file has it
+    │   ├── HistoryArchived       19   the live log does not go back that far: an archive file has it
     │   ├── ArchiveConflict       16   the log is not what the archive file was written of
     │   ├── VersionConflict       16   internal: a stream is not at the version the writer expected
     │   └── RowLocked             16   another transaction has changed or locked the row and is still open
@@ -137,7 +137,7 @@ class DeploymentUnknown(DatabaseError):
     exit_code = 18
 
 
-class MomentArchived(DatabaseError):
+class HistoryArchived(DatabaseError):
     """The moment asked for lies before the beginning of the live log."""
 
     exit_code = 19

@@ -48,7 +48,7 @@ LONGEST_ROUND = timedelta(minutes=1)
 DIFFERENCES_KEPT = 1000
 
 
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
+class DecisionDifference(msgspec.Struct, frozen=True, kw_only=True):
     """A round that comes out another way."""
 
     at: datetime | None
@@ -76,7 +76,7 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
 
     decisions: int
     differing: int
-    differences: list[Difference]
+    differences: list[DecisionDifference]
     """The first of them, up to a limit."""
     outcomes: dict[str, dict[str, int]]
     """Recorded outcome to outcome now, how many."""
@@ -100,10 +100,10 @@ class Tally:
         self.another_policy = False
         self._decisions = 0
         self._differing = 0
-        self._differences: list[Difference] = []
+        self._differences: list[DecisionDifference] = []
         self._outcomes: dict[str, Counter[str]] = {}
 
-    def count(self, recorded: str, instead: str, difference: Difference | None) -> None:
+    def count(self, recorded: str, instead: str, difference: DecisionDifference | None) -> None:
         """One decision."""
         self._decisions += 1
         self._outcomes.setdefault(recorded, Counter())[instead] += 1
@@ -225,7 +225,7 @@ def _outcome(outcome: str, deployment_id: UUID | UnsetType) -> str:
     return f"{outcome} {deployment_id}" if isinstance(deployment_id, UUID) else outcome
 
 
-def _difference(recorded: RecordedEvent, then: str, now: str) -> Difference:
-    return Difference(
+def _difference(recorded: RecordedEvent, then: str, now: str) -> DecisionDifference:
+    return DecisionDifference(
         at=recorded.recorded_at, position=recorded.position, unit=recorded.unit_address, recorded=then, instead=now
     )

@@ -1,16 +1,15 @@
-"""Finding a deployment or a unit by the beginning of its name in events that are in no database."""
+"""The look-ups of `store.read.lookup` for events that are in no database."""
 
 from typing import NamedTuple
 from uuid import UUID
 
-from nodeunit.audit.source import EventSource
+from nodeunit.audit.source import UNIT_NAMED_BY, EventSource
 from nodeunit.domain.events import UnitJoined, UnitSnapshot
-from nodeunit.domain.upcasting import stored_names
-from nodeunit.errors import DeploymentUnknown, UnitUnknown
+from nodeunit.store.read.lookup import ids_like, the_deployment, the_unit
 
 
 class Found(NamedTuple):
-    """What was asked for, and what the units are called."""
+    """What was asked for, and the names of the units by address."""
 
     deployment_id: UUID | None
     address: str | None
@@ -19,21 +18,20 @@ class Found(NamedTuple):
 
 async def look_up(source: EventSource, deployment: str, unit: str) -> Found:
     """Reads all of the source. An empty text asks for nothing. Raises DeploymentUnknown and UnitUnknown."""
+    lowest, highest = ids_like(deployment) if deployment else (None, None)
     deployments: set[UUID] = set()
     names: dict[str, str] = {}
     async for recorded in source:  # to its end
-        if recorded.type in ("UnitJoined", *stored_names("UnitSnapshot")):
+        if recorded.type in UNIT_NAMED_BY:
             event = recorded.event()
             if isinstance(event, UnitJoined | UnitSnapshot):
                 names[recorded.unit_address] = event.name
-        if deployment and recorded.deployment_id and str(recorded.deployment_id).startswith(deployment.lower()):
-            deployments.add(recorded.deployment_id)
-    units = {address for address, name in names.items() if unit and (name == unit or address.startswith(unit))}
-    if deployment and len(deployments) != 1:
-        known = ", ".join(sorted(map(str, deployments))[:10]) or "none"
-        raise DeploymentUnknown(
-            f"{deployment} is not the beginning of one id in these files: {known}; give more of one"
-        )
-    if unit and len(units) != 1:
-        raise UnitUnknown(f"{unit} is not the name or address of one unit in these files: {', '.join(units) or 'none'}")
-    return Found(next(iter(deployments), None), next(iter(units), None), names)
+        found = recorded.deployment_id
+        if lowest and highest and found and lowest <= found <= highest:
+            deployments.add(found)
+    units = sorted(address for address, name in names.items() if unit and (name == unit or address.startswith(unit)))
+    return Found(
+        the_deployment(deployment, sorted(deployments)) if deployment else None,
+        the_unit(unit, units) if unit else None,
+        names,
+    )

@@ -11,7 +11,7 @@ from nodeunit.domain.verdict import Verdict, judge
 from nodeunit.errors import DeploymentUnknown
 from nodeunit.store.postgres.connections import Connection
 from nodeunit.store.read import fleet, lookup, why
-from nodeunit.store.read.fleet import Moment
+from nodeunit.store.read.fleet import AsOf
 
 CANDIDATES = 1000
 """So many rows that wait are looked at, to say how many come before this one."""
@@ -38,11 +38,11 @@ class Plan(msgspec.Struct, kw_only=True):
 async def plan(connection: Connection, given: str) -> Plan:
     """The plan for the deployment whose id begins like this. Raises DeploymentUnknown, for a deleted one too."""
     deployment_id = await lookup.find_deployment(connection, given)
-    found = await fleet.deployments(connection, Moment(), deployment_id)
+    found = await fleet.deployments(connection, AsOf(), deployment_id)
     if not found:
         raise DeploymentUnknown(f"deployment {deployment_id} was deleted; see: nodeunit why {given}")
     row = found[0]
-    roster = await fleet.units(connection, Moment())
+    roster = await fleet.units(connection, AsOf())
     inputs = await why.inputs_now(connection, CANDIDATES)
     queue = [candidate.id for candidate in inputs.candidates]
     before = queue.index(deployment_id) if deployment_id in queue else None

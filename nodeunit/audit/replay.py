@@ -50,13 +50,13 @@ class FleetAt(msgspec.Struct, kw_only=True):
 
 
 async def at_moment(connection: Connection, at: datetime | None = None, position: int | None = None) -> FleetAt:
-    """The fleet of a database at a time, a position or now. Raises MomentArchived."""
-    moment = await fleet.moment(connection, at, position)
+    """The fleet of a database at a time, a position or now. Raises HistoryArchived."""
+    when = await fleet.as_of(connection, at, position)
     return FleetAt(
         at=at,
         position=position,
-        units=await fleet.units(connection, moment),
-        deployments=await fleet.deployments(connection, moment),
+        units=await fleet.units(connection, when),
+        deployments=await fleet.deployments(connection, when),
     )
 
 

@@ -1,6 +1,6 @@
 """Deciding again the rounds of a report, from its table alone: `domain.rounds_table` reads it."""
 
-from nodeunit.audit.backtest import Backtest, Difference, Tally
+from nodeunit.audit.backtest import Backtest, DecisionDifference, Tally
 from nodeunit.domain import rounds_table
 from nodeunit.domain.policy import Weights
 from nodeunit.domain.ranking import Ranking
@@ -30,7 +30,7 @@ def backtest(markdown: str, override: PolicyOverride) -> Backtest:
         eligible = [unit for compared in ranking.for_package(candidate.package).values() for unit in compared.eligible]
         difference = None
         if row.claimant not in eligible:
-            difference = Difference(
+            difference = DecisionDifference(
                 at=None,
                 position=row.number,
                 unit=row.claimant,

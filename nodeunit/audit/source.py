@@ -30,6 +30,9 @@ from nodeunit.store.read.event_log import (
 
 log = logging.getLogger(__name__)
 
+UNIT_NAMED_BY = frozenset({"UnitJoined", *stored_names("UnitSnapshot")})
+"""The types of events that say what a unit is called."""
+
 POLL_INTERVAL_S = 0.25
 RECONNECT_AFTER_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 """While following: how long to wait before each attempt to connect again; the last one for ever."""
@@ -123,7 +126,7 @@ class ArchiveFiles:
 
     async def __aiter__(self) -> AsyncGenerator[RecordedEvent, None]:
         for event in chain.from_iterable(map(read_archive, self._paths)):
-            if event.type in ("UnitJoined", *stored_names("UnitSnapshot")):
+            if event.type in UNIT_NAMED_BY:
                 self.names[event.unit_address] = getattr(event.event(), "name", "")
             if self._wanted.matches(event):
                 yield event

@@ -27,7 +27,7 @@ from nodeunit.store.postgres.connections import Connection
 from nodeunit.store.read import fleet, lookup
 from nodeunit.store.read import why as store
 from nodeunit.store.read.event_log import RecordedEvent
-from nodeunit.store.read.fleet import Moment
+from nodeunit.store.read.fleet import AsOf
 
 
 class Explanation(msgspec.Struct, kw_only=True):
@@ -56,10 +56,10 @@ class Explanation(msgspec.Struct, kw_only=True):
 
 
 async def explain(connection: Connection, given: str, at: datetime | None = None) -> Explanation:
-    """Explains the deployment whose id begins like this. Raises DeploymentUnknown, and MomentArchived."""
+    """Explains the deployment whose id begins like this. Raises DeploymentUnknown, and HistoryArchived."""
     deployment_id = await lookup.find_deployment(connection, given)
-    await fleet.moment(connection, at, None)
-    found = await fleet.deployments(connection, Moment(at), deployment_id)
+    await fleet.as_of(connection, at, None)
+    found = await fleet.deployments(connection, AsOf(at), deployment_id)
     specifications = await store.specifications(connection, deployment_id, at)
     if not found:
         return _gone(deployment_id, at, specifications)
@@ -103,7 +103,7 @@ def _gone(deployment_id: UUID, at: datetime | None, specifications: list[Recorde
 
 async def _explain_held(connection: Connection, answer: Explanation, assignments: list[RecordedEvent]) -> None:
     last = assignments[0]
-    names = {unit.address: unit.name for unit in await fleet.units(connection, Moment(last.recorded_at))}
+    names = {unit.address: unit.name for unit in await fleet.units(connection, AsOf(last.recorded_at))}
     answer.holder_name = names.get(answer.holder, "")
     match last.event():
         case DeploymentAssigned(by=by):
@@ -125,7 +125,7 @@ async def _explain_claim(connection: Connection, answer: Explanation, claim: Rec
     answer.because.append(f"claimed in a round that ran because of: {event.wake_up}")
     inputs = recorded_inputs(event)
     candidate = next((c for c in inputs.candidates if c.id == answer.deployment_id), _as_candidate(answer))
-    roster = await fleet.units(connection, Moment(recorded.recorded_at))
+    roster = await fleet.units(connection, AsOf(recorded.recorded_at))
     answer.decided_at, answer.decided_by = recorded.recorded_at, recorded.unit_address
     answer.verdicts = judge(candidate, inputs, roster)
 
@@ -137,7 +137,7 @@ async def _explain_free(
     assignments: list[RecordedEvent],
     specifications: list[RecordedEvent],
 ) -> None:
-    roster = await fleet.units(connection, Moment(answer.at))
+    roster = await fleet.units(connection, AsOf(answer.at))
     names = {unit.address: unit.name for unit in roster}
     free_since = max(
         [event.recorded_at for event in (*assignments[:1], *specifications[:1])], default=state.address_since

@@ -1,4 +1,12 @@
-"""The command line: one module a verb. `main`, the console script, turns errors into a sentence and an exit code."""
+"""The command line: one module for each verb, named after it, and nothing else but these.
+
+    app       puts the verbs together
+    options   the options and arguments that verbs share: times, files, the database
+    output    how results are shown
+
+A verb reads its options, calls one function of `audit`, `store` or `demo`, and shows what it returned. `main`, the
+console script, turns an error into one sentence and an exit code. No rule, no SQL and no format of a file belongs here.
+"""
 
 import sys
 

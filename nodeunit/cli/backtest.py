@@ -23,7 +23,7 @@ from nodeunit.cli.options import (
     resolve,
     without_database,
 )
-from nodeunit.cli.output.render import Column, Output, document, lines, table, write
+from nodeunit.cli.output.render import Column, Format, document, lines, table, write
 from nodeunit.domain.policy import POLICIES
 from nodeunit.domain.what_if import PolicyOverride
 from nodeunit.errors import DecisionsDiffer, InputFileInvalid, UnknownPolicy, WeightInvalid
@@ -47,7 +47,7 @@ def backtest(
         Path | None, typer.Option("--rounds", metavar="FILE", help="Read the rounds table of this report instead.")
     ] = None,
     archive: Archives = None,
-    output: OutputFormat = Output.TABLE,
+    output: OutputFormat = Format.TABLE,
 ) -> None:
     """Decide the recorded rounds again: as recorded, they must come out the same, or the exit code is 1.
 
@@ -64,9 +64,9 @@ def backtest(
         found = rounds_file.backtest(_text(rounds), override)
     else:
         found, names = asyncio.run(_run(override, database, archive or [], since, until))
-    if output is Output.TABLE or output is Output.WIDE:
-        _show(found, names, wide=output is Output.WIDE)
-    elif output is Output.JSONL:
+    if output is Format.TABLE or output is Format.WIDE:
+        _show(found, names, wide=output is Format.WIDE)
+    elif output is Format.JSONL:
         lines(found.differences)
     else:
         document(found, output)

@@ -19,7 +19,7 @@ from nodeunit.cli.options import (
     resolve,
 )
 from nodeunit.cli.output.event_lines import EventLines
-from nodeunit.cli.output.render import Output, document, is_terminal
+from nodeunit.cli.output.render import Format, document, is_terminal
 from nodeunit.domain.upcasting import stored_names
 from nodeunit.store.read import event_log, lookup
 from nodeunit.store.read.event_log import EventFilter
@@ -40,7 +40,7 @@ def print_events(
     unit: UnitOption = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is recorded from now on.")] = False,
     output: Annotated[
-        Output | None,
+        Format | None,
         typer.Option("--output", "-o", help="table or jsonl; jsonl where no terminal is.", show_default=False),
     ] = None,
 ) -> None:
@@ -50,8 +50,8 @@ def print_events(
     """
     if context.invoked_subcommand is not None:
         return
-    output = output or (Output.TABLE if is_terminal() else Output.JSONL)
-    if output not in (Output.TABLE, Output.JSONL):
+    output = output or (Format.TABLE if is_terminal() else Format.JSONL)
+    if output not in (Format.TABLE, Format.JSONL):
         raise typer.BadParameter("events come one a line: table or jsonl", param_hint="--output")
     if follow and until:
         raise typer.BadParameter("what goes on has no end; leave out --until", param_hint="--follow")
@@ -70,7 +70,7 @@ async def _print(
     deployment: str,
     unit: str,
     follow: bool,
-    output: Output,
+    output: Format,
 ) -> None:
     async with await event_log.open_log(conninfo, "events") as connection:
         wanted = EventFilter(
@@ -92,4 +92,4 @@ def schema() -> None:
 
     [bold]Example[/bold]: nodeunit events schema > events.schema.json
     """
-    document(event_schema(), Output.JSON)
+    document(event_schema(), Format.JSON)

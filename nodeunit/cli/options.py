@@ -11,7 +11,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from nodeunit.cli.output.render import Output
+from nodeunit.cli.output.render import Format
 from nodeunit.errors import DatabaseUnreachable
 from nodeunit.store.postgres.connections import Connection
 from nodeunit.store.read import lookup
@@ -90,7 +90,7 @@ Archives = Annotated[
         help="Read this archive file instead of the live log; may be given several times, oldest first.",
     ),
 ]
-OutputFormat = Annotated[Output, typer.Option("--output", "-o", help="The format.")]
+OutputFormat = Annotated[Format, typer.Option("--output", "-o", help="The format.")]
 Deployment = Annotated[
     str,
     typer.Argument(metavar="DEPLOYMENT", help="The id of the deployment, or the beginning of it.", show_default=False),

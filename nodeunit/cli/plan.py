@@ -5,7 +5,7 @@ import asyncio
 from nodeunit.audit import plan as audit
 from nodeunit.audit.plan import Plan
 from nodeunit.cli.options import Database, Deployment, OutputFormat, given
-from nodeunit.cli.output.render import Output, document, lines, write
+from nodeunit.cli.output.render import Format, document, lines, write
 from nodeunit.cli.output.verdicts import show_verdicts
 from nodeunit.store.read import event_log
 
@@ -13,19 +13,19 @@ from nodeunit.store.read import event_log
 def plan(
     deployment: Deployment,
     database: Database = "",
-    output: OutputFormat = Output.TABLE,
+    output: OutputFormat = Format.TABLE,
 ) -> None:
     """Say who would claim a deployment, were it its turn now. Nothing is claimed, nothing is written.
 
     [bold]Example[/bold]: nodeunit plan 044142ec
     """
     found = asyncio.run(_plan(given(database), deployment))
-    if output in (Output.JSON, Output.YAML):
+    if output in (Format.JSON, Format.YAML):
         document(found, output)
-    elif output is Output.JSONL:
+    elif output is Format.JSONL:
         lines([found])
     else:
-        _show(found, wide=output is Output.WIDE)
+        _show(found, wide=output is Format.WIDE)
 
 
 async def _plan(conninfo: str, deployment: str) -> Plan:

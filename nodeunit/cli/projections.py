@@ -36,5 +36,5 @@ def rebuild(database: Database = "") -> None:
 
     [bold]Example[/bold]: nodeunit projections rebuild --database postgresql://postgres@127.0.0.1/fleet
     """
-    for name, mended in asyncio.run(store.rebuild(given(database))).items():
-        typer.echo(f"{name}: {mended} rows mended")
+    for name, corrected in asyncio.run(store.rebuild(given(database))).items():
+        typer.echo(f"{name}: {corrected} rows corrected")

@@ -28,7 +28,7 @@ from nodeunit.cli.options import (
     without_database,
 )
 from nodeunit.cli.output.event_lines import EventLines
-from nodeunit.cli.output.render import Column, Output, lines, show, write
+from nodeunit.cli.output.render import Column, Format, lines, show, write
 from nodeunit.domain.fleet import DeploymentState
 from nodeunit.store.read import event_log, lookup
 from nodeunit.store.read.event_log import EventFilter, TransactionSnapshot
@@ -45,7 +45,7 @@ def replay(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens from now on.")] = False,
     archive: Archives = None,
     live: Annotated[bool, typer.Option("--live", help="Read the live log after the archive files.")] = False,
-    output: OutputFormat = Output.TABLE,
+    output: OutputFormat = Format.TABLE,
 ) -> None:
     """Show who held what at a moment of the past, or now; or the history of a deployment or a unit up to then.
 
@@ -59,7 +59,7 @@ def replay(
         raise typer.BadParameter(
             "a moment of the past does not go on; leave out --at and --position", param_hint="--follow"
         )
-    if follow and output in (Output.JSON, Output.YAML):
+    if follow and output in (Format.JSON, Format.YAML):
         raise typer.BadParameter("what goes on is no one document; use jsonl or table", param_hint="--output")
     if follow and archive and not (deployment or unit):
         raise typer.BadParameter("with --archive it needs --deployment or --unit", param_hint="--follow")
@@ -82,7 +82,7 @@ class _Asked(NamedTuple):
     deployment: str
     unit: str
     follow: bool
-    output: Output
+    output: Format
 
     @property
     def history(self) -> bool:
@@ -142,19 +142,19 @@ async def _look_up_in_database(conninfo: str, asked: _Asked) -> Found:
         )
 
 
-async def _tell(source: EventSource, output: Output, names: Mapping[str, str]) -> None:
-    printed = EventLines(Output.TABLE if output is Output.WIDE else output, names)
+async def _tell(source: EventSource, output: Format, names: Mapping[str, str]) -> None:
+    printed = EventLines(Format.TABLE if output is Format.WIDE else output, names)
     async with aclosing(aiter(source)) as events:
         async for event in events:
             printed.print(event)
 
 
-def _show(fleet: FleetAt, output: Output) -> None:
+def _show(fleet: FleetAt, output: Format) -> None:
     names = fleet.names()
-    if output is Output.JSONL:
+    if output is Format.JSONL:
         lines(fleet.deployments)
         return
-    if output in (Output.TABLE, Output.WIDE):
+    if output in (Format.TABLE, Format.WIDE):
         write(_headline(fleet))
     show(_columns(names), fleet.deployments, output, whole=fleet)
 

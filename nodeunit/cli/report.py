@@ -15,7 +15,7 @@ from nodeunit.store.postgres.requirements import connect_to_schema
 from nodeunit.store.read.report import Bounds
 
 
-class Output(StrEnum):
+class ReportFormat(StrEnum):
     """How a report is written."""
 
     MARKDOWN = "markdown"
@@ -27,7 +27,7 @@ def report(
     since: Since = None,
     until: Until = None,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="List so many of the newest rounds.")] = 1000,
-    output: Annotated[Output, typer.Option("--output", "-o", help="The format.")] = Output.MARKDOWN,
+    output: Annotated[ReportFormat, typer.Option("--output", "-o", help="The format.")] = ReportFormat.MARKDOWN,
 ) -> None:
     """Print who claimed what and why, how fast, and whether the log obeys every rule. Exit 1 if it does not.
 
@@ -36,7 +36,7 @@ def report(
     [bold]Example[/bold]: nodeunit report --since 2h > report.md
     """
     found = asyncio.run(_read(given(database), since, until, rounds))
-    if output is Output.JSON:
+    if output is ReportFormat.JSON:
         typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
     else:
         typer.echo(markdown(found, queries=True), nl=False)

@@ -23,7 +23,7 @@ from nodeunit.cli.options import (
 )
 from nodeunit.cli.output import usage_plot
 from nodeunit.cli.output.blocks import Values, chart, sparkline
-from nodeunit.cli.output.render import Column, Output, show, table, write
+from nodeunit.cli.output.render import Column, Format, show, table, write
 from nodeunit.store.postgres.requirements import connect_to_schema
 from nodeunit.store.read import lookup
 from nodeunit.store.read.usage import UsagePoint, UsageWindow, of_deployments, of_units
@@ -74,7 +74,7 @@ def usage(
         timedelta,
         typer.Option("--bucket", metavar="LENGTH", parser=_bucket, help="Average over so long.", show_default="1m"),
     ] = "1m",  # type: ignore[assignment]
-    output: OutputFormat = Output.TABLE,
+    output: OutputFormat = Format.TABLE,
     png: Annotated[
         Path | None, typer.Option("--png", metavar="FILE", help="Draw a picture, too; needs the extra nodeunit[plot].")
     ] = None,
@@ -93,8 +93,8 @@ def usage(
     series = gathered(points, window.bucket)
     if png is not None:
         usage_plot.draw(png, [(each.name, each.points) for each in series])
-    if output in (Output.TABLE, Output.WIDE):
-        _show(series, window, wide=output is Output.WIDE)
+    if output in (Format.TABLE, Format.WIDE):
+        _show(series, window, wide=output is Format.WIDE)
     else:
         show([], points, output)
 

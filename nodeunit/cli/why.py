@@ -5,7 +5,7 @@ import asyncio
 from nodeunit.audit import why as audit
 from nodeunit.audit.why import Explanation
 from nodeunit.cli.options import At, Database, Deployment, OutputFormat, Time, given, resolve
-from nodeunit.cli.output.render import Output, document, lines, write
+from nodeunit.cli.output.render import Format, document, lines, write
 from nodeunit.cli.output.verdicts import show_verdicts
 from nodeunit.store.read import event_log
 
@@ -14,7 +14,7 @@ def why(
     deployment: Deployment,
     database: Database = "",
     at: At = None,
-    output: OutputFormat = Output.TABLE,
+    output: OutputFormat = Format.TABLE,
 ) -> None:
     """Explain from the log why a deployment runs where it runs, or why nobody has it.
 
@@ -23,12 +23,12 @@ def why(
     [bold]Example[/bold]: nodeunit why 044142ec --at 2026-01-16T15:52:50+08:00
     """
     explanation = asyncio.run(_explain(given(database), deployment, at))
-    if output in (Output.JSON, Output.YAML):
+    if output in (Format.JSON, Format.YAML):
         document(explanation, output)
-    elif output is Output.JSONL:
+    elif output is Format.JSONL:
         lines([explanation])
     else:
-        _show(explanation, wide=output is Output.WIDE)
+        _show(explanation, wide=output is Format.WIDE)
 
 
 async def _explain(conninfo: str, deployment: str, at: Time | None) -> Explanation:

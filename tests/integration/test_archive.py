@@ -24,7 +24,7 @@ from nodeunit.audit.source import ArchiveFiles, ArchivesThenLog, LiveLog
 from nodeunit.cli.app import app
 from nodeunit.domain.deployment import Assignment, evolve, initial_state
 from nodeunit.domain.events import SNAPSHOT_NAMES
-from nodeunit.errors import ArchiveConflict, DatabaseError, InputFileInvalid, LogAppendOnly, MomentArchived
+from nodeunit.errors import ArchiveConflict, DatabaseError, HistoryArchived, InputFileInvalid, LogAppendOnly
 from nodeunit.store.postgres.connections import connect, translate_errors
 from nodeunit.store.read import event_log, projections
 from nodeunit.store.read.event_log import RecordedEvent
@@ -136,7 +136,7 @@ async def test_replay_tells_the_same_before_and_after(history: str, tmp_path: Pa
     assert await fleet() == before
     both = ArchivesThenLog(ArchiveFiles([tmp_path / "a.gz"]), LiveLog(history))
     assert await replay.fold(both) == before[0]
-    with pytest.raises(MomentArchived, match=r"begins at .*--archive a\.gz"):
+    with pytest.raises(HistoryArchived, match=r"begins at .*--archive a\.gz"):
         async with await event_log.open_log(history, "test") as connection:
             await replay.at_moment(connection, datetime.now(UTC) - timedelta(days=3))
 

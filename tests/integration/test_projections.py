@@ -7,7 +7,7 @@ import pytest
 
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import projections
-from nodeunit.store.read.projections import Difference
+from nodeunit.store.read.projections import RowDifference
 from nodeunit.store.write import deployments
 from nodeunit.store.write.decisions import DecisionStream
 from nodeunit.store.write.membership import Membership
@@ -69,8 +69,8 @@ async def test_tampering_is_found_and_rebuilt(lived_in: str, statement: str, pro
         superuser.commit()
     (found,) = await projections.verify(lived_in)
     assert found.projection == projection
-    mended = await projections.rebuild(lived_in)
-    assert (mended[projection], sum(mended.values())) == (1, 1)
+    corrected = await projections.rebuild(lived_in)
+    assert (corrected[projection], sum(corrected.values())) == (1, 1)
     assert await projections.verify(lived_in) == []
     after = (
         rows(lived_in, "select * from deployment order by id"),
@@ -86,7 +86,7 @@ async def test_a_difference_names_the_row_and_both_states(database: str, pool: P
     await join(pool, "unit-1")
     (one,) = insert_deployments(database, address="unit-1")
     rows(database, "set session_replication_role = replica; update deployment set address = ''")
-    assert await projections.verify(database) == [Difference("deployment_address", str(one), " v1", "unit-1 v1")]
+    assert await projections.verify(database) == [RowDifference("deployment_address", str(one), " v1", "unit-1 v1")]
 
 
 async def test_an_event_without_its_row_is_a_difference(database: str, pool: Pool) -> None:

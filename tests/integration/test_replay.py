@@ -16,7 +16,7 @@ from nodeunit.audit.replay import HISTORY_WITHOUT, FleetAt, at_moment, fold
 from nodeunit.audit.source import ArchiveFiles, LiveLog
 from nodeunit.cli.app import app
 from nodeunit.domain.fleet import DeploymentState
-from nodeunit.errors import DeploymentUnknown, MomentArchived, UnitUnknown
+from nodeunit.errors import DeploymentUnknown, HistoryArchived, UnitUnknown
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import event_log
 from nodeunit.store.read.event_log import EventFilter
@@ -219,9 +219,9 @@ async def test_archive_files_and_what_remains(any_database: str, tmp_path: Path)
     await archive(any_database, datetime.now(UTC) - TWO_DAYS, file)
     assert await by_sql(any_database) == whole
     assert await by_sql(any_database, late) == before[late]
-    with pytest.raises(MomentArchived, match=r"--archive log\.gz"):
+    with pytest.raises(HistoryArchived, match=r"--archive log\.gz"):
         await by_sql(any_database, early)
-    with pytest.raises(MomentArchived):
+    with pytest.raises(HistoryArchived):
         await by_sql(any_database, position=10)
     in_file = await fold(ArchiveFiles([file], EventFilter(until=early)), early)
     assert in_file == before[early]

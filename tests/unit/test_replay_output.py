@@ -12,7 +12,7 @@ import typer
 from nodeunit.audit.wording import describe, program_sentence
 from nodeunit.cli.options import Time, parse_time
 from nodeunit.cli.output import render
-from nodeunit.cli.output.render import Column, Output
+from nodeunit.cli.output.render import Column, Format
 from nodeunit.domain.event_json import decode
 from nodeunit.domain.events import EVENT_TYPES, Unknown
 from nodeunit.store.read.event_log import RecordedEvent
@@ -28,27 +28,27 @@ ROWS: list[dict[str, Any]] = [{"name": "a", "count": 1}, {"name": "long\x1b[2J",
 
 
 def test_lines_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
-    render.show(COLUMNS, ROWS, Output.TABLE)
+    render.show(COLUMNS, ROWS, Format.TABLE)
     assert capsys.readouterr().out == "NAME      COUNT\na             1\nlong [2J    100\n"
-    render.show(COLUMNS, ROWS, Output.WIDE)
+    render.show(COLUMNS, ROWS, Format.WIDE)
     assert capsys.readouterr().out.splitlines()[0] == "NAME      COUNT  NOTE"
 
 
 def test_a_table_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(render, "is_terminal", lambda: True)
-    render.show(COLUMNS, ROWS, Output.TABLE)
+    render.show(COLUMNS, ROWS, Format.TABLE)
     out = capsys.readouterr().out
     assert [line.split() for line in out.splitlines()][1] == ["a", "1"]
     assert "\x1b[2J" not in out
 
 
 def test_formats_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
-    render.show(COLUMNS, ROWS, Output.JSONL)
+    render.show(COLUMNS, ROWS, Format.JSONL)
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == ROWS
-    render.show(COLUMNS, ROWS, Output.JSON)
+    render.show(COLUMNS, ROWS, Format.JSON)
     assert json.loads(capsys.readouterr().out) == ROWS
     value = {"units": [{"name": "yes", "rows": [], "on": None}, {"deep": {"er": [1, [2.5, "a: b"]]}}], "more": True}
-    render.document(value, Output.YAML)
+    render.document(value, Format.YAML)
     assert capsys.readouterr().out == (
         'units:\n  - name: "yes"\n    rows: []\n    "on": null\n  - deep:\n      er:\n        - 1\n'
         '        - - 2.5\n          - "a: b"\nmore: true\n'

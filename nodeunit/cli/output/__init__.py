@@ -1,1 +1,4 @@
-"""What the verbs share to show what they found: tables, plots in characters, events as lines, formats for programs."""
+"""How verbs show results: tables, plots in characters or as a picture, events as lines, JSON and YAML for programs.
+
+Nothing here reads a database or decides anything.
+"""

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from nodeunit.audit.wording import called, describe
-from nodeunit.cli.output.render import Output, is_terminal, write
+from nodeunit.cli.output.render import Format, is_terminal, write
 from nodeunit.domain.events import UnitJoined, UnitSnapshot
 from nodeunit.errors import EventUndecodable
 from nodeunit.store.read.event_log import RecordedEvent
@@ -16,8 +16,8 @@ from nodeunit.store.read.event_log import RecordedEvent
 class EventLines:
     """Prints events as JSON lines, complete, or as lines for people: time, deployment, unit, type and words."""
 
-    def __init__(self, output: Output, names: Mapping[str, str]) -> None:
-        self._as_json = output is Output.JSONL
+    def __init__(self, output: Format, names: Mapping[str, str]) -> None:
+        self._as_json = output is Format.JSONL
         self._names = dict(names)
         self._console = Console(soft_wrap=True, highlight=False) if is_terminal() and not self._as_json else None
 

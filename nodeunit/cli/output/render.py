@@ -17,7 +17,7 @@ _PLAIN_KEY = re.compile(r"(?!(?i:y|n|yes|no|on|off|true|false|null)$)[A-Za-z_][\
 """A key that YAML takes for nothing but text."""
 
 
-class Output(StrEnum):
+class Format(StrEnum):
     """The formats; a verb takes those that make sense for it."""
 
     TABLE = "table"
@@ -71,10 +71,10 @@ def table(columns: Sequence[Column[Row]], rows: Iterable[Row], *, wide: bool = F
     sys.stdout.flush()
 
 
-def document(value: Any, output: Output) -> None:
+def document(value: Any, output: Format) -> None:
     """A value for a program: JSON or YAML."""
     encoded = msgspec.json.encode(value)
-    if output is Output.YAML:
+    if output is Format.YAML:
         write("\n".join(_yaml(msgspec.json.decode(encoded))))
     else:
         write(msgspec.json.format(encoded, indent=2).decode())
@@ -87,11 +87,11 @@ def lines(rows: Iterable[Any]) -> None:
     sys.stdout.flush()
 
 
-def show(columns: Sequence[Column[Row]], rows: Sequence[Row], output: Output, whole: Any = None) -> None:
+def show(columns: Sequence[Column[Row]], rows: Sequence[Row], output: Format, whole: Any = None) -> None:
     """Rows in the format that was asked for. `whole` is what JSON and YAML show, in place of the list of rows."""
-    if output in (Output.TABLE, Output.WIDE):
-        table(columns, rows, wide=output is Output.WIDE)
-    elif output is Output.JSONL:
+    if output in (Format.TABLE, Format.WIDE):
+        table(columns, rows, wide=output is Format.WIDE)
+    elif output is Format.JSONL:
         lines(rows)
     else:
         document(rows if whole is None else whole, output)

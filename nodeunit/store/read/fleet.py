@@ -7,29 +7,30 @@ from uuid import UUID
 from psycopg.rows import args_row
 
 from nodeunit.domain.fleet import DeploymentState, UnitState
-from nodeunit.errors import MomentArchived
+from nodeunit.errors import HistoryArchived
 from nodeunit.store.postgres.connections import Connection, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 
 
-class Moment(NamedTuple):
-    """Up to when the log counts. Both None: now."""
+class AsOf(NamedTuple):
+    """The last event that counts. Both None: every event until now."""
 
     at: datetime | None = None
-    """What had been recorded by then; with a position, a bound within which to look for it."""
+    """The last moment; with a position, a bound within which the position is looked for."""
     position: int | None = None
+    """The last position."""
 
 
-async def moment(connection: Connection, at: datetime | None, position: int | None) -> Moment:
-    """The moment of a time, a position, or now. Raises MomentArchived when the live log does not go back that far."""
+async def as_of(connection: Connection, at: datetime | None, position: int | None) -> AsOf:
+    """As of a time, a position, or now. Raises HistoryArchived when the live log does not go back that far."""
     if at is not None or position is not None:
         await _refuse_archived(connection, at, position)
     if position is None:
-        return Moment(at)
+        return AsOf(at)
     async with translate_errors():
         row = await (await connection.execute(QUERIES["moment_of_position"], {"position": position})).fetchone()
     assert row is not None
-    return Moment(row["at"] if at is None or row["at"] is None else min(at, row["at"]), position)
+    return AsOf(row["at"] if at is None or row["at"] is None else min(at, row["at"]), position)
 
 
 async def _refuse_archived(connection: Connection, at: datetime | None, position: int | None) -> None:
@@ -42,31 +43,29 @@ async def _refuse_archived(connection: Connection, at: datetime | None, position
     if archived is None:
         return
     if (at is not None and at < archived["before"]) or (position is not None and position <= archived["last_position"]):
-        raise MomentArchived(
+        raise HistoryArchived(
             f"the live log begins at {archived['before'].astimezone().isoformat(' ', 'seconds')}; "
             f"for what was before: nodeunit replay --archive {archived['file']}"
         )
 
 
-async def deployments(
-    connection: Connection, moment: Moment, deployment_id: UUID | None = None
-) -> list[DeploymentState]:
-    """Those that existed, or the one if it did, by id."""
-    parameters = moment._asdict() | {"deployment_id": deployment_id}
+async def deployments(connection: Connection, when: AsOf, deployment_id: UUID | None = None) -> list[DeploymentState]:
+    """The deployments that existed, or one of them, by id."""
+    parameters = when._asdict() | {"deployment_id": deployment_id}
     async with translate_errors(), connection.cursor(row_factory=args_row(_deployment)) as cursor:
         await cursor.execute(QUERIES["deployments_at"], parameters)
         return await cursor.fetchall()
 
 
-async def units(connection: Connection, moment: Moment) -> list[UnitState]:
-    """Each that had ever joined, by address."""
+async def units(connection: Connection, when: AsOf) -> list[UnitState]:
+    """Every unit that had joined, by address."""
     async with translate_errors():
-        rows = await (await connection.execute(QUERIES["units_at"], moment._asdict())).fetchall()
+        rows = await (await connection.execute(QUERIES["units_at"], when._asdict())).fetchall()
     return [UnitState(**row) for row in rows]
 
 
 def _deployment(*columns: Any) -> DeploymentState:
-    """By position, for there may be many: the columns are in the order of the fields."""
+    """By position, because there may be many: the columns are in the order of the fields."""
     return DeploymentState(**dict(zip(_FIELDS, columns, strict=True)))
 
 

@@ -1,5 +1,6 @@
 """Short answers that several commands need: which deployment or unit is meant, the names of units, the time."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -24,23 +25,10 @@ class FleetUnit(msgspec.Struct, frozen=True):
 
 async def find_deployment(connection: Connection, given: str) -> UUID:
     """The deployment whose id begins like this, also a deleted one. Raises DeploymentUnknown for none or several."""
-    digits = given.strip().lower().replace("-", "")
-    if not digits or len(digits) > 32 or digits.strip("0123456789abcdef"):
-        raise DeploymentUnknown(
-            f"{given!r} is no beginning of a deployment id, which is hexadecimal digits and hyphens"
-        )
-    bounds = {"lowest": UUID(digits.ljust(32, "0")), "highest": UUID(digits.ljust(32, "f"))}
+    lowest, highest = ids_like(given)
     async with translate_errors():
-        rows = await (await connection.execute(QUERIES["deployments_like"], bounds)).fetchall()
-    found = [row["deployment_id"] for row in rows]
-    if not found:
-        raise DeploymentUnknown(f"no deployment has an id that begins with {given}; see: nodeunit replay")
-    if len(found) > 1:
-        more = " and more" if len(found) > 10 else ""
-        raise DeploymentUnknown(
-            f"{given} begins several ids: {', '.join(map(str, found[:10]))}{more}; give more of one"
-        )
-    return UUID(str(found[0]))
+        cursor = await connection.execute(QUERIES["deployments_like"], {"lowest": lowest, "highest": highest})
+        return the_deployment(given, [row["deployment_id"] for row in await cursor.fetchall()])
 
 
 async def find_unit(connection: Connection, given: str) -> FleetUnit:
@@ -51,12 +39,40 @@ async def find_unit(connection: Connection, given: str) -> FleetUnit:
     async with translate_errors():
         rows = await (await connection.execute(QUERIES["units_like"], {"unit": given})).fetchall()
     found = [FleetUnit(**row) for row in rows]
-    in_fleet = [one for one in found if one.membership not in ("left", "lost")] or found
-    if not in_fleet:
-        raise UnitUnknown(f"no unit has the name or address {given}; the units stand in table unit")
-    if len(in_fleet) > 1:
-        raise UnitUnknown(f"{given} means several units: {', '.join(one.address for one in in_fleet)}; give an address")
-    return in_fleet[0]
+    in_fleet = {one.address: one for one in found if one.membership not in ("left", "lost")}
+    by_address = in_fleet or {one.address: one for one in found}
+    return by_address[the_unit(given, list(by_address))]
+
+
+def ids_like(given: str) -> tuple[UUID, UUID]:
+    """The lowest and the highest id that begin like this, with or without hyphens. Raises DeploymentUnknown."""
+    digits = given.strip().lower().replace("-", "")
+    if not digits or len(digits) > 32 or digits.strip("0123456789abcdef"):
+        raise DeploymentUnknown(
+            f"{given!r} is no beginning of a deployment id, which is hexadecimal digits and hyphens"
+        )
+    return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+
+
+def the_deployment(given: str, found: Sequence[UUID]) -> UUID:
+    """The only one that was found. Raises DeploymentUnknown for none or several."""
+    if not found:
+        raise DeploymentUnknown(f"no deployment has an id that begins with {given}; see: nodeunit replay")
+    if len(found) > 1:
+        more = " and more" if len(found) > 10 else ""
+        raise DeploymentUnknown(
+            f"{given} begins several ids: {', '.join(map(str, found[:10]))}{more}; give more of one"
+        )
+    return found[0]
+
+
+def the_unit(given: str, addresses: Sequence[str]) -> str:
+    """The only one that was found. Raises UnitUnknown for none or several."""
+    if not addresses:
+        raise UnitUnknown(f"no unit has the name or address {given}; the units are in the table unit")
+    if len(addresses) > 1:
+        raise UnitUnknown(f"{given} means several units: {', '.join(addresses)}; give an address")
+    return addresses[0]
 
 
 async def unit_names(connection: Connection) -> dict[str, str]:

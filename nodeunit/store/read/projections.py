@@ -12,7 +12,7 @@ PROJECTIONS: tuple[LiteralString, ...] = ("deployment_address", "unit")
 """Every projection by name, in the order in which a rebuild takes them."""
 
 
-class Difference(NamedTuple):
+class RowDifference(NamedTuple):
     """A row in which a live table is not the fold of the log."""
 
     projection: str
@@ -21,25 +21,25 @@ class Difference(NamedTuple):
     folded: str | None
 
 
-async def verify(conninfo: str) -> list[Difference]:
+async def verify(conninfo: str) -> list[RowDifference]:
     """Folds the whole log and compares, in one snapshot. Empty, ever."""
-    found: list[Difference] = []
+    found: list[RowDifference] = []
     async with await connect_to_schema(conninfo, "verify") as connection, translate_errors(conninfo):
         await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
         await connection.set_read_only(True)
         async with connection.transaction():
             for name in PROJECTIONS:
                 rows = await (await connection.execute(QUERIES[f"{name}_differences"])).fetchall()
-                found += [Difference(name, row["key"], row["live"], row["folded"]) for row in rows]
+                found += [RowDifference(name, row["key"], row["live"], row["folded"]) for row in rows]
     return found
 
 
 async def rebuild(conninfo: str) -> dict[str, int]:
-    """Folds the whole log into the live tables, which stay readable. Returns the number of rows mended in each."""
-    mended: dict[str, int] = {}
+    """Folds the whole log into the live tables, which stay readable. Returns the number of rows corrected in each."""
+    corrected: dict[str, int] = {}
     async with await connect_to_schema(conninfo, "rebuild", writes=True) as connection, translate_errors(conninfo):
         for name in PROJECTIONS:
             row = await (await connection.execute(QUERIES[f"{name}_rebuild"])).fetchone()
             assert row is not None
-            (mended[name],) = row.values()
-    return mended
+            (corrected[name],) = row.values()
+    return corrected
