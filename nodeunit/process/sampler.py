@@ -1,6 +1,6 @@
 """What a unit and each of its programs use now: CPU and resident memory, over whole process trees."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import NamedTuple
 
 import psutil
@@ -85,12 +85,13 @@ class Sampler:
         """CPU seconds and resident bytes by owner: the key of a program, or None for the unit itself."""
         cpu_s: dict[str | None, float] = {}
         memory: dict[str | None, int] = {}
+        keys = set(roots.values())
         owners: dict[int, str | None] = {}
         adopted: dict[tuple[int, float], str | None] = {}
         for process in self._walk():
             try:
                 with process.oneshot():
-                    owner = self._owner_of(process, roots, owners, adopted)
+                    owner = self._owner_of(process, roots, keys, owners, adopted)
                     times, resident = process.cpu_times(), process.memory_info().rss
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
@@ -113,6 +114,7 @@ class Sampler:
         self,
         process: psutil.Process,
         roots: Mapping[int, str],
+        keys: Set[str],
         owners: Mapping[int, str | None],
         adopted: dict[tuple[int, float], str | None],
     ) -> str | None:
@@ -127,7 +129,7 @@ class Sampler:
             adopted[identity] = self._adopted[identity]
         else:
             mark = read_mark(process.pid)
-            adopted[identity] = mark.key if mark is not None and mark.key in roots.values() else None
+            adopted[identity] = mark.key if mark is not None and mark.key in keys else None
         return adopted[identity]
 
 

@@ -53,7 +53,10 @@ class Programs:
         self._programs: dict[str, Program] = {}
         self._outputs: dict[str, Output] = {}
         self._forking: str | None = None
-        self._due = 0.0
+        self._ending: dict[str, Program] = {}
+        self._next_deadline = _NEVER
+        self._check_at = 0.0
+        self._check_not_before = 0.0
         self._check_after_s = _CHECK_AGAIN_AFTER_S
         self._reaper = reaper
         self.lease = LeaseDeadline()
@@ -75,7 +78,7 @@ class Programs:
 
     def renew(self, lease: LeaseDeadline) -> None:
         self.lease = lease
-        self._due = 0.0
+        self._next_deadline = 0.0
         self._publish_guard_state()
 
     def refusal(self, request: SpawnRequest, now: float) -> str:
@@ -126,7 +129,7 @@ class Programs:
         except OSError as error:
             program.failure, program.lacks = f"cannot be watched: {error.strerror}", lack_of(error.errno)
             program.request_stop("shutdown", now)
-        self._due = 0.0
+        self._expect_deadline(program)
         if program.on_disconnect == "stop":
             self._publish_guard_state()
 
@@ -147,55 +150,61 @@ class Programs:
         program = self._programs.get(key)
         if program is not None:
             program.request_stop("stop", kill_at)
-            self.check_soon()
+            self._expect_deadline(program)
 
     def stop_all(self, cause: Cause, now: float, longest_grace_s: float) -> None:
         for program in self._programs.values():
             program.request_stop(cause, now + min(program.grace_s, longest_grace_s))
-        self.check_soon()
+            self._expect_deadline(program)
 
     def tick(self, now: float) -> float | None:
         """Enforce the lease and the grace periods, and clean up after what has ended."""
-        if now < self._due:
-            return self._due
-        programs = self._programs.values()
-        for program in programs:
+        if now >= self._next_deadline:
+            self._enforce_deadlines(now)
+        if self._ending and now >= self._check_at:
+            self._clean_up(now)
+        return min(self._next_deadline, self._check_at if self._ending else _NEVER)
+
+    def _enforce_deadlines(self, now: float) -> None:
+        self._next_deadline = _NEVER
+        for program in self._programs.values():
             if now >= program.term_at(self.lease):
                 program.request_stop("lease", self.lease.kill_at)
-        ending = []
-        for program in programs:
+            if now >= program.kill_at(self.lease):
+                self._ending[program.key] = program
+                self.check_soon()
+            else:
+                self._expect_deadline(program)
+
+    def _expect_deadline(self, program: Program) -> None:
+        self._next_deadline = min(self._next_deadline, program.term_at(self.lease), program.kill_at(self.lease))
+
+    def _clean_up(self, now: float) -> None:
+        """Kill what is due, and finish the programs of whose trees nothing is alive."""
+        for program in self._ending.values():
             if now >= program.kill_at(self.lease):
                 program.kill_group()
                 if self._groups:
                     self._groups.kill(program.key)
-                ending.append(program)
-            elif program.ended_at is not None:
-                ending.append(program)
-        if ending:
-            self._clean_up(ending, now)
-        self._due = min((self._next_moment(program, now) for program in programs), default=_NEVER)
-        return self._due
-
-    def _clean_up(self, programs: list[Program], now: float) -> None:
         table = ProcessTable.read()
         orphans = self._orphans(table)
-        for program in programs:
+        for program in list(self._ending.values()):
             living = program.living(table, orphans)
             if now >= program.kill_at(self.lease):
                 kill_all(living)
+            elif program.ended_at is None:
+                del self._ending[program.key]  # the lease was renewed at the last moment
             elsewhere = self._groups is not None and self._groups.is_populated(program.key)
             if program.ended_at is not None and not living and not elsewhere:
                 self._finish(program, now)
+        # Reading all processes takes the longer the more there are: never more than half of the time is spent on it.
+        self._check_not_before = 2 * boottime() - now
+        self._check_at = max(now + self._check_after_s, self._check_not_before)
         self._check_after_s = min(self._check_after_s * 1.5, _CHECK_AGAIN_AT_MOST_S)
 
-    def _next_moment(self, program: Program, now: float) -> float:
-        if program.ended_at is not None or now >= program.kill_at(self.lease):
-            return now + self._check_after_s
-        return min(program.term_at(self.lease), program.kill_at(self.lease))
-
     def check_soon(self) -> None:
-        """Check in the next turn: a child has ended, perhaps the last of a tree, or a program has changed its state."""
-        self._due = 0.0
+        """A child has ended, perhaps the last of a tree."""
+        self._check_at = self._check_not_before
         self._check_after_s = _CHECK_AGAIN_AFTER_S
 
     def _orphans(self, table: ProcessTable) -> dict[str, list[ProcessEntry]]:
@@ -212,6 +221,8 @@ class Programs:
     def _main_ended(self, program: Program, code: int, status: int) -> bool:
         self._read_exec_outcome(program)
         program.main_ended(code, status, boottime())
+        self._ending[program.key] = program
+        self.check_soon()
         return False
 
     def _read_exec_outcome(self, program: Program) -> None:
@@ -245,7 +256,7 @@ class Programs:
             if output.open:
                 self._loop.unwatch(output.fileno())
             output.finish()
-        del self._programs[program.key]
+        del self._programs[program.key], self._ending[program.key]
         self._reaper.release(program.pid)
         if self._groups:
             self._groups.remove(program.key)
