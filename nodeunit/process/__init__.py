@@ -1,5 +1,12 @@
-"""Programs as the operating system sees them: their environment, their trees, their logs, what they use.
+"""Programs as the operating system sees them.
 
-The supervisor imports `process_table`, `leftovers` and `rotating_log`, which therefore keep to a light part of the
-standard library. Only `sampler` imports psutil; it belongs to the daemon.
+    runnable         a row's command as arguments; environment: what a program finds in its environment
+    process_table    /proc: parents, sessions, marks; control_groups: one cgroup a program; leftovers: what outlived its
+                     supervisor
+    rotating_log     one log file; log_generations: its older ones
+    sampler          CPU and memory of each program
+
+What must not be here: decisions, rows, the database, the protocol between supervisor and daemon. The supervisor imports
+all but `runnable` and `sampler`, so only these two may import more than a light part of the standard library. psutil is
+for `sampler` alone.
 """

@@ -1,13 +1,13 @@
 """One control group (cgroup v2) a program, where that is permitted: nothing leaves it, and the kernel ends it whole.
 
-A tree is otherwise known by parents, sessions and the mark in its environment. A process that rids itself of all three
-(`env -i setsid …` in the background) is still in its group, and one that forks faster than anybody looks dies with it.
+Without groups a tree is known by parents, sessions and the mark in its environment. A process that has shed all three
+(`env -i setsid …` in the background) is still in its group, and one that forks faster than /proc is read dies with it.
 
     <the supervisor's own group>/nodeunit-ADDRESS-PID-START/KEY
 
-PID and START are the supervisor's, so that the groups of a dead one are recognised, ended and removed by the next. No
-controller is switched on: nothing is limited or accounted. Under systemd this wants `Delegate=yes`; where it is not
-permitted, it is simply not there. Light on purpose, like `process_table`.
+PID and START are the supervisor's, so that the next supervisor recognises the groups of a dead one, ends and removes
+them. No controller is switched on: nothing is limited or accounted. Under systemd this needs `Delegate=yes`; where it
+is not permitted, programs run without groups. Light on purpose, like `process_table`.
 """
 
 import os
@@ -15,11 +15,11 @@ import time
 
 from nodeunit.process.process_table import read_arguments, read_entry
 
-_LOOK_AGAIN_AFTER_S = 0.01
+_CHECK_AGAIN_AFTER_S = 0.01
 
 
 class ControlGroups:
-    """The groups of one supervisor. Where one cannot be had (`enter` gives None), the others go on without it."""
+    """The groups of one supervisor. A program whose group cannot be made (`enter` returns None) runs without one."""
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
@@ -73,14 +73,14 @@ class ControlGroups:
             try:
                 os.rmdir(directory)
             except OSError:
-                pass  # not empty after all: the next supervisor will see to it
+                pass  # not empty after all: the next supervisor removes it
 
     def end_all(self, within_s: float) -> None:
         """Kill whatever is in any of the groups, and remove them; gives up after `within_s` seconds."""
         give_up_at = time.monotonic() + within_s
         self.kill()
         while self.is_populated() and time.monotonic() < give_up_at:
-            time.sleep(_LOOK_AGAIN_AFTER_S)
+            time.sleep(_CHECK_AGAIN_AFTER_S)
         self.remove()
 
 
@@ -111,5 +111,5 @@ def _own_directory() -> str:
 def _belongs_to_a_living_process(name: str) -> bool:
     pid, start_time = name.split("-")[-2:]
     entry = read_entry(int(pid))
-    # Who is ending loses its command line first, then its descriptors, and is a zombie last.
+    # An ending process loses its command line first, then its descriptors, and becomes a zombie last.
     return entry is not None and entry.start_time == int(start_time) and any(read_arguments(int(pid)))

@@ -1,4 +1,4 @@
-"""What a program finds in its environment: little, and nothing of the unit's own secrets."""
+"""The environment of a program: a few variables, and none of the unit's secrets."""
 
 import os
 from collections.abc import Mapping

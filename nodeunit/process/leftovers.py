@@ -1,8 +1,8 @@
 """Finds and ends what a dead supervisor left running, by the mark in its environment.
 
 A program dies with its supervisor (parent-death signal), but what the program started does not. Such leftovers carry
-the unit's address in their environment and stand under no living supervisor of that address; both are needed, for
-a second unit started by mistake with the same identity must not end the programs of the first.
+the unit's address in their environment and have no living supervisor of that address above them. Both are required,
+because a second unit started by mistake with the same identity must not end the programs of the first.
 
 Three parties call this: a supervisor before it starts its daemon, the guard when its supervisor dies, and a daemon
 that has lost its supervisor, before it gives its rows back.
@@ -25,14 +25,14 @@ from nodeunit.process.process_table import (
 )
 
 SUPERVISOR_MODULE = "nodeunit.supervisor"
-SUPERVISOR_NAME = "nodeunit-superv"  # as much of it as the kernel keeps
+SUPERVISOR_NAME = "nodeunit-superv"  # the kernel keeps 15 bytes
 ADDRESS_OPTION = "--address"
 
-_LOOK_AGAIN_AFTER_S = 0.02
+_CHECK_AGAIN_AFTER_S = 0.02
 
 
 class Leftover(NamedTuple):
-    """A process nobody supervises any more, and the deployment that it was started for."""
+    """A process without a supervisor, and the deployment that it was started for."""
 
     entry: ProcessEntry
     key: str
@@ -55,10 +55,10 @@ def find_leftovers(address: str, table: ProcessTable | None = None) -> list[Left
 def end_leftovers(address: str, within_s: float) -> list[Leftover]:
     """SIGKILL leftovers until none is found; returns those that are still there after `within_s` seconds.
 
-    What is in the control groups of a dead supervisor is ended first: some of it may carry no mark any more.
+    What is in the control groups of a dead supervisor is ended first, because some of it may carry no mark any more.
 
-    Looks again after each kill, because a process may have forked between the look and the signal. SIGKILL at once:
-    nobody is there to wait for a grace period, and another unit may already run their successors.
+    Searches again after each kill, because a process may have forked before the signal. There is no grace period,
+    because another unit may already run their successors.
     """
     give_up_at = time.monotonic() + within_s
     try:
@@ -69,7 +69,7 @@ def end_leftovers(address: str, within_s: float) -> list[Leftover]:
         kill_all(leftover.entry for leftover in leftovers)
         if time.monotonic() >= give_up_at:
             return leftovers
-        select.select([], [], [], _LOOK_AGAIN_AFTER_S)
+        select.select([], [], [], _CHECK_AGAIN_AFTER_S)
     return []
 
 

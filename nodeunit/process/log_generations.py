@@ -1,10 +1,10 @@
-"""The older generations of a log: which file is which, moved on by one at each rotation, compressed by somebody else.
+"""The older generations of a log: their file names, and their renaming at each rotation. Compression is elsewhere.
 
     KEY.log.1   KEY.log.2.gz   …   KEY.log.5.gz        newest to oldest
 
-The newest old one stays plain, so that it can be read with what is at hand. Compression takes longer than a chatty
-program needs for the next 10 MiB, so generations may move on while one is being compressed: the compressed text goes
-to a file of its own, and gets its number only when it is finished.
+The newest generation stays plain, so that it can be read with any tool. Compression takes longer than a chatty program
+needs for the next 10 MiB, so generations may be renamed while one is being compressed: the compressed text goes to a
+file of its own, and gets its number only when it is finished.
 """
 
 import os
@@ -41,10 +41,10 @@ class LogGenerations:
         try:
             os.rename(self.path, f"{self.path}.1")
         except FileNotFoundError:
-            pass  # somebody took it away: there is room for a new one
+            pass  # it was removed by hand: there is room for a new one
 
     def next_to_compress(self) -> str | None:
-        """The newest generation that should be compressed and is not, for it stays longest; None when there is none."""
+        """The newest generation that should be compressed and is not, because it stays longest; None: there is none."""
         for number in range(2, self._kept + 1):
             if os.path.exists(f"{self.path}.{number}"):
                 self._compressing = number

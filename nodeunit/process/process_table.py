@@ -1,4 +1,4 @@
-"""Reads /proc: who is whose child, who carries which mark; and signals exactly one process, never a namesake.
+"""Reads /proc: parents, sessions and marks of processes; signals exactly one process, never a later one with its pid.
 
 Light on purpose: the supervisor and its guard import it. A process is its pid *and* its start time (clock ticks since
 boot, field 22 of `/proc/PID/stat`): a pid alone is a number that the kernel gives away again.
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from nodeunit.process.environment import ADDRESS_MARK, DEPLOYMENT_MARK
 
-# What open and read answer when the process is gone, or going, or of another user where /proc hides those.
+# The errors of open and read when the process is gone, or ending, or of another user where /proc hides those.
 _NOT_THERE = (FileNotFoundError, ProcessLookupError, PermissionError)
 
 
@@ -77,12 +77,12 @@ def read_arguments(pid: int) -> list[bytes]:
 
 
 def read_name(pid: int) -> str:
-    """What the process calls itself, empty when it is gone."""
+    """The name of the process, empty when it is gone."""
     return _read(f"/proc/{pid}/comm").decode(errors="replace").rstrip("\n")
 
 
 def signal_exactly(pid: int, start_time: int, signum: int) -> bool:
-    """Signal the process that has this pid *and* this start time. False: it is gone, whoever has the number now.
+    """Signal the process that has this pid *and* this start time. False: it is gone, and the pid may be another's.
 
     The descriptor is taken first and the identity read after it: from then on the signal can reach no other process,
     even if this one ends and its pid is given away in between.
@@ -139,7 +139,7 @@ class ProcessTable:
         return self._children.get(pid, [])
 
     def led_by(self, pid: int) -> list[ProcessEntry]:
-        """The session and the group with this number, which must still be the leader's: not reaped."""
+        """The session and the group with this number, which is theirs only until their leader is reaped."""
         return self._sessions.get(pid, []) + self._groups.get(pid, [])
 
     def with_descendants(self, roots: Iterable[ProcessEntry]) -> dict[int, ProcessEntry]:
@@ -154,7 +154,7 @@ class ProcessTable:
         return found
 
     def ancestors(self, entry: ProcessEntry) -> Iterable[ProcessEntry]:
-        """Parent, its parent and so on. Ends where the table does, and at a circle that a torn reading may show."""
+        """Parent, its parent and so on. Ends with the table, or at a circle, as an inconsistent reading may show."""
         seen = {entry.pid}
         parent = self.entries.get(entry.parent)
         while parent is not None and parent.pid not in seen:

@@ -1,7 +1,7 @@
 """One program's log: an append-only file that is rotated by size.
 
-Nothing here may hurt the supervisor. Errors of the file system are swallowed and said once: output is dropped, the
-programs go on. Compression of the older generations is left to a process of its own (see `LogGenerations`).
+An error of the file system is reported once and survived: output is dropped, and the programs go on. Compression of the
+older generations is left to a process of its own (see `LogGenerations`).
 """
 
 import os

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 def argv_of(command: str, args: Sequence[str]) -> list[str]:
     """The row's `command`, split into words as a shell would quote them, followed by its `args` as they are.
 
-    No shell runs it. A shell would be one more process between supervisor and program (its pid would be the one that is
-    signalled, sampled and reported), would expand `$`, `*` and `;` in values that came from a table, and would turn
-    "no such program" into exit code 127 of something that did start. Who wants one writes `sh -c '…'`.
+    No shell runs it. A shell would be one more process between supervisor and program (its pid would be signalled,
+    sampled and reported), would expand `$`, `*` and `;` in values from a table, and would turn "no such program" into
+    exit code 127 of something that did start. A row that needs a shell has the command `sh -c '…'`.
 
     Raises ValueError, with a sentence to show, when the quotes are not closed or no word is left.
     """

@@ -1,4 +1,4 @@
-"""What a unit and each of its programs use now: CPU and resident memory, over whole process trees."""
+"""CPU and resident memory that a unit and each of its programs use now, over whole process trees."""
 
 from collections.abc import Callable, Mapping, Set
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from nodeunit.domain.policy import NOTHING, Usage
 from nodeunit.process.process_table import read_entry, read_mark
 
 SHORTEST_WINDOW_S = 0.5
-"""CPU time is counted in ticks of 10 ms: over a shorter window one tick more or less would be several percent."""
+"""CPU time is counted in ticks of 10 ms: in a shorter window one tick would be several percent."""
 
 _MIB = 1024 * 1024
 

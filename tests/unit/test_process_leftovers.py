@@ -71,7 +71,7 @@ def test_the_mark_of_another_unit_is_none_of_ours(processes: Processes) -> None:
     assert find_leftovers(ADDRESS + "x") == []
 
 
-def test_what_has_a_living_supervisor_of_the_address_above_is_spared(processes: Processes) -> None:
+def test_what_has_a_living_supervisor_of_the_address_above_is_left_alone(processes: Processes) -> None:
     spawn = (
         "import os, signal, sys\n"
         f"env = {{'NODE_UNIT_ADDRESS': {ADDRESS!r}, 'DEPLOYMENT_ID': 'd2'}}\n"
