@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -36,7 +37,9 @@ class Databases:
         """Migrated by the code under test, then closed, because a template in use cannot be copied."""
         name = f"template_{secrets.token_hex(6)}"
         self._execute(sql.SQL("create database {} template template0"), name)
-        asyncio.run(migrate(make_conninfo(self.administrator, dbname=name)))
+        # In a thread of its own, because the first test that asks for it may be a coroutine.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, migrate(make_conninfo(self.administrator, dbname=name))).result()
         self._execute(sql.SQL("alter database {} allow_connections false"), name)
         return name
 

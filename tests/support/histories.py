@@ -23,7 +23,7 @@ class Histories:
     def fresh(self) -> Iterator[str]:
         """The conninfo of a copy, dropped at the end."""
         name = f"history_{secrets.token_hex(6)}"
-        self._execute("create database {} template {}", name, self._original)
+        self._execute("create database {} template {} strategy file_copy", name, self._original)
         try:
             yield make_conninfo(self._databases.administrator, dbname=name)
         finally:
