@@ -28,14 +28,17 @@ DEAF = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
 DAEMONIZE = """
 import os, signal, sys
 def daemonize(path):
+    known, tell = os.pipe()
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
             open(path + '.new', 'w').write(str(os.getpid()))
             os.rename(path + '.new', path)
+            os.write(tell, b'.')
             while True: signal.pause()
         os._exit(0)
     os.wait()
+    os.read(known, 1)
 """
 
 
