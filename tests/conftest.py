@@ -1,5 +1,6 @@
 """Fixtures: databases real and fresh, units as processes, faults. The work is done in tests/support."""
 
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,17 @@ from tests.support.unit_process import UnitProcess, unit_process
 from tools.timescaledb.say import CannotGoOn
 
 NEEDS_A_CONTAINER = {"container", "e2e", "chaos"}
+
+
+def pytest_configure() -> None:
+    """Undo what was inherited: a script starts what it puts into the background with SIGINT ignored, nohup with SIGHUP.
+
+    The programs under test would inherit it, though none of them is in that background itself.
+    """
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD):
+        if signal.getsignal(signum) is signal.SIG_IGN:
+            signal.signal(signum, signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 @pytest.hookimpl(tryfirst=True)
