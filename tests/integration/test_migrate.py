@@ -8,7 +8,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from nodeunit.errors import DatabaseError, NotMigrated, SchemaTooNew
+from nodeunit.errors import DatabaseError, MigrationBlocked, NotMigrated, SchemaTooNew
 from nodeunit.store.postgres import requirements
 from nodeunit.store.postgres.compatibility import SCHEMA_VERSION
 from nodeunit.store.postgres.migrator import dry_run, migrate, status
@@ -52,6 +52,17 @@ async def test_without_timescaledb_the_tables_are_ordinary(empty_plain_database:
 async def test_several_at_once_apply_each_file_once(empty_database: str) -> None:
     results = await asyncio.gather(*(migrate(empty_database) for _ in range(4)))
     assert sorted(len(result.applied) for result in results) == [0, 0, 0, len(ALL)]
+
+
+async def test_one_that_another_keeps_waiting_says_so_and_gives_up(empty_plain_database: str) -> None:
+    told: list[str] = []
+    with psycopg.connect(empty_plain_database, application_name="the other", autocommit=True) as other:
+        other.execute("select pg_advisory_lock(hashtextextended('nodeunit migrate ' || current_schema(), 0))")
+        with pytest.raises(MigrationBlocked, match=r"^the migration could not be applied within 1 s because of pid"):
+            await migrate(empty_plain_database, wait_s=1, tell=told.append)
+        (once,) = told
+        assert f"pid {other.info.backend_pid} (user {other.info.user}, application the other" in once
+    assert (await migrate(empty_plain_database)).applied == ALL
 
 
 async def test_an_interrupted_one_leaves_nothing_behind_and_holds_nobody_up(empty_database: str) -> None:

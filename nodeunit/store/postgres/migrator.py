@@ -78,7 +78,7 @@ async def migrate(
         connection.add_notice_handler(lambda diagnostic: notices.append(diagnostic.message_primary or ""))
         await refuse_old_server(connection)
         waiting = LockWait(connection, watcher, wait_s, tell)
-        await waiting.attempt("the lock of migrations", lambda: _run(connection, "take_migration_lock"))
+        await waiting.attempt("the migration", lambda: _run(connection, "take_migration_lock"))
         await _run(connection, "search_temporary_tables_last")
         applied = await _Migrating(connection, waiting, migrations(root)).run()
     return MigrationResult(applied, [n for n in notices if "already exists" not in n and "skipping" not in n])
