@@ -10,6 +10,7 @@ from nodeunit.domain.events import (
     DeploymentReleased,
     Event,
     ProcessExited,
+    ProcessNotEnded,
     ProcessParked,
     ProcessStarted,
     Unknown,
@@ -49,6 +50,8 @@ def program_sentence(newest_first: list[RecordedEvent]) -> str:
     match last.event():
         case ProcessStarted(pid=pid):
             return f"runs since {at} as pid {pid}{often}"
+        case ProcessNotEnded(detail=detail):
+            return f"was to be ended at {at} and goes on: {detail}"
         case ProcessParked(reason=reason, detail=detail):
             return f"parked since {at} ({reason}): {detail}; change the row to try again"
         case ProcessExited() as ended:
@@ -127,6 +130,7 @@ _WORDS: dict[type, Callable[[Any, Names], str]] = {
     events.DeploymentDeleted: _by,
     events.ProcessStarted: lambda e, _: f"pid {e.pid}, revision {e.revision}, claim {e.claim_version}",
     events.ProcessExited: lambda e, _: f"pid {e.pid}: {_ending(e)}",
+    events.ProcessNotEnded: lambda e, _: f"pid {e.pid}: {e.detail}",
     events.ProcessParked: lambda e, _: f"{e.reason}: {e.detail}",
     events.UnitJoined: _joined,
     events.UnitLost: lambda e, names: f"said {called(e.by, names)}; the lease had expired at {e.lease_expired_at}",

@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.supervisor_link import SupervisorLink
-from nodeunit.domain.events import Event, ProcessExited, ProcessParked, ProcessStarted
+from nodeunit.domain.events import Event, ProcessExited, ProcessNotEnded, ProcessParked, ProcessStarted
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +77,9 @@ def _event_of(report: Mapping[str, Any]) -> Event:
         case "spawn_failed":
             log.warning("%s could not be started: %s", key, report["detail"])
             return ProcessExited(key, 0, None, None, 0.0, "spawn_failed", report["detail"])
+        case "not_ended":
+            log.error("%s cannot be ended: %s", key, report["detail"])
+            return ProcessNotEnded(key, report["pid"], report["detail"])
         case _:
             return ProcessExited(
                 deployment_id=key,

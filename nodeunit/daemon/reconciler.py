@@ -20,7 +20,7 @@ from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.restart import RestartRule
 from nodeunit.errors import DatabaseError
 from nodeunit.supervisor.lease import LeaseDeadline
-from nodeunit.supervisor.shortage import LEASE
+from nodeunit.supervisor.shortage import LEASE, LEFTOVER
 
 log = logging.getLogger(__name__)
 
@@ -185,6 +185,8 @@ class Reconciler:
                 self._on_started(message)
             case "exited" | "spawn_failed":
                 self._on_ended(message)
+            case "not_ended":
+                self._events.log_report(message, repeated=False)
             case "probed" if self._trial is not None and not self._trial.done():
                 self._trial.set_result(message["lacks"])
 
@@ -223,7 +225,7 @@ class Reconciler:
     def _on_lack(self, key: str, report: Message, lacks: str) -> None:
         """A program was not started through no fault of its own."""
         self._restarts.wait(key, claim_of(report), AGAIN_AFTER_S if lacks == LEASE else UNABLE_FOR_S)
-        if lacks != LEASE:
+        if lacks not in (LEASE, LEFTOVER):
             self.lack = (lacks, report["detail"])
             self._unable.add(key)
             self.unable.set()
@@ -299,4 +301,6 @@ def _claim_of(deployment: Deployment) -> Claim:
 
 def _is_failure(report: Message) -> bool:
     """Whether a program ended without having been stopped, or was not started through its own fault."""
-    return report["event"] != "started" and not report.get("stopped", False) and not report.get("lacks")
+    return (
+        report["event"] in ("exited", "spawn_failed") and not report.get("stopped", False) and not report.get("lacks")
+    )

@@ -186,6 +186,15 @@ class ProcessExited(Event, frozen=True):
     detail: str
 
 
+class ProcessNotEnded(Event, frozen=True):
+    """The unit was to end the program and cannot: something of it goes on after SIGKILL. Its row is not given back."""
+
+    deployment_id: UUID
+    pid: int
+    detail: str
+    """Which processes, and why: another user's, or in uninterruptible sleep."""
+
+
 class ProcessParked(Event, frozen=True):
     """The unit does not restart the program any more until an operator or a changed row un-parks it."""
 

@@ -11,10 +11,10 @@ import os
 import signal
 from typing import Any
 
-from nodeunit.process.process_table import ProcessEntry, ProcessTable
+from nodeunit.process.process_table import ProcessEntry, ProcessTable, signal_exactly
 from nodeunit.supervisor.child_processes import Spawned
 from nodeunit.supervisor.lease import LeaseDeadline
-from nodeunit.supervisor.protocol import Cause, Exited, OnDisconnect, RunningProgram, SpawnRequest
+from nodeunit.supervisor.protocol import Cause, Exited, NotEnded, OnDisconnect, RunningProgram, SpawnRequest
 
 _NEVER = float("inf")
 
@@ -34,6 +34,7 @@ class Program:
         """The descriptor from which the outcome of exec is read; None once that is known."""
         self.failure = ""
         self.lacks = ""
+        self.said_not_to_end = False
         self.cause: Cause = "exited"
         self.ended_at: float | None = None
         self.exit_code: int | None = None
@@ -119,6 +120,18 @@ class Program:
         self._known = dict(entry.identity for entry in tree)
         return tree
 
+    def cannot_end(self, living: list[ProcessEntry]) -> NotEnded:
+        """What is to be said of a tree that outlives SIGKILL."""
+        found = [f"process {entry.pid} {_why_it_lives(entry)}" for entry in living[:3]]
+        more = f" and {len(living) - 3} more" if len(living) > 3 else ""
+        return {
+            "event": "not_ended",
+            "key": self.key,
+            "pid": self.pid,
+            "detail": ", ".join(found) + more,
+            "meta": self.meta,
+        }
+
     def _signal_group(self, signum: int) -> None:
         # Not reaped yet, so the number is its own: no check of the identity is needed, or possible for a group.
         for send in (os.killpg, os.kill):
@@ -129,3 +142,17 @@ class Program:
                 continue  # between fork and setsid it has no group of its own yet
             except PermissionError:
                 return  # it has become another user, whom we may not signal
+
+
+def _why_it_lives(entry: ProcessEntry) -> str:
+    """As far as it can be seen why SIGKILL does not end it."""
+    if entry.state == "D":
+        return "is in uninterruptible sleep"
+    try:
+        signal_exactly(*entry.identity, signal.SIGKILL)
+    except PermissionError:
+        owner = os.stat(f"/proc/{entry.pid}").st_uid
+        return f"belongs to user {owner}, whose processes this unit may not signal"
+    except OSError:
+        pass
+    return "has not ended yet"

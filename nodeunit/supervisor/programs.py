@@ -25,6 +25,8 @@ _SPARE_DESCRIPTORS = 64
 _ROOM_FOR_MORE = 16
 _NEVER = float("inf")
 
+_SAID_NOT_TO_END_AFTER_S = 2.0
+
 LEASE_EXPIRED = "lease expired"
 
 
@@ -192,6 +194,8 @@ class Programs:
             living = program.living(table, orphans)
             if now >= program.kill_at(self.lease):
                 kill_all(living)
+                if living and now >= program.kill_at(self.lease) + _SAID_NOT_TO_END_AFTER_S:
+                    self._say_not_ended(program, living)
             elif program.ended_at is None:
                 del self._ending[program.key]  # the lease was renewed at the last moment
             elsewhere = self._groups is not None and self._groups.is_populated(program.key)
@@ -201,6 +205,16 @@ class Programs:
         self._check_not_before = 2 * boottime() - now
         self._check_at = max(now + self._check_after_s, self._check_not_before)
         self._check_after_s = min(self._check_after_s * 1.5, _CHECK_AGAIN_AT_MOST_S)
+
+    def _say_not_ended(self, program: Program, living: list[ProcessEntry]) -> None:
+        """Once. Its key stays taken, because nothing may take its place while it may live."""
+        if not program.said_not_to_end:
+            program.said_not_to_end = True
+            self._report(program.cannot_end(living))
+
+    def not_ended(self) -> list[str]:
+        """The programs that do not end."""
+        return [program.key for program in self._programs.values() if program.said_not_to_end]
 
     def check_soon(self) -> None:
         """A child has ended, perhaps the last of a tree."""

@@ -112,6 +112,17 @@ class Probed(TypedDict):
     lacks: str
 
 
+class NotEnded(TypedDict):
+    """Something of a program's tree goes on after SIGKILL; `detail` says why. Said once, and its key stays taken."""
+
+    event: Literal["not_ended"]
+    id: NotRequired[int]
+    key: str
+    pid: int
+    detail: str
+    meta: dict[str, Any]
+
+
 class Drain(TypedDict):
     """The supervisor was asked to end (SIGTERM, SIGINT): stop the programs, release the rows, say `leave`, exit 0.
     What is not done after `drain_timeout_s` the supervisor does itself."""
@@ -131,8 +142,8 @@ class StillAlive(TypedDict):
     event: Literal["alive"]
 
 
-Report = Started | Exited | SpawnFailed
-Event = Hello | Started | SpawnFailed | Exited | Drain | Replace | StillAlive | Probed
+Report = Started | Exited | SpawnFailed | NotEnded
+Event = Hello | Started | SpawnFailed | Exited | NotEnded | Drain | Replace | StillAlive | Probed
 
 
 class Ready(TypedDict):

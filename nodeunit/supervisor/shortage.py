@@ -11,6 +11,9 @@ _LACKS = {
     errno.EDQUOT: "disk",
 }
 
+LEFTOVER = "leftover"
+"""Not a shortage: something of an earlier start of it may still run, and cannot be ended."""
+
 LEASE = "lease"
 """Not a shortage, but as little the program's fault: the next lease allows the start."""
 

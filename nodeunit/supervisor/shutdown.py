@@ -19,6 +19,9 @@ from nodeunit.supervisor.stderr_log import StderrLog
 EXIT_NOT_DRAINED = 3
 """The programs are ended, but the rows were not given back: others take them over when the lease has run out."""
 
+EXIT_LEFT_BEHIND = 4
+"""Processes go on that cannot be ended. Rows are not given back: others take them over when the lease runs out."""
+
 REFUSALS = frozenset({2, *range(10, 60), 127})
 """Exit codes of a daemon for which starting it again would not help: settings, identity, database (see
 `nodeunit.errors`), usage, and that of the system when there is no such program."""
@@ -26,6 +29,7 @@ REFUSALS = frozenset({2, *range(10, 60), 127})
 _SAME_REQUEST_S = 1.0  # a terminal and a wrapper often both pass on one Ctrl-C: that is no second request
 _RELEASE_WITHIN_S = 2.0  # for a daemon that has lost its supervisor to give back its rows
 _ORPHANS_WITHIN_S = 1.0
+_LEFT_BEHIND_AFTER_S = 10.0  # for programs that go on after SIGKILL
 
 
 class Shutdown:
@@ -56,6 +60,7 @@ class Shutdown:
         self._requested_at: float | None = None
         self._exit_code: int | None = None
         self._kill_daemon_at: float | None = None
+        self._left_behind_at: float | None = None
 
     @property
     def draining(self) -> bool:
@@ -92,7 +97,7 @@ class Shutdown:
         if self._exit_code is None:
             return self._wait_for_drain(now)
         if len(self._programs):
-            return None
+            return self._wait_for_programs(now)
         if self._daemon.pid is None:
             self._end_unmarked_orphans()
             self._loop.end(self._exit_code)
@@ -104,6 +109,21 @@ class Shutdown:
             self._daemon.kill()
             self._kill_daemon_at = now + _RELEASE_WITHIN_S
         return self._kill_daemon_at
+
+    def _wait_for_programs(self, now: float) -> float | None:
+        """None: they end. What cannot be ended is not waited for without end."""
+        stuck = self._programs.not_ended()
+        if not stuck or len(stuck) < len(self._programs):
+            self._left_behind_at = None
+            return None
+        if self._left_behind_at is None:
+            self._left_behind_at = now + _LEFT_BEHIND_AFTER_S
+        if now < self._left_behind_at:
+            return self._left_behind_at
+        self._log.warning(f"ending all the same: what cannot be ended of {', '.join(stuck)} is left behind")
+        self._daemon.kill()  # it would give the rows back
+        self._loop.end(EXIT_LEFT_BEHIND)
+        return None
 
     def _wait_for_drain(self, now: float) -> float | None:
         if self._requested_at is None:

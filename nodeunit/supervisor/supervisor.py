@@ -23,11 +23,12 @@ from nodeunit.supervisor.log_writer import LogWriter
 from nodeunit.supervisor.loop import Loop
 from nodeunit.supervisor.programs import LEASE_EXPIRED, Programs
 from nodeunit.supervisor.protocol import Event, Report
-from nodeunit.supervisor.shortage import LEASE, lack_of
+from nodeunit.supervisor.shortage import LEASE, LEFTOVER, lack_of
 from nodeunit.supervisor.shutdown import Shutdown
 from nodeunit.supervisor.stderr_log import StderrLog
 
 _LEFTOVERS_WITHIN_S = 5.0
+_LEFT_OVER = ", left over from it, cannot be ended"
 
 
 class Supervisor:
@@ -230,7 +231,7 @@ class Supervisor:
             refusal = (error.strerror if isinstance(error, OSError) else None) or str(error)
             lacks = lack_of(error.errno) if isinstance(error, OSError) else ""
         if refusal:
-            lacks = LEASE if refusal == LEASE_EXPIRED else lacks
+            lacks = LEASE if refusal == LEASE_EXPIRED else LEFTOVER if refusal.endswith(_LEFT_OVER) else lacks
             failed = protocol.spawn_failed(key, refusal, lacks, protocol.meta_of(op))
             (self._send if too_much else self._report)(failed)
 
@@ -239,5 +240,5 @@ class Supervisor:
             return "the supervisor is ending"
         for leftover in self._leftovers:
             if leftover.key == request.key and signal_exactly(*leftover.entry.identity, signal.SIGKILL):
-                return f"process {leftover.entry.pid}, left over from it, cannot be ended"
+                return f"process {leftover.entry.pid}{_LEFT_OVER}"
         return self._programs.refusal(request, now)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from nodeunit.supervisor.shutdown import EXIT_LEFT_BEHIND
 from tests.support.supervisor_daemon import (
     ADDRESS,
     Daemon,
@@ -333,3 +334,30 @@ def test_what_the_unit_lacks_is_not_said_to_be_the_programs_fault(tmp_path: Path
         assert daemon.expect("probed")["lacks"] == "descriptors"
         daemon.spawn(["/no/such/program"], 1)
         assert "lacks" not in daemon.expect("spawn_failed", key=key(1))
+
+
+WITHOUT_CAP_KILL = "import ctypes; assert ctypes.CDLL(None).prctl(24, 5, 0, 0, 0) == 0"
+"""As a unit that is not root: no right to signal processes of other users (PR_CAPBSET_DROP, CAP_KILL)."""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can start a program as another user")
+def test_a_program_that_cannot_be_ended_is_said_so_keeps_its_key_and_is_left_behind_at_the_end(tmp_path: Path) -> None:
+    with supervised_unit(tmp_path, before=WITHOUT_CAP_KILL, control_groups=False, drain_timeout_s=1.0) as unit:
+        daemon, _ = unit.next_daemon()
+        started = daemon.start(["setpriv", "--reuid=65534", "--clear-groups", "sleep", "300"])
+        try:
+            wait_until(lambda: Path(f"/proc/{started['pid']}/comm").read_text() == "sleep\n")
+            daemon.say("stop", key=key(), grace_s=0)
+            told = daemon.expect("not_ended", key=key())
+            assert told["detail"] == (
+                f"process {started['pid']} belongs to user 65534, whose processes this unit may not signal"
+            )
+            daemon.spawn(["true"])
+            assert daemon.expect("spawn_failed", key=key())["detail"] == "already running"
+            assert is_alive(started["pid"])
+            unit.signal(signal.SIGTERM)
+            daemon.expect("drain")
+            assert unit.wait(within_s=30) == EXIT_LEFT_BEHIND
+            assert "is left behind" in unit.said()
+        finally:
+            os.kill(started["pid"], signal.SIGKILL)

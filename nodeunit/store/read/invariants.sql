@@ -202,7 +202,7 @@ left join lateral (
     select e.type, e.recorded_at, e.data ->> 'reason' as reason
     from event e
     where e.deployment_id = h.id and e.unit_address = h.address and e.recorded_at >= h.address_since
-      and e.type in ('ProcessStarted', 'ProcessExited', 'ProcessParked')
+      and e.type in ('ProcessStarted', 'ProcessExited', 'ProcessNotEnded', 'ProcessParked')
     order by e.recorded_at desc, e.position desc
     limit 1
 ) p on true
@@ -210,7 +210,7 @@ where not exists (
         select from usage s
         where s.deployment_id = h.id and s.unit_address = h.address and s.recorded_at >= h.since
     )
-  and p.type is distinct from 'ProcessParked'
+  and coalesce(p.type, '') not in ('ProcessNotEnded', 'ProcessParked')
   and not coalesce(
         p.type = 'ProcessExited' and p.recorded_at >= h.since
             - case when p.reason in ('exited', 'spawn_failed') then interval '5 minutes' else interval '0' end,

@@ -49,7 +49,7 @@ order by r.recorded_at desc
 select {event_columns}
 from event e
 where e.deployment_id = %(deployment_id)s
-  and e.type in ('ProcessStarted', 'ProcessExited', 'ProcessParked')
+  and e.type in ('ProcessStarted', 'ProcessExited', 'ProcessNotEnded', 'ProcessParked')
   and e.recorded_at >= %(since)s
   and e.recorded_at <= coalesce(%(at)s::timestamptz, 'infinity')
 order by e.recorded_at desc
