@@ -94,6 +94,21 @@ BREAKAGES = {
             ),
         },
     ),
+    "orphan": Breakage(
+        "a daemon does not notice that its supervisor is dead",
+        ("kill-supervisor",),
+        {"nodeunit/daemon/daemon.py": without("self._end.request(EndReason.ORPHANED)")},
+    ),
+    "nowhere": Breakage(
+        "what has ended is taken to run on, so that it is never started again",
+        ("freeze-database",),
+        {"nodeunit/daemon/reconciler.py": without("self._programs.pop(key, None)")},
+    ),
+    "loop": Breakage(
+        "what ended with the lease is started again under the same one",
+        ("freeze-database",),
+        {"nodeunit/supervisor/lease.py": replacing("return now < self.term_at(grace_s)", "return now < self.kill_at")},
+    ),
 }
 
 
