@@ -29,6 +29,7 @@
     ├── InputFileInvalid          24   a file given on the command line cannot be read as what it should be
     ├── IdentityAlive             30   another daemon with this identity holds its lease
     ├── StaleEpoch                31   a later daemon of this identity has joined: this one may write nothing
+    ├── DrainRefused              32   no other unit can take what a drain would stop
     ├── DeploymentRefused         40   a constraint of the deployment table, or an address nobody has
     ├── NoDatabase                50   `nodeunit demo` can neither find nor start one
     └── DemoFailed                51
@@ -196,6 +197,12 @@ class StaleEpoch(NodeunitError):
     """This daemon was succeeded or declared lost; nothing it writes is accepted any more."""
 
     exit_code = 31
+
+
+class DrainRefused(NodeunitError):
+    """A drain would stop programs that no other unit can run."""
+
+    exit_code = 32
 
 
 class DeploymentRefused(NodeunitError):

@@ -22,6 +22,9 @@ RUNS_WITHIN_S = 3.0
 
 POLL_EVERY_S = 0.05
 
+LOCKED_AGAIN_AFTER_S = 3.0
+"""A row that somebody else has locked is stopped again after so long, to be released: it starts again meanwhile."""
+
 
 async def leave(unit: Membership, reconciler: Reconciler, outbox: Outbox) -> None:
     """Claims nothing more, stops every program, releases every row and leaves the fleet."""
@@ -43,11 +46,26 @@ async def move_away(unit: Membership, reconciler: Reconciler, within_s: float, g
     """
     deadline = boottime() + within_s
     log.info("an operator wants %d rows moved away within %.0f s", len(reconciler.held_rows()), within_s)
+    locked: set[str] = set()
     while keys := reconciler.held_rows():
+        free = [key for key in keys if key not in locked]
+        if not free:  # somebody has these in hand; meanwhile their programs run
+            await asyncio.sleep(LOCKED_AGAIN_AFTER_S)
+            locked.clear()
+            continue
         left_s = max(deadline - boottime(), 0.0)
-        released = await _release(unit, reconciler, keys[0], "drained", min(grace_s, left_s))
+        released = await _release(unit, reconciler, free[0], "drained", min(grace_s, left_s))
         if released is not None:
             await _until_it_runs_elsewhere(unit, released, min(RUNS_WITHIN_S, max(deadline - boottime(), 0.0)))
+        else:
+            locked.add(free[0])
+    for row in await unit.disabled_rows():
+        # Enabled again it would come back to a unit that is to hold nothing.
+        await reconciler.begin_release(str(row.id), 0.0)
+        try:
+            await unit.release(row, "drained")
+        finally:
+            reconciler.end_release(str(row.id))
     await unit.end_drain()
 
 

@@ -99,6 +99,8 @@ class MembershipSession:
         if answer.expired and (self._declaring is None or self._declaring.done()):
             # In a task of its own, because no heartbeat may wait for it. The next heartbeat names those that are left.
             self._declaring = self._tasks.start(self._declare_lost(answer.expired))
+        if answer.drain_s is None and self._moving is not None:
+            self._moving.cancel()  # uncordoned; again with each answer, because psycopg may lose a cancellation
         if answer.drain_s is not None and self._moving is None:
             self._moving = self._tasks.start(self._move_away(answer.drain_s))
         if answer.waiting:

@@ -192,7 +192,6 @@ class ProcessNotEnded(Event, frozen=True):
     deployment_id: UUID
     pid: int
     detail: str
-    """Which processes, and why: another user's, or in uninterruptible sleep."""
 
 
 class ProcessParked(Event, frozen=True):
@@ -273,10 +272,9 @@ class UnitListenerDeaf(Event, frozen=True):
 
 
 class UnitExhausted(Event, frozen=True):
-    """The unit cannot start programs for a lack of its own: it claims nothing and gives back what it cannot start."""
+    """The unit lacks `descriptors`, `memory`, `processes` or `disk` to start more; it claims nothing before it can."""
 
     lacks: str
-    """`descriptors`, `memory`, `processes` or `disk`."""
     detail: str
 
 

@@ -1,6 +1,10 @@
 """Giving rows away in order: a unit that leaves, and one that an operator empties."""
 
 import asyncio
+import os
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -28,6 +32,24 @@ def insert_sleepers(database: str, count: int) -> None:
 def held(database: str) -> dict[str, int]:
     counted = rows(database, "select address, count(*) as rows from deployment group by address")
     return {row["address"]: row["rows"] for row in counted}
+
+
+def nodeunit(database: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """The command as an operator types it."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "nodeunit", *arguments, "-d", database],
+        capture_output=True, text=True, check=False, timeout=60, env={"PATH": os.environ["PATH"]},
+    )  # fmt: skip
+
+
+def running(database: str) -> dict[str, int]:
+    """Programs that run, by unit, as their last event has it."""
+    last = rows(
+        database,
+        "select distinct on (deployment_id) deployment_id, type, unit_address from event "
+        "where type in ('ProcessStarted', 'ProcessExited') order by deployment_id, position desc",
+    )
+    return dict(Counter(row["unit_address"] for row in last if row["type"] == "ProcessStarted"))
 
 
 async def two_units(database: str, start_unit: StartUnit) -> tuple[UnitProcess, UnitProcess]:
@@ -74,3 +96,56 @@ async def test_an_operator_empties_a_unit_row_by_row(database: str, start_unit: 
         await operators.uncordon(connection, one.address)
     insert_sleepers(database, 1)
     await eventually(lambda: held(database) == {one.address: 1, two.address: 7}, what="it claims again")
+
+
+async def test_to_uncordon_a_unit_ends_its_drain_and_leaves_no_row_behind(database: str, start_unit: StartUnit) -> None:
+    one, two = await two_units(database, start_unit)
+    await eventually(lambda: running(database) == {one.address: 3, two.address: 3}, what="all run")
+    async with await connect(database, "operator") as connection:
+        await operators.cordon(connection, two.address)  # so that the drain waits for each row to be taken
+        await operators.drain(connection, one.address, 300)
+        await eventually(lambda: held(database).get("", 0) > 0, what="the first row is given back")
+        await operators.uncordon(connection, one.address)
+    await eventually(lambda: running(database) == {one.address: 3, two.address: 3}, what="all run again")
+    drained = value(database, "select count(*) from event where type = 'UnitDrained'")
+    assert drained == 0
+    released = value(database, "select count(*) from event where type = 'DeploymentReleased'")
+    later = "select extract(epoch from max(l.renewed_at) - max(e.recorded_at)) > 7 from lease l, event e"
+    await eventually(lambda: value(database, later), within_s=20, what="a drain that went on would have stopped more")
+    assert value(database, "select count(*) from event where type = 'DeploymentReleased'") == released
+    assert running(database) == {one.address: 3, two.address: 3}
+
+
+async def test_a_drain_gives_disabled_rows_back_and_says_where_each_row_went(
+    database: str, start_unit: StartUnit
+) -> None:
+    one, two = await two_units(database, start_unit)
+    (disabled,) = rows(
+        database,
+        "update deployment set enabled = false where id = "
+        "(select id from deployment where address = %s order by id limit 1) returning id",
+        (one.address,),
+    )
+    drained = await asyncio.to_thread(nodeunit, database, "drain", "one", "--deadline", "20")
+    assert (drained.returncode, drained.stderr) == (0, "")
+    said = drained.stdout.splitlines()
+    assert said[-1] == "unit/one drained"
+    assert sorted(line.rpartition(": ")[2] for line in said[:-1]) == ["nobody, disabled", "unit/two", "unit/two"]
+    assert any(line.startswith(f"deployment/{disabled['id']} a@1: nobody") for line in said)
+    assert held(database) == {two.address: 5, "": 1}
+
+
+async def test_a_drain_that_would_leave_rows_with_nobody_is_refused_without_force(
+    database: str, start_unit: StartUnit
+) -> None:
+    one, two = await two_units(database, start_unit)
+    await asyncio.to_thread(nodeunit, database, "cordon", "two")
+    refused = await asyncio.to_thread(nodeunit, database, "drain", "one")
+    assert refused.returncode == 32
+    assert "no other unit can take 3 of the 3 rows of one" in refused.stderr
+    assert "--force" in refused.stderr
+    assert held(database) == {one.address: 3, two.address: 3}
+    forced = await asyncio.to_thread(nodeunit, database, "drain", "one", "--force", "--deadline", "20")
+    assert forced.returncode == 0
+    assert [line.rpartition(": ")[2] for line in forced.stdout.splitlines()[:-1]] == ["nobody"] * 3
+    assert held(database) == {"": 3, two.address: 3}

@@ -75,6 +75,31 @@ def the_unit(given: str, addresses: Sequence[str]) -> str:
     return addresses[0]
 
 
+class RowToMove(msgspec.Struct, frozen=True):
+    """A row that a unit holds."""
+
+    id: UUID
+    package: str
+    """name@version."""
+    enabled: bool
+    trusted_elsewhere: list[str]
+    """The patterns of the other units that take part in rounds now."""
+
+
+async def rows_to_move(connection: Connection, address: str) -> list[RowToMove]:
+    """What a unit holds, disabled rows too."""
+    async with translate_errors():
+        rows = await (await connection.execute(QUERIES["rows_to_move"], {"address": address})).fetchall()
+    return [RowToMove(**row) for row in rows]
+
+
+async def holders_of(connection: Connection, ids: list[UUID]) -> dict[UUID, str]:
+    """The address that each row has now; empty: nobody's."""
+    async with translate_errors():
+        rows = await (await connection.execute(QUERIES["holders_of"], {"ids": ids})).fetchall()
+    return {row["id"]: row["address"] for row in rows}
+
+
 async def unit_names(connection: Connection) -> dict[str, str]:
     """The name under which each unit last joined, by address."""
     async with translate_errors():

@@ -14,6 +14,27 @@ from unit u
 where u.address = %(unit)s or u.name = %(unit)s or starts_with(u.address, %(unit)s)
 order by u.membership in ('left', 'lost'), u.address
 
+-- name: rows_to_move
+-- What a unit holds, and by which patterns the other units that take part in rounds now would run it.
+select d.id, d.package_name || '@' || d.package_version as package, d.enabled,
+       array(
+           select o.trusted
+           from unit o
+           join lease l on l.address = o.address and l.epoch = o.epoch
+           where o.address <> %(address)s and o.membership = 'present' and not o.cordoned and o.policy <> 'none'
+             and l.inactive_at > clock_timestamp()
+       ) as trusted_elsewhere
+from deployment d
+where d.address = %(address)s and d.address <> '' and d.type = 'deployment'
+order by d.id
+
+-- name: holders_of
+-- Who holds each of these rows now; nobody where it is empty, as for a row that was deleted.
+select m.id, coalesce(d.address, '') as address
+from unnest(%(ids)s::uuid[]) as m (id)
+left join deployment d on d.id = m.id
+order by m.id
+
 -- name: unit_names
 select u.address, u.name from unit u
 

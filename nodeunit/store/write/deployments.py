@@ -25,6 +25,13 @@ async def round_inputs(pool: Pool, untrusted: list[str], limit: int) -> RoundInp
     )
 
 
+async def disabled_rows_of(pool: Pool, address: str) -> list[Deployment]:
+    """The disabled rows that a unit holds."""
+    async with translate_errors(), pool.connection() as connection:
+        rows = await (await connection.execute(QUERIES["disabled_rows_of"], {"address": address})).fetchall()
+    return [msgspec.convert(row, Deployment) for row in rows]
+
+
 async def programs_of(
     pool: Pool, address: str, *, confirm: tuple[int, Collection[tuple[UUID, int]]] | None = None
 ) -> list[Deployment]:

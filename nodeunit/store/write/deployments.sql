@@ -14,6 +14,14 @@ select exists (
 -- for everything that this session has read before.
 select stream_version_now(%(address)s, %(epoch)s) is not null as in_force
 
+-- name: disabled_rows_of
+-- What one unit holds and does not run.
+select d.id, d.package_name, d.package_version, d.command, d.args, d.env, d.type, d.address, d.address_version,
+       d.enabled, d.on_disconnect, d.revision
+from deployment d
+where not d.enabled and d.address = %(address)s and d.address <> '' and d.type = 'deployment'
+order by d.id
+
 -- name: programs_of
 -- What should run on one unit: the rows it holds and every daemon row.
 select d.id, d.package_name, d.package_version, d.command, d.args, d.env, d.type, d.address, d.address_version,

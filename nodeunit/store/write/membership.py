@@ -160,6 +160,10 @@ class Membership:
         """What a round decides on, with up to `limit` candidates whose name@version is not in `untrusted`."""
         return await deployments.round_inputs(self.pool, untrusted, limit)
 
+    async def disabled_rows(self) -> list[Deployment]:
+        """The rows that this unit holds and does not run, because they are disabled."""
+        return await deployments.disabled_rows_of(self.pool, self.address)
+
     async def programs(self, known: Collection[tuple[UUID, int]] = ()) -> list[Deployment]:
         """What should run here: the enabled rows that this unit holds, and every enabled daemon row.
 
