@@ -1,6 +1,6 @@
 # Everything a newcomer, a maintainer and CI run. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: demo test unit check format e2e chaos bench database cluster update newest help
+.PHONY: demo mutants test unit check format e2e chaos bench database cluster update newest help
 
 VENV   ?= .venv
 PYTHON ?= python3
@@ -35,6 +35,9 @@ e2e: $(STAMP) database ## Real units as processes against a TimescaleDB containe
 
 chaos: $(STAMP) database cluster ## Faults injected into a running fleet; HOURS=8 SEED=1 goes on by new seeds for so long
 	@$(if $(HOURS),$(BIN)/python -m tools.faults --hours $(HOURS) --seed $(or $(SEED),1),$(BIN)/pytest -m chaos)
+
+mutants: $(STAMP) ## Small changes of nodeunit/domain, each of which a test must notice; MODULES="fleet trust" takes some
+	@$(BIN)/python -m tools.mutants $(MODULES)
 
 bench: $(STAMP) database ## Benchmarks of tools/bench*
 	@for program in $(wildcard tools/bench*.py); do \

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -23,7 +23,7 @@ from nodeunit.audit.replay import FleetAt
 from nodeunit.audit.source import ArchiveFiles, ArchivesThenLog, LiveLog
 from nodeunit.cli.app import app
 from nodeunit.domain.deployment import Assignment, evolve, initial_state
-from nodeunit.domain.events import SNAPSHOT_NAMES
+from nodeunit.domain.events import SNAPSHOT_NAMES, LogArchived
 from nodeunit.errors import ArchiveConflict, DatabaseError, HistoryArchived, InputFileInvalid, LogAppendOnly
 from nodeunit.store.postgres.connections import connect, translate_errors
 from nodeunit.store.read import event_log, projections
@@ -194,6 +194,42 @@ async def test_three_archives_in_a_row(history: str, tmp_path: Path) -> None:
     read = [event for path in paths for event in read_archive(path)]
     assert without_archiving(read + await whole_log(history)) == log
     assert holders(read + await whole_log(history)) == holders(log)
+
+
+AS_0_1_0_WROTE_IT: tuple[LiteralString, ...] = (
+    "set local session_replication_role = replica",
+    "update event set type = regexp_replace(type, 'Snapshot$', 'Carried') where type like '%Snapshot'",
+    """
+    update event
+    set schema_version = 1, data = data - 'snapshots' || jsonb_build_object('carried', data -> 'snapshots')
+    where type = 'LogArchived'
+    """,
+)
+
+
+async def test_what_the_first_version_left_of_an_archived_log_is_read_and_archived_again(
+    history: str, tmp_path: Path
+) -> None:
+    log = await whole_log(history)
+    done = await archived(history, timedelta(days=3), tmp_path / "3.gz")
+    assert value(history, "select schema_version from event where type = 'LogArchived'") == LogArchived.schema_version
+    with psycopg.connect(history) as superuser:
+        for statement in AS_0_1_0_WROTE_IT:
+            superuser.execute(statement)
+    await check(history)
+    old = await whole_log(history)
+    assert sum(event.type.endswith("Carried") for event in old) == done.snapshots > 0
+    assert holders(old) == holders(log)
+    (told,) = [event.event() for event in old if event.type == "LogArchived"]
+    assert isinstance(told, LogArchived)
+    assert told.snapshots == done.snapshots
+
+    await archived(history, timedelta(days=2), tmp_path / "2.gz")
+    await check(history)
+    live = await whole_log(history)
+    assert not any(event.type.endswith("Carried") for event in live)
+    assert without_archiving([*read_archive(tmp_path / "3.gz"), *read_archive(tmp_path / "2.gz"), *live]) == log
+    assert holders(live) == holders(log)
 
 
 async def test_an_archive_of_everything_archives_the_earlier_archive_too(

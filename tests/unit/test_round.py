@@ -382,7 +382,25 @@ def test_of_many_that_are_tied_ten_are_recorded() -> None:
 
 
 def test_of_units_with_several_trust_patterns_the_eligible_are_sorted() -> None:
-    seen = inputs([unit(C, trusted="app"), unit(A, trusted="yu"), unit(B, trusted="app")], candidate(1))
+    seen = inputs([unit(C, trusted="app"), unit(A, trusted="app"), unit(B, trusted="yu")], candidate(1))
     eligibility = decide(A, seen).eligibility
     assert eligibility is not None
     assert eligibility.eligibleNodeUnits == [A, B, C]
+
+
+def test_a_unit_stays_asleep_only_if_the_new_sample_of_the_waking_unit_changes_nothing() -> None:
+    def state(measured: float, reserved: float) -> RoundInputs:
+        me = busy(A, measured, 0, reserved=Usage(reserved, 0))
+        return inputs([busy(C, 20, 0), me, busy(B, 5, 0)], candidate(1))
+
+    # B would claim before and now, but not beside A with its new sample alone, as it may have seen it in between.
+    assert wake_ups(A, state(10, 0), state(1, 9)) == [B]
+    assert wake_ups(A, state(10, 0), state(10, 9)) == []
+
+
+def test_units_are_woken_in_order_of_address() -> None:
+    fleet = [unit(f"u{n}") for n in range(9)]
+    candidates = [candidate(n) for n in range(9)]
+    others = [f"u{n}" for n in range(1, 9)]
+    assert wake_ups("u0", None, inputs(fleet, *candidates)) == others
+    assert wake_ups("u0", inputs(fleet), inputs(fleet, *candidates)) == others
