@@ -1,40 +1,19 @@
 """A round, case by case: each outcome with its events, as the report has them."""
 
-import math
 from uuid import UUID
 
 import msgspec
 import pytest
 
 from nodeunit.domain import ranking, trust
-from nodeunit.domain.claim_round import RoundInputs, conflict, decide, record, recorded_inputs, wake_ups
-from nodeunit.domain.event_json import decode, encode
+from nodeunit.domain.claim_round import RoundInputs, conflict, decide
 from nodeunit.domain.events import (
     DeploymentClaimAttempt,
     DeploymentClaimEligibility,
-    DeploymentClaimRound,
     DeploymentClaimSkipped,
 )
-from nodeunit.domain.policy import Candidate, UnitView, Usage
-
-A, B, C = "5DAR2ZCr", "GJ93nFZv", "HzK5aRew"
-"""Addresses in their order."""
-
-
-def unit(address: str, policy: str = "deployment_count", **fields: object) -> UnitView:
-    return UnitView(address=address, policy=policy, **{"trusted": "^@yuants/", **fields})  # type: ignore[arg-type]
-
-
-def busy(address: str, cpu: float, memory: float, **fields: object) -> UnitView:
-    return unit(address, "resource_usage", measured=Usage(cpu, memory), **fields)
-
-
-def candidate(number: int, package: str = "@yuants/app-portal", holder: str = "") -> Candidate:
-    return Candidate(id=UUID(int=number), version=number, holder=holder, package_name=package, package_version="0.2.26")
-
-
-def inputs(units: list[UnitView], *candidates: Candidate) -> RoundInputs:
-    return RoundInputs(tuple(units), candidates)
+from nodeunit.domain.policy import Usage
+from tests.support.round_inputs import A, B, C, busy, candidate, inputs, unit
 
 
 def claims(seen: RoundInputs) -> dict[str, int]:
@@ -190,64 +169,6 @@ def test_a_unit_that_is_not_active_claims_nothing() -> None:
     assert decision.recorded == REPORT
 
 
-def test_the_record_of_a_round_decides_it_again_after_a_way_through_json() -> None:
-    decision = decide(A, REPORT)
-    event = record(A, "deployment", decision)
-    assert event.outcome == "claim"
-    assert event.deployment_id == UUID(int=1)
-    stored = decode("DeploymentClaimRound", encode(event))
-    assert stored == event
-    assert isinstance(stored, DeploymentClaimRound)
-    assert decide(A, recorded_inputs(stored)) == decision
-    assert record(B, "deployment", decide(B, REPORT)).outcome == "not_eligible"
-
-
-def test_the_record_can_be_stored_whatever_was_measured() -> None:
-    odd = busy(A, math.nan, 1, cpu_weight=math.inf)
-    decision = decide(A, inputs([odd, busy(B, 1, math.inf, reserved=Usage(math.nan, 0))], candidate(1)))
-    event = record(A, "deployment", decision)
-    assert decode("DeploymentClaimRound", encode(event)) == event
-    assert [unit.measured for unit in event.units] == [None, None]
-    assert decision.reason == "not_eligible"
-
-
-def test_the_record_has_as_many_like_candidates_as_could_ever_be_claimed() -> None:
-    decision = decide(A, inputs([unit(A), unit(B)], *map(candidate, range(21)), candidate(99, "@yuants/other")))
-    assert [row.id.int for row in decision.recorded.candidates] == [0, 1, 99]
-    assert decision.recorded.candidates_left_out == 19
-    assert decision.recorded.units_left_out == 0
-
-
-def test_all_are_recorded_up_to_fifty_units_and_few_beyond() -> None:
-    fleet = [busy(f"u{n:04}", n, 100) for n in range(1000)]
-    assert len(decide("u0000", inputs(fleet[:50], candidate(1))).recorded.units) == 50
-    decision = decide("u0500", inputs(fleet, candidate(1)))
-    recorded = [unit.address for unit in decision.recorded.units]
-    assert recorded == [*(f"u{n:04}" for n in range(10)), "u0500"]
-    assert decision.recorded.units_left_out == 989
-    assert decision.eligibility is not None
-    assert decision.eligibility.activeNodeUnits == recorded
-    attempt = decide("u0000", inputs(fleet, candidate(1))).attempt
-    assert attempt is not None
-    assert list(attempt.usage) == [f"u{n:04}" for n in range(10)]
-
-
-def test_the_unit_to_beat_is_recorded_though_others_are_lower() -> None:
-    lower = [unit(f"u{n:02}", trusted="^@other/") for n in range(60)]
-    to_beat, me = unit("v", deployment_count=5), unit("w", deployment_count=9)
-    takes_it = busy("a", 1, 1)
-    decision = decide("w", inputs([takes_it, *lower, to_beat, me], candidate(1)))
-    assert decision.reason == "not_eligible"
-    assert decide("w", decision.recorded) == decision
-
-
-def test_the_unit_to_beat_is_recorded_though_there_is_nothing_to_claim() -> None:
-    lower = [unit(f"u{n:02}", measured=Usage(0, 0)) for n in range(60)]
-    decision = decide("w", inputs([*lower, busy("v", 5, 5), busy("w", 9, 9)]))
-    assert decision.reason == "not_eligible"
-    assert decide("w", decision.recorded) == decision
-
-
 def test_what_a_package_needs_is_looked_up_once_for_all_units_that_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     tested: list[str] = []
 
@@ -260,50 +181,6 @@ def test_what_a_package_needs_is_looked_up_once_for_all_units_that_are_alike(mon
     candidates = [candidate(n, f"@yuants/app-{n % 64}") for n in range(128)]
     assert len(ranking.Ranking(fleet).assign(candidates)) == 128
     assert sorted(tested) == sorted({row.package for row in candidates})
-
-
-def test_with_counts_the_fleet_is_woken_once_a_wave() -> None:
-    def state(*counts: int) -> RoundInputs:
-        units = [unit(address, deployment_count=n) for address, n in zip((A, B, C), counts, strict=True)]
-        return inputs(units, candidate(1), candidate(2), candidate(3))
-
-    assert wake_ups(A, state(0, 0, 0), state(1, 0, 0)) == []
-    assert wake_ups(B, state(1, 0, 0), state(1, 1, 0)) == []
-    assert wake_ups(C, state(1, 1, 0), state(1, 1, 1)) == [A, B]
-
-
-def test_with_usage_the_new_lowest_is_woken() -> None:
-    before = inputs([busy(A, 1, 0), busy(B, 2, 0), busy(C, 3, 0)], candidate(1), candidate(2))
-    after = inputs([busy(A, 1, 0, reserved=Usage(5, 0)), busy(B, 2, 0), busy(C, 3, 0)], candidate(2))
-    assert wake_ups(A, before, after) == [B]
-
-
-def test_who_saw_an_old_state_wakes_whoever_went_to_sleep_since() -> None:
-    before = inputs([unit(A), unit(B)], *map(candidate, range(4)))
-    after = inputs([unit(A, deployment_count=1), unit(B, deployment_count=1)], candidate(2), candidate(3))
-    assert wake_ups(B, before, after) == [A]
-
-
-def test_who_saw_nothing_wakes_all_that_would_claim() -> None:
-    seen = inputs([unit(A), unit(B), unit(C), unit("d", "none")], candidate(1), candidate(2))
-    assert wake_ups(C, None, seen) == [A, B]
-    assert wake_ups("gone", None, seen) == [A, B]
-    assert wake_ups(A, None, seen) == [B]
-    assert wake_ups(C, None, inputs([unit(A), unit(B)])) == []
-
-
-def test_who_is_not_in_the_fleet_before_or_after_wakes_those_that_would_claim_only_now() -> None:
-    before = inputs([unit(A), unit(B, deployment_count=1)], candidate(1))
-    after = inputs([unit(A, deployment_count=2), unit(B, deployment_count=1)], candidate(1))
-    assert wake_ups("gone", before, after) == [B]
-    assert wake_ups(C, before, inputs([*after.units, unit(C, deployment_count=9)], candidate(1))) == [B]
-    assert wake_ups(C, inputs([*before.units, unit(C, deployment_count=9)], candidate(1)), after) == [B]
-
-
-def test_nobody_is_woken_who_would_have_claimed_before() -> None:
-    before = inputs([unit(A), unit(B, deployment_count=1), unit(C, deployment_count=5)], candidate(1))
-    after = inputs([unit(A), unit(B, deployment_count=1), unit(C, deployment_count=6)], candidate(1))
-    assert wake_ups(C, before, after) == []
 
 
 def test_the_shown_comparison_is_of_the_first_candidate_that_the_unit_is_eligible_for() -> None:
@@ -321,86 +198,8 @@ def test_the_shown_comparison_is_of_the_first_candidate_that_the_unit_is_eligibl
     assert (decision.reason, decision.eligibility.eligibleNodeUnits) == ("not_eligible", [A])
 
 
-def test_the_record_of_a_round_in_full() -> None:
-    units = [busy(A, 1, 0, cpu_weight=3, memory_weight=1), busy(B, 2, 0, cpu_weight=4, memory_weight=2)]
-    seen = RoundInputs(tuple(units), (candidate(1), candidate(2)), 5, 6)
-    assert record(B, "heartbeat", decide(B, seen)) == DeploymentClaimRound(
-        wake_up="heartbeat",
-        policy="resource_usage",
-        cpu_weight=4,
-        memory_weight=2,
-        units=units,
-        candidates=[candidate(1), candidate(2)],
-        units_left_out=5,
-        candidates_left_out=6,
-        outcome="claim",
-        deployment_id=UUID(int=2),
-    )
-    absent = record(C, "heartbeat", decide(C, seen))
-    assert (absent.policy, absent.cpu_weight, absent.memory_weight) == ("", 0.5, 0.5)
-    assert (absent.outcome, absent.deployment_id) == ("not_eligible", msgspec.UNSET)
-
-
-def addresses(seen: RoundInputs, me: str) -> list[str]:
-    return [unit.address for unit in decide(me, seen).recorded.units]
-
-
-def test_with_one_unit_more_than_fifty_few_are_recorded() -> None:
-    fleet = [busy(f"u{n:02}", n, 100) for n in range(51)]
-    assert addresses(inputs(fleet), "u50") == [*(f"u{n:02}" for n in range(10)), "u50"]
-    assert addresses(inputs(fleet[:50]), "u49") == [f"u{n:02}" for n in range(50)]
-
-
-def test_the_ten_lowest_by_each_policy_are_recorded_and_by_the_own_weights() -> None:
-    """u00 to u09 have the fewest rows, u20 to u29 the lowest score, u40 to u49 the least memory."""
-    fleet = [
-        busy(
-            f"u{n:02}",
-            0 if 20 <= n < 30 else 1000,
-            0 if 40 <= n < 50 else 1024 if 20 <= n < 30 else 102400,
-            deployment_count=0 if n < 10 else 5,
-            trusted=f"^p{n}@",
-        )
-        for n in range(60)
-    ]
-    me = busy("v", 9999, 1024 * 999, cpu_weight=0, memory_weight=1, deployment_count=9, trusted="^p@")
-    others = [*(f"u{n:02}" for n in range(10)), *(f"u{n:02}" for n in range(20, 30))]
-    assert addresses(inputs([*fleet, busy("w", 1e6, 1e6, deployment_count=9)]), "w") == [*others, "w"]
-    assert addresses(inputs([*fleet, me]), "v") == [*others, *(f"u{n:02}" for n in range(40, 50)), "v"]
-
-
-def test_of_many_that_are_tied_ten_are_recorded() -> None:
-    fleet = [busy(f"u{n:02}", 1, 100) for n in range(60)]
-    ten = [f"u{n:02}" for n in range(10)]
-    assert addresses(inputs(fleet), "u59") == [*ten, "u59"]
-    assert addresses(inputs(fleet, candidate(1)), "u59") == [*ten, "u59"]
-    elsewhere = [busy(f"a{n:02}", 0, 0, trusted="^@other/") for n in range(20)]
-    tied = [busy(f"u{n:02}", 1, 100, deployment_count=1) for n in range(60)]
-    assert addresses(inputs([*elsewhere, *tied], candidate(1)), "u59") == [
-        *(f"a{n:02}" for n in range(10)), *ten, "u59"
-    ]  # fmt: skip
-
-
 def test_of_units_with_several_trust_patterns_the_eligible_are_sorted() -> None:
     seen = inputs([unit(C, trusted="app"), unit(A, trusted="app"), unit(B, trusted="yu")], candidate(1))
     eligibility = decide(A, seen).eligibility
     assert eligibility is not None
     assert eligibility.eligibleNodeUnits == [A, B, C]
-
-
-def test_a_unit_stays_asleep_only_if_the_new_sample_of_the_waking_unit_changes_nothing() -> None:
-    def state(measured: float, reserved: float) -> RoundInputs:
-        me = busy(A, measured, 0, reserved=Usage(reserved, 0))
-        return inputs([busy(C, 20, 0), me, busy(B, 5, 0)], candidate(1))
-
-    # B would claim before and now, but not beside A with its new sample alone, as it may have seen it in between.
-    assert wake_ups(A, state(10, 0), state(1, 9)) == [B]
-    assert wake_ups(A, state(10, 0), state(10, 9)) == []
-
-
-def test_units_are_woken_in_order_of_address() -> None:
-    fleet = [unit(f"u{n}") for n in range(9)]
-    candidates = [candidate(n) for n in range(9)]
-    others = [f"u{n}" for n in range(1, 9)]
-    assert wake_ups("u0", None, inputs(fleet, *candidates)) == others
-    assert wake_ups("u0", inputs(fleet), inputs(fleet, *candidates)) == others

@@ -28,7 +28,7 @@ PACKAGE = ROOT / "nodeunit" / "domain"
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 ENOUGH = 0.95
 """The share of all mutants of the package that must be noticed."""
-OF_THE_DOMAIN = ("nodeunit.domain", "nodeunit.errors")
+OF_THE_DOMAIN = ("nodeunit.domain", "nodeunit.errors", "tests.support.round_inputs")
 PYTEST = [
     "-x",
     "-q",
@@ -55,7 +55,7 @@ class TestFile:
 
 
 def domain_tests() -> list[Path]:
-    """The unit and property tests that import nothing else of this project than the domain."""
+    """The unit and property tests that import nothing else of this project than the domain and values of it."""
     found = []
     for path in sorted(
         [*(ROOT / "tests" / "unit").glob("test_*.py"), *(ROOT / "tests" / "property").glob("test_*.py")]
