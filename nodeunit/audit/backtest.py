@@ -1,4 +1,4 @@
-"""Deciding the recorded rounds again. As they were recorded they must come out the same: that proves the log complete.
+"""Deciding the recorded rounds again. Without an override the result must be the same: that proves the log complete.
 
 A round is one transaction: its inputs (DeploymentClaimRound), what it said about itself (eligibility, attempt, skip)
 and the claim. Decided again, each of these events must come out as it stands there; a claim without recorded inputs is
@@ -49,19 +49,19 @@ DIFFERENCES_KEPT = 1000
 
 
 class DecisionDifference(msgspec.Struct, frozen=True, kw_only=True):
-    """A round that comes out another way."""
+    """A round that is decided differently."""
 
     at: datetime | None
     position: int
     """Of the event with the inputs; in a rounds table, the number of the round."""
     unit: str
-    """Whose round it was."""
+    """The unit that ran the round."""
     recorded: str
     instead: str
 
 
 class UnitDistribution(msgspec.Struct, frozen=True, kw_only=True):
-    """What one unit got, and what it would have got."""
+    """What one unit claimed, and what it would have claimed."""
 
     unit: str
     claims: int

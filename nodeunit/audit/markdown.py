@@ -3,9 +3,9 @@
 import json
 import shlex
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 from nodeunit.audit.report import Report, Round
+from nodeunit.audit.wording import local_time
 from nodeunit.domain.policy import Usage
 from nodeunit.store.read.report import SampleRow, invariant_text
 
@@ -30,9 +30,9 @@ def markdown(report: Report, *, queries: bool = False) -> str:
 def _overview(report: Report) -> Iterator[str]:
     yield "# nodeunit report"
     yield ""
-    bounds = [f"since {_moment(report.since)}"] if report.since else []
-    bounds += [f"until {_moment(report.until)}"] if report.until else []
-    yield f"Read from the event log at {_moment(report.server.read_at)}{''.join(f', {bound}' for bound in bounds)}."
+    bounds = [f"since {local_time(report.since)}"] if report.since else []
+    bounds += [f"until {local_time(report.until)}"] if report.until else []
+    yield f"Read from the event log at {local_time(report.server.read_at)}{''.join(f', {bound}' for bound in bounds)}."
     yield ""
     if total := report.total:
         yield f"- {total.claimed} of {total.deployments} deployments were claimed."
@@ -78,7 +78,7 @@ def _input(report: Report) -> Iterator[str]:
         ["time", "rows", "package", "type", "enabled", "command", "on_disconnect", "by"],
         (
             [
-                _moment(row.recorded_at),
+                local_time(row.recorded_at),
                 row.deployments,
                 f"{row.package_name}@{row.package_version}",
                 row.type,
@@ -174,7 +174,7 @@ def _timings(report: Report) -> Iterator[str]:
         ["insert", "rows", "claimed", "first claim ms", "median ms", "last claim ms"],
         (
             [
-                "all" if line.total or line.inserted_at is None else _moment(line.inserted_at),
+                "all" if line.total or line.inserted_at is None else local_time(line.inserted_at),
                 line.deployments,
                 line.claimed,
                 *("" if ms is None else f"{ms:.1f}" for ms in (line.first_ms, line.median_ms, line.last_ms)),
@@ -215,7 +215,7 @@ def _events(report: Report) -> Iterator[str]:
 
 def _sample(sample: SampleRow) -> Iterator[str]:
     yield ""
-    yield f"{_moment(sample.recorded_at)} **{sample.type}** (`{sample.stream_id}` version {sample.stream_version})"
+    yield f"{local_time(sample.recorded_at)} **{sample.type}** (`{sample.stream_id}` version {sample.stream_version})"
     yield ""
     yield "```json"
     fields = json.loads(sample.data)
@@ -256,7 +256,3 @@ def _table(header: list[str], rows: Iterable[list[object]]) -> Iterator[str]:
 def _cell(value: object) -> str:
     """Nothing that a name or a command holds may break the table."""
     return " ".join(str(value).replace("|", "¦").split())
-
-
-def _moment(at: datetime) -> str:
-    return at.astimezone().isoformat(" ", "milliseconds")

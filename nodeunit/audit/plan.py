@@ -1,4 +1,4 @@
-"""Who would claim a deployment now: a round is looked at and not run. Nothing is written, nobody is woken."""
+"""Who would claim a deployment now, by the inputs that a round would have. Nothing is written, nobody is woken."""
 
 from uuid import UUID
 
@@ -14,23 +14,23 @@ from nodeunit.store.read import fleet, lookup, why
 from nodeunit.store.read.fleet import AsOf
 
 CANDIDATES = 1000
-"""So many rows that wait are looked at, to say how many come before this one."""
+"""How many waiting rows are read, to say how many come before this one."""
 
 
 class Plan(msgspec.Struct, kw_only=True):
-    """Who would claim one deployment, were it its turn now."""
+    """Who would claim one deployment if it were its turn now."""
 
     deployment_id: UUID
     package: str
     holder: str
-    """Who has it; a plan for a row that is held tells who would claim it, were it free."""
+    """The unit that has it; the plan for a row that is held says who would claim it if it were free."""
     may_be_claimed: bool
-    """Whether a round would take it as a candidate: enabled, and held by nobody who is in the fleet."""
+    """Whether it is a candidate of a round: enabled, and held by no unit in the fleet."""
     claimant: str
-    """The unit that would claim it; empty: none."""
+    """The unit that would claim it; empty if none would."""
     claimant_name: str
     before_it: int | None
-    """How many rows come first; None: it is not a candidate, or too many do."""
+    """How many rows come first; None if it is not a candidate, or if too many come first."""
     because: list[str]
     verdicts: list[Verdict]
 
@@ -44,8 +44,8 @@ async def plan(connection: Connection, given: str) -> Plan:
     row = found[0]
     roster = await fleet.units(connection, AsOf())
     inputs = await why.inputs_now(connection, CANDIDATES)
-    queue = [candidate.id for candidate in inputs.candidates]
-    before = queue.index(deployment_id) if deployment_id in queue else None
+    waiting = [candidate.id for candidate in inputs.candidates]
+    before = waiting.index(deployment_id) if deployment_id in waiting else None
     name, version = row.package_name, row.package_version
     candidate = Candidate(id=deployment_id, version=row.address_version, package_name=name, package_version=version)
     units = tuple(_without(unit, row) for unit in inputs.units)
@@ -60,30 +60,32 @@ async def plan(connection: Connection, given: str) -> Plan:
         claimant=claimant.address if claimant else "",
         claimant_name=names.get(claimant.address, "") if claimant else "",
         before_it=before,
-        because=_reasons(row, before, names, len(queue)),
+        because=_reasons(row, before, names, len(waiting)),
         verdicts=verdicts,
     )
 
 
 def _without(unit: UnitView, row: DeploymentState) -> UnitView:
-    """The holder, were the row free: with one row less. What the row's program uses is not taken off."""
+    """The holder as it would be without the row: one row less. What the program of the row uses is not taken off."""
     if unit.address != row.address or not row.enabled:
         return unit
     return msgspec.structs.replace(unit, deployment_count=max(unit.deployment_count - 1, 0))
 
 
-def _reasons(row: DeploymentState, before: int | None, names: dict[str, str], queue: int) -> list[str]:
+def _reasons(row: DeploymentState, before: int | None, names: dict[str, str], waiting: int) -> list[str]:
     if row.type == "daemon":
         return ["it is a daemon row: every unit runs it, and nobody claims it"]
     reasons = []
     if not row.enabled:
         reasons.append("it is disabled, and not claimed before it is enabled")
     if row.address and before is None:
-        reasons.append(f"{names.get(row.address) or row.address} has it; this is who would claim it, were it free")
+        reasons.append(
+            f"{names.get(row.address) or row.address} has it; this is the unit that would claim it if it were free"
+        )
     elif row.address:
         reasons.append(f"{names.get(row.address) or row.address} has it and is not in the fleet any more")
     if before:
         reasons.append(f"{before} rows come before it")
     elif before is None and row.waits:
-        reasons.append(f"more than {queue} rows come before it, or no unit may run it")
+        reasons.append(f"more than {waiting} rows come before it, or no unit may run it")
     return reasons

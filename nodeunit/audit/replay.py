@@ -2,7 +2,6 @@
 
 from contextlib import aclosing
 from datetime import datetime
-from uuid import UUID
 
 import msgspec
 
@@ -19,7 +18,7 @@ HISTORY_WITHOUT = [
     "DeploymentClaimSkipped",
     *stored_names("DecisionsSnapshot"),
 ]
-"""What a history leaves out: how it came to a claim is what `why` tells."""
+"""What a history leaves out: `why` shows how a claim came about."""
 
 
 class FleetAt(msgspec.Struct, kw_only=True):
@@ -29,24 +28,13 @@ class FleetAt(msgspec.Struct, kw_only=True):
     """The moment asked for; None: the end of what was read."""
     position: int | None
     units: list[UnitState]
-    """Each that had ever joined, by address."""
+    """Every unit that had joined, by address."""
     deployments: list[DeploymentState]
-    """Each that existed, by id."""
+    """Every deployment that existed, by id."""
 
     def names(self) -> dict[str, str]:
-        """What each unit was called, by address."""
+        """The name of each unit, by address."""
         return {unit.address: unit.name for unit in self.units}
-
-    def of_deployment(self, deployment_id: UUID) -> "FleetAt":
-        """The same moment, with one deployment alone."""
-        kept = [d for d in self.deployments if d.deployment_id == deployment_id]
-        return msgspec.structs.replace(self, deployments=kept)
-
-    def of_unit(self, address: str) -> "FleetAt":
-        """The same moment, with what one unit held."""
-        kept = [d for d in self.deployments if d.address == address]
-        units = [unit for unit in self.units if unit.address == address]
-        return msgspec.structs.replace(self, units=units, deployments=kept)
 
 
 async def at_moment(connection: Connection, at: datetime | None = None, position: int | None = None) -> FleetAt:

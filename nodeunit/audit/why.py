@@ -1,8 +1,8 @@
-"""Why a deployment runs where it runs, or why nobody has it: the answer of the log, from the inputs that were recorded.
+"""Why a deployment runs where it runs, or why nobody has it, from the inputs that the log recorded.
 
-For a row that is held the round of its claim is read again; for one that waits, the newest round since it was free. Who
-was in the fleet comes from the membership events up to that round. Nothing is guessed: where a round was archived, or
-none has looked, the answer says so.
+For a row that is held the round of its claim is read again; for one that waits, the newest round since it became free.
+Which units were in the fleet follows from the membership events up to that round. Nothing is guessed: if a round was
+archived, or none has looked, the answer says so.
 """
 
 from datetime import datetime
@@ -35,7 +35,7 @@ class Explanation(msgspec.Struct, kw_only=True):
 
     deployment_id: UUID
     at: datetime | None
-    """The moment asked for; None: now."""
+    """The moment asked for; None is now."""
     state: str
     """`held`, `waiting`, `disabled`, `daemon`, `deleted` or `not_yet`."""
     package: str = ""
@@ -45,14 +45,14 @@ class Explanation(msgspec.Struct, kw_only=True):
     version: int = 0
     """Of the assignment; the fencing token of the program."""
     because: list[str] = msgspec.field(default_factory=list)
-    """What brought this about, in words, the decisive first."""
+    """The reasons in words, the decisive one first."""
     decided_at: datetime | None = None
-    """When the round looked whose inputs the verdicts come from."""
+    """When the round ran whose inputs the verdicts come from."""
     decided_by: str = ""
-    """The unit whose round it was."""
+    """The unit that ran this round."""
     verdicts: list[Verdict] = msgspec.field(default_factory=list)
     program: str = ""
-    """What became of the program since, in words."""
+    """What the program has done since, in words."""
 
 
 async def explain(connection: Connection, given: str, at: datetime | None = None) -> Explanation:

@@ -1,6 +1,7 @@
-"""Events in words: one line each, for timelines and answers."""
+"""Events and times in words: one line each, in histories and answers."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -35,7 +36,7 @@ def called(address: str, names: Names) -> str:
 
 
 def release_reason(event: DeploymentReleased, names: Names) -> str:
-    """Why a holder has it no longer."""
+    """Why the former holder does not have it any more."""
     return f"before, {called(event.holder, names)} {_REASONS.get(event.reason, f'released it: {event.reason}')}"
 
 
@@ -44,7 +45,7 @@ def program_sentence(newest_first: list[RecordedEvent]) -> str:
     if not newest_first:
         return "not started yet"
     last = newest_first[0]
-    at = moment(last)
+    at = local_time(last.recorded_at)
     ends = sum(1 for recorded in newest_first if recorded.type == "ProcessExited")
     often = f", after {ends} ends" if ends else ""
     match last.event():
@@ -60,13 +61,13 @@ def program_sentence(newest_first: list[RecordedEvent]) -> str:
             return f"{last.type} at {at}"
 
 
-def moment(recorded: RecordedEvent) -> str:
-    """When it was recorded, in local time."""
-    return recorded.recorded_at.astimezone().isoformat(" ", "milliseconds")
+def local_time(at: datetime, precision: str = "milliseconds") -> str:
+    """A moment as people read it: in the local time zone, with its offset."""
+    return at.astimezone().isoformat(" ", precision)
 
 
 def describe(event: Event | Unknown, names: Names) -> str:
-    """What an event says, without its time and its subject. Of an unknown type: its data."""
+    """What an event says, without its time and its subject; of an unknown type, its data."""
     if isinstance(event, Unknown):
         return msgspec.json.encode(event.data).decode()
     words = _WORDS.get(type(event))
@@ -150,4 +151,4 @@ _WORDS: dict[type, Callable[[Any, Names], str]] = {
     events.UnitSupervisorSilent: lambda e, _: f"its supervisor has not answered for {e.silent_s:g} s",
     events.UnitListenerDeaf: lambda e, _: f"missed {e.behind} notifications",
 }
-"""How each type is told; a type that is not here shows its data."""
+"""The words of each type; a type that is not here shows its data."""

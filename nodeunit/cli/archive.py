@@ -1,13 +1,13 @@
 """`nodeunit archive`: move old events to a file; the log goes on without them."""
 
 import asyncio
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nodeunit.audit import archive as audit
+from nodeunit.audit.wording import local_time
 from nodeunit.cli.options import Database, Time, Until, given, parse_time
 from nodeunit.store.read.archive import RolledUp, archiving
 
@@ -53,16 +53,16 @@ def _archive(conninfo: str, until: Time, file: Path, *, dry_run: bool) -> None:
     done = asyncio.run(audit.plan(conninfo, moment) if dry_run else audit.archive(conninfo, moment, file))
     if (extent := done.extent) is None:
         nothing = "no whole chunk of events" if done.whole_chunks else "no event but snapshots"
-        typer.echo(f"nothing to archive: {nothing} lies before {_local(done.requested)}")
+        typer.echo(f"nothing to archive: {nothing} lies before {local_time(done.requested, 'seconds')}")
         return
     if extent.before < done.requested and not done.already:
         why = "chunks go as a whole" if done.whole_chunks else "transactions go as a whole"
-        typer.echo(f"the cut is at {_local(extent.before)} because {why}")
+        typer.echo(f"the cut is at {local_time(extent.before, 'seconds')} because {why}")
     events = f"{extent.events} events, positions {extent.first_position} to {extent.last_position}"
     if dry_run:
         typer.echo(f"would archive {events}")
     elif done.already:
-        typer.echo(f"{file} has them already: {events}, all before {_local(extent.before)}")
+        typer.echo(f"{file} has them already: {events}, all before {local_time(extent.before, 'seconds')}")
     else:
         typer.echo(f"archived {events}: {file}, {done.bytes / 1024**2:.1f} MiB, SHA-256 {done.sha256}")
         typer.echo(f"{done.snapshots} streams go on, each from a snapshot")
@@ -78,12 +78,8 @@ def _told_of_usage(rolled_up: RolledUp, *, dry_run: bool) -> str:
     if rolled_up.cut is None:
         return "no usage samples to roll up"
     if dry_run:
-        return f"would roll up {rolled_up.samples} usage samples, all before {_local(rolled_up.cut)}"
+        return f"would roll up {rolled_up.samples} usage samples, all before {local_time(rolled_up.cut, 'seconds')}"
     return (
-        f"rolled up {rolled_up.samples} usage samples, all before {_local(rolled_up.cut)}, "
+        f"rolled up {rolled_up.samples} usage samples, all before {local_time(rolled_up.cut, 'seconds')}, "
         f"into {rolled_up.hours} rows of usage_hourly"
     )
-
-
-def _local(moment: datetime) -> str:
-    return moment.astimezone().isoformat(" ", "seconds")

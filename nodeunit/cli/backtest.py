@@ -11,7 +11,7 @@ from nodeunit.audit import backtest as audit
 from nodeunit.audit import rounds_file
 from nodeunit.audit.backtest import LONGEST_ROUND, TYPES, Backtest
 from nodeunit.audit.source import ArchiveFiles, EventSource, LiveLog
-from nodeunit.audit.wording import called
+from nodeunit.audit.wording import called, local_time
 from nodeunit.cli.options import (
     Archives,
     Database,
@@ -96,7 +96,7 @@ def _show(found: Backtest, names: dict[str, str], *, wide: bool) -> None:
     if found.differences:
         table(
             [
-                Column("time", lambda d: d.at.astimezone().isoformat(" ", "milliseconds") if d.at else ""),
+                Column("time", lambda d: local_time(d.at) if d.at else ""),
                 Column("round", lambda d: d.position, right=True),
                 Column("unit", lambda d: names.get(d.unit) or d.unit),
                 Column("recorded", lambda d: d.recorded),

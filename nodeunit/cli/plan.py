@@ -15,7 +15,7 @@ def plan(
     database: Database = "",
     output: OutputFormat = Format.TABLE,
 ) -> None:
-    """Say who would claim a deployment, were it its turn now. Nothing is claimed, nothing is written.
+    """Say who would claim a deployment if it were its turn now. Nothing is claimed or written.
 
     [bold]Example[/bold]: nodeunit plan 044142ec
     """

@@ -14,7 +14,7 @@ from nodeunit.audit import replay as audit
 from nodeunit.audit.lookup import Found, look_up
 from nodeunit.audit.replay import HISTORY_WITHOUT, FleetAt
 from nodeunit.audit.source import ArchiveFiles, ArchivesThenLog, EventSource, LiveLog
-from nodeunit.audit.wording import called
+from nodeunit.audit.wording import called, local_time
 from nodeunit.cli.options import (
     Archives,
     At,
@@ -163,7 +163,7 @@ def _headline(fleet: FleetAt) -> str:
     if fleet.position is not None:
         moment = f"at position {fleet.position}"
     else:
-        moment = f"at {fleet.at.astimezone().isoformat(' ', 'milliseconds')}" if fleet.at else "now"
+        moment = f"at {local_time(fleet.at)}" if fleet.at else "now"
     there = [unit for unit in fleet.units if unit.is_there]
     held = sum(1 for d in fleet.deployments if d.address)
     waiting = sum(1 for d in fleet.deployments if d.waits)
@@ -179,5 +179,5 @@ def _columns(names: Mapping[str, str]) -> list[Column[DeploymentState]]:
         Column("unit", lambda d: called(d.address, names) if d.address else ""),
         Column("address", lambda d: d.address, wide=True),
         Column("version", lambda d: d.address_version, right=True),
-        Column("since", lambda d: d.address_since and d.address_since.astimezone().isoformat(" ", "milliseconds")),
+        Column("since", lambda d: d.address_since and local_time(d.address_since)),
     ]

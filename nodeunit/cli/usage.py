@@ -3,12 +3,13 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
 
+from nodeunit.audit.wording import local_time
 from nodeunit.cli.options import (
     FORMS,
     Database,
@@ -136,7 +137,7 @@ def gathered(points: Sequence[UsagePoint], bucket: timedelta) -> list[Series]:
 
 def _show(series: Sequence[Series], window: UsageWindow, *, wide: bool) -> None:
     if not series:
-        write(f"no samples since {_local(window.since)}")
+        write(f"no samples since {local_time(window.since, 'seconds')}")
         return
     top_cpu = max(value for each in series for value in each.cpu if value is not None)
     top_memory = max(value for each in series for value in each.memory if value is not None)
@@ -155,16 +156,12 @@ def _show(series: Sequence[Series], window: UsageWindow, *, wide: bool) -> None:
     ]
     table(columns, series, wide=wide)
     begin = min(each.points[0].bucket_start for each in series)
-    write(f"from {_local(begin)} to {_local(window.until)}, by {_length(window.bucket)}")
+    write(f"from {local_time(begin, 'seconds')} to {local_time(window.until, 'seconds')}, by {_length(window.bucket)}")
     if len(series) == 1:
         for title, values, suffix in (("CPU", series[0].cpu, "%"), ("memory", series[0].memory, "MB")):
             write(f"\n{title}")
             for line in chart(values, unit=suffix):
                 write(line)
-
-
-def _local(moment: datetime) -> str:
-    return moment.astimezone().isoformat(" ", "seconds")
 
 
 def _length(bucket: timedelta) -> str:

@@ -4,6 +4,7 @@ import asyncio
 
 from nodeunit.audit import why as audit
 from nodeunit.audit.why import Explanation
+from nodeunit.audit.wording import local_time
 from nodeunit.cli.options import At, Database, Deployment, OutputFormat, Time, given, resolve
 from nodeunit.cli.output.render import Format, document, lines, write
 from nodeunit.cli.output.verdicts import show_verdicts
@@ -37,7 +38,7 @@ async def _explain(conninfo: str, deployment: str, at: Time | None) -> Explanati
 
 
 def _show(found: Explanation, *, wide: bool) -> None:
-    since = f" since {found.since.astimezone().isoformat(' ', 'milliseconds')}" if found.since else ""
+    since = f" since {local_time(found.since)}" if found.since else ""
     who = f" by {found.holder_name} ({found.holder})" if found.holder else ""
     version = f", version {found.version}" if found.holder else ""
     write(f"{found.deployment_id} {found.package}".rstrip())
@@ -48,5 +49,5 @@ def _show(found: Explanation, *, wide: bool) -> None:
         write(f"  program: {found.program}")
     if found.verdicts:
         if found.decided_at:
-            write(f"what a round saw at {found.decided_at.astimezone().isoformat(' ', 'milliseconds')}:")
+            write(f"what a round saw at {local_time(found.decided_at)}:")
         show_verdicts(found.verdicts, wide=wide)

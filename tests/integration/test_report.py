@@ -166,6 +166,16 @@ def test_the_verb_prints_the_report_and_exits_0(database: str) -> None:
     assert "```sql" in result.output, "each invariant can be run by hand"
 
 
+def test_the_verb_takes_times_as_every_verb_does(database: str) -> None:
+    insert_deployments(database, 1)
+    bounded: tuple[tuple[list[str], int], ...]
+    bounded = (([], 1), (["--since", "5m"], 1), (["--until", "5m"], 0), (["--since", "2h", "--until", "1h"], 0))
+    for bounds, inserts in bounded:
+        result = CliRunner().invoke(app, ["report", "--database", database, "-o", "json", *bounds])
+        assert result.exit_code == 0, result.output
+        assert len(msgspec.json.decode(result.output, type=Report).inserts) == inserts, bounds
+
+
 def test_the_verb_prints_json_that_is_the_report(database: str) -> None:
     result = CliRunner().invoke(app, ["report", "--database", database, "-o", "json"])
     assert result.exit_code == 0

@@ -65,6 +65,7 @@ def test_data(measured: str) -> None:
 
 def test_nothing_measured(measured: str) -> None:
     assert said(measured, "--deployment", "ffff").startswith("no samples since ")
+    assert said(measured, "--since", "3h", "--until", "2h").startswith("no samples since ")
 
 
 def test_a_picture(measured: str, tmp_path: Path) -> None:

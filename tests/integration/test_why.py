@@ -203,7 +203,7 @@ async def test_a_plan_writes_nothing_and_comes_true(database: str, pool: Pool) -
     assert held == plans[0].claimant or plans[0].before_it
     found = await plan(database, first)
     assert not found.may_be_claimed
-    assert found.because == [f"{held} has it; this is who would claim it, were it free"]
+    assert found.because == [f"{held} has it; this is the unit that would claim it if it were free"]
 
 
 async def test_a_plan_for_a_row_that_nobody_may_claim(database: str, pool: Pool) -> None:

@@ -6,7 +6,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from nodeunit.audit.wording import called, describe
+from nodeunit.audit.wording import called, describe, local_time
 from nodeunit.cli.output.render import Format, is_terminal, write
 from nodeunit.domain.events import UnitJoined, UnitSnapshot
 from nodeunit.errors import EventUndecodable
@@ -33,7 +33,7 @@ class EventLines:
             event, words = None, recorded.data
         if isinstance(event, UnitJoined | UnitSnapshot):
             self._names[recorded.unit_address] = event.name
-        at = recorded.recorded_at.astimezone().isoformat(" ", "milliseconds")
+        at = local_time(recorded.recorded_at)
         deployment = str(recorded.deployment_id or "")[:8]
         unit = called(recorded.unit_address, self._names) if recorded.unit_address else ""
         words = "".join(character if character.isprintable() else " " for character in words)

@@ -24,7 +24,7 @@ from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.postgres.requirements import connect_to_schema
 
 SETTINGS = "-c TimeZone=UTC -c work_mem=64MB -c lock_timeout=10s"
-"""Times in the file are UTC. Who reads the old chunks is waited for, but not while everybody else waits for us."""
+"""Times in the file are UTC. A reader of the old chunks is waited for, but only so long: others wait behind us."""
 
 
 class Extent(msgspec.Struct, frozen=True):
@@ -37,21 +37,21 @@ class Extent(msgspec.Struct, frozen=True):
     first_recorded_at: datetime
     last_recorded_at: datetime
     digest: int
-    """Of all rows; what was written of them is known by it."""
+    """Of all rows: a file is known by it to hold them."""
 
 
 class RolledUp(msgspec.Struct, frozen=True):
-    """What became of usage samples."""
+    """How usage samples were replaced by hours."""
 
     cut: datetime | None
-    """Samples before it are gone; None: there were none."""
+    """Samples before it are gone; None if there were none."""
     samples: int
     hours: int
     """Rows of usage_hourly that stand for them."""
 
 
 class LogSnapshot:
-    """The log at one moment, for writing a file of it."""
+    """The log at one moment, to write a file from."""
 
     def __init__(self, connection: AsyncConnection[DictRow]) -> None:
         self._connection = connection
@@ -162,9 +162,9 @@ class Archiver:
 
 
 PREDECESSOR_S = 3.0
-"""The server may find out only after a moment that the session of a killed archive has nobody at its other end."""
+"""The server may notice only after a moment that the client of a killed archive is gone."""
 
-LOOK_EVERY_S = 0.1
+POLL_INTERVAL_S = 0.1
 
 
 @asynccontextmanager
@@ -182,5 +182,5 @@ async def archiving(conninfo: str) -> AsyncIterator[Archiver]:
                 break
             if time.monotonic() > give_up_at:
                 raise DatabaseError("another nodeunit archive is at work on this log; wait for its end")
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
         yield Archiver(connection, now=row["now"], hypertable=row["hypertable"], database=row["database"])

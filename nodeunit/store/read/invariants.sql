@@ -69,7 +69,7 @@ left join membership m
 where m.absent is not true
 
 -- name: invariant_claimed_only_by_members
--- Who was declared lost, or left, claims nothing until it has joined again.
+-- A unit that was declared lost, or left, claims nothing until it has joined again.
 with membership as materialized (
     select e.unit_address, e.position as from_position,
            e.type in ('UnitLeft', 'UnitLost')

@@ -22,7 +22,7 @@ class RowDifference(NamedTuple):
 
 
 async def verify(conninfo: str) -> list[RowDifference]:
-    """Folds the whole log and compares, in one snapshot. Empty, ever."""
+    """Folds the whole log and compares it with the live tables, in one snapshot. Must always be empty."""
     found: list[RowDifference] = []
     async with await connect_to_schema(conninfo, "verify") as connection, translate_errors(conninfo):
         await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)

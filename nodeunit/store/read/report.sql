@@ -7,7 +7,7 @@ select current_setting('server_version') as postgresql,
        clock_timestamp() as read_at
 
 -- name: report_units
--- Who was in the fleet at any time between the bounds, as of its last join.
+-- The units in the fleet at any time between the bounds, as of their last join.
 with membership as (
     select e.unit_address, e.recorded_at, e.stream_version, e.data,
            e.type = 'UnitJoined'
