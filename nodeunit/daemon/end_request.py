@@ -39,11 +39,14 @@ class EndRequest:
             signal.alarm(ORPHAN_ENDS_WITHIN_S)
 
     async def carry_out(self, end: Callable[[EndReason], Awaitable[None]]) -> None:
-        """Waits for a reason and calls `end` with it. A stronger one that follows cancels that and is carried out."""
-        while True:
+        """Waits for a reason and calls `end` with it. A stronger one that follows cancels that and is carried out.
+
+        What was interrupted, as by the loss of the lease, is carried out anew by the next call.
+        """
+        while self._reason is None:
             await self._changed.wait()
+        while True:
             self._changed.clear()
-            assert self._reason is not None
             ending = asyncio.ensure_future(end(self._reason))
             stronger = asyncio.ensure_future(self._changed.wait())
             try:

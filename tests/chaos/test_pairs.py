@@ -15,6 +15,7 @@ HERE = [
     "drain+kill-supervisor",
     "drain+kill-supervisor-in-outage",
     "drain+kill-daemon",
+    "drain+freeze-both",
     "takeover+freeze-both",
     "join+kill-database",
     "reload+kill-supervisor",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from nodeunit.daemon.end_request import EndReason, EndRequest
+from nodeunit.errors import StaleEpoch
 
 pytestmark = pytest.mark.timeout(10)
 
@@ -48,6 +49,23 @@ async def test_a_weaker_reason_that_follows_changes_nothing() -> None:
     drained.set()
     await carried_out
     assert begun == [EndReason.DRAIN]
+
+
+async def test_a_drain_that_the_loss_of_the_lease_interrupts_is_begun_again_by_the_next_session() -> None:
+    request, begun = EndRequest(), []
+
+    async def interrupted(reason: EndReason) -> None:
+        begun.append(reason)
+        raise StaleEpoch("the epoch is over")
+
+    async def end(reason: EndReason) -> None:
+        begun.append(reason)
+
+    request.request(EndReason.DRAIN)
+    with pytest.raises(StaleEpoch):
+        await request.carry_out(interrupted)
+    await request.carry_out(end)
+    assert begun == [EndReason.DRAIN, EndReason.DRAIN]
 
 
 async def test_a_lost_cancellation_is_repeated() -> None:
