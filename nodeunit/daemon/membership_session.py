@@ -109,7 +109,7 @@ class MembershipSession:
     def _renew_lease(self, sent_at: float) -> None:
         deadline = sent_at + self._unit.lease_ttl_s
         self._link.send({"op": "lease", "expires_boottime": deadline})
-        self._reconciler.renew_lease(deadline)
+        self._reconciler.renew_lease(deadline, self._unit.lease_ttl_s)
 
     async def _declare_lost(self, addresses: list[str]) -> None:
         try:

@@ -69,6 +69,7 @@ class Reconciler:
         self._rows_are_current = False
         self._invalidations = 0
         self._lease = LeaseDeadline()
+        self._least_left_s = 0.0
         self._draining = False
         self.unable = asyncio.Event()
         """Set while there are rows whose programs cannot be started for a lack of the unit's own."""
@@ -87,11 +88,14 @@ class Reconciler:
         program = self._programs.get(key)
         return program.claim[1] if program is not None and program.pid else None
 
-    def renew_lease(self, deadline: float) -> None:
-        """The lease ends at `deadline` (CLOCK_BOOTTIME). Without a lease nothing is started."""
+    def renew_lease(self, deadline: float, ttl_s: float = 0.0) -> None:
+        """The lease ends at `deadline` (CLOCK_BOOTTIME). Without a lease nothing is started; with less than half of
+        `ttl_s` left nothing that must stop with it: a confirmation that came so late may be the last for a while.
+        """
         if self._lease.expires < boottime():
             self.invalidate()  # in the meantime others may have taken what stood in the rows
         self._lease = LeaseDeadline(deadline, renewed=boottime())
+        self._least_left_s = ttl_s / 2
         self._reconcile_after()
 
     def invalidate(self) -> None:
@@ -265,7 +269,8 @@ class Reconciler:
         if self._draining or now >= self._lease.expires:
             return
         # By the supervisor's rule: what it has ended with the lease is started under the next one.
-        stops_may_start = self._lease.allows(now, self._spawn_requests.grace_s)
+        long_enough = self._lease.expires - now >= self._least_left_s
+        stops_may_start = long_enough and self._lease.allows(now, self._spawn_requests.grace_s)
         for key, wanted in self._desired.items():
             if key not in self._programs and (wanted.on_disconnect == "keep" or stops_may_start):
                 self._start(key, wanted)

@@ -166,6 +166,17 @@ async def test_what_must_stop_is_not_started_where_the_supervisor_would_refuse_i
         await eventually(lambda: link.ops("spawn") == [str(keep.id), str(stop.id)], what="the other one is started")
 
 
+async def test_a_lease_that_was_confirmed_late_starts_nothing_that_would_soon_stop_with_it(rows: Rows) -> None:
+    stop, keep, link = a_row("stop"), a_row("keep"), Requests()
+    rows += [stop, keep]
+    reconciler = a_reconciler(link)
+    reconciler.renew_lease(boottime() + 4.5, ttl_s=10)
+    with follows(reconciler, rows):
+        await eventually(lambda: link.ops("spawn") == [str(keep.id)], what="only the one that may go on is started")
+        reconciler.renew_lease(boottime() + 9, ttl_s=10)
+        await eventually(lambda: link.ops("spawn") == [str(keep.id), str(stop.id)], what="the other one is started")
+
+
 def started(spawn: dict[str, Any]) -> dict[str, Any]:
     return {"event": "started", "key": spawn["key"], "pid": 1, "start_time": 1, "meta": spawn["meta"]}
 
