@@ -156,6 +156,8 @@ HARMS: dict[str, Harm] = {
     "kill-supervisor-in-outage": killed_in_an_outage,
     "open-transaction": transaction_open,
     "unread-log": unread,
+    "kill-log-writer": at_once(lambda victim: victim.kill(victim.log_writer)),
+    "freeze-log-writer": frozen(lambda victim: [victim.log_writer]),
 }
 
 OF_THE_DATABASE = frozenset(

@@ -23,4 +23,4 @@ def standing(name: str) -> Kind:
     return kind
 
 
-STANDING: dict[str, Kind] = {name: standing(name) for name in ("unread-log",)}
+STANDING: dict[str, Kind] = {name: standing(name) for name in ("unread-log", "freeze-log-writer")}

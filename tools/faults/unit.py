@@ -73,6 +73,10 @@ class Unit:
     def guard(self) -> int | None:
         return next((c.pid for c in self._children() if _name(c) == "nodeunit-guard"), None)
 
+    @property
+    def log_writer(self) -> int | None:
+        return next((c.pid for c in self._children() if _name(c) == "nodeunit-log"), None)
+
     def everything(self) -> list[int]:
         """Supervisor and all below it."""
         try:
