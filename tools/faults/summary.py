@@ -7,6 +7,7 @@ from tools.faults.trial import Outcome
 COLUMNS = (
     "fault", "trials", "moved", "first p50/p99/max", "all p50/p99/max", "unowned p50/max", "2 copies stop",
     "2 copies keep", "…after heal", "restarted", "pause max", "settled p50/max", "lost claims", "lost events", "false",
+    "starts max", "nowhere", "left over",
 )  # fmt: skip
 
 
@@ -59,6 +60,9 @@ def _cells(kind: str, outcomes: list[Outcome]) -> list[str]:
         str(sum(o.claims_lost for o in outcomes)),
         str(sum(o.events_lost for o in outcomes)),
         str(sum(o.false_takeovers for o in outcomes)),
+        str(max(o.most_starts for o in outcomes)),
+        str(sum(len(o.nowhere) for o in outcomes)),
+        str(sum(len(o.left_over) for o in outcomes)),
     ]
 
 
