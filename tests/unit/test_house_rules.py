@@ -58,6 +58,19 @@ def test_units_are_started_where_no_two_tests_run_at_once() -> None:
     assert elsewhere == [], "units share names: move these tests to tests/e2e"
 
 
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+def test_what_a_page_names_is_there(page: str) -> None:
+    """Paths as they stand from the top of the checkout, or as the architecture names modules: below `nodeunit/`."""
+    named = re.findall(r"`([a-z_]+(?:/[\w.*]+)+)`", (ROOT / page).read_text())
+    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text())
+    assert named or links
+    missing = [
+        name for name in named if not any(found for top in ("", "nodeunit/") for found in ROOT.glob(f"{top}{name}*"))
+    ]
+    missing += [link for link in links if not (ROOT / page).parent.joinpath(link).exists()]
+    assert missing == []
+
+
 @pytest.mark.parametrize(
     "text", ["select 1", "\n  INSERT INTO event", "update unit set x = 1", "listen nodeunit", "with a as (select 1)"]
 )
