@@ -181,8 +181,7 @@ async def connect(given: str, purpose: str, *, options: str = "") -> Connection:
 
 def pool(given: str, purpose: str, *, max_size: int = 3) -> Pool:
     """The daemon's pool, not opened yet. It tries a lost server again every two seconds or so, for ever: the backoff of
-    psycopg starts again with each request that finds the pool empty. It uses no server again
-    that was replaced.
+    psycopg starts again with each request that finds the pool empty. It never uses a primary that was replaced.
     """
     newest = NewestTimeline(shut_down)
     return AsyncConnectionPool(
