@@ -23,7 +23,7 @@ from nodeunit.audit.replay import FleetAt
 from nodeunit.audit.source import ArchiveFiles, ArchivesThenLog, LiveLog
 from nodeunit.cli.app import app
 from nodeunit.domain.deployment import Assignment, evolve, initial_state
-from nodeunit.domain.events import SNAPSHOT_NAMES, LogArchived
+from nodeunit.domain.events import EVENT_TYPES, SNAPSHOT_NAMES, LogArchived
 from nodeunit.errors import ArchiveConflict, DatabaseError, HistoryArchived, InputFileInvalid, LogAppendOnly
 from nodeunit.store.postgres.connections import connect, translate_errors
 from nodeunit.store.read import event_log, projections
@@ -116,6 +116,8 @@ async def test_archive_and_live_log_are_what_the_log_was(history: str, tmp_path:
     assert holders(filed + live) == holders(live) == holders(before)
     assert all(event.recorded_at >= done.extent.before for event in live)
     assert sum(event.type in SNAPSHOT_NAMES for event in live) == done.snapshots > 0
+    for event in filed + live:
+        assert event.schema_version == EVENT_TYPES[event.type].schema_version
     await check(history)
 
     (told,) = rows(history, "select data from event where type = 'LogArchived'")
