@@ -7,7 +7,7 @@ noticed, or that no longer exists, is an error like a survivor that is not liste
 
 Why not a tool from PyPI: mutmut 3.8 mutates the bodies of undecorated functions only, so the flags of structs, default
 values, constants, tables and properties stay as they are. cosmic-ray 8.7 mutates those, but also the `|` of every type
-in ten ways (1,410 mutants of this package), and starts a new interpreter that runs one fixed test command for each. Here
-a mutant is a fork of a process that has imported pytest and hypothesis already, and it runs only the test files that
-execute the changed statement.
+in ten ways (1,410 mutants of this package), and starts a new interpreter that runs one fixed test command for each.
+Here a mutant is a fork of a process that has imported pytest and hypothesis already, and it runs only the test files
+that execute the changed statement.
 """
