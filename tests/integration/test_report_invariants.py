@@ -257,8 +257,13 @@ def row_that_is_held_and_does_not_run(by: Connection, history: History) -> None:
 
 @breaks("held_rows_run_or_say_why")
 def program_that_ended_an_hour_ago(by: Connection, history: History) -> None:
-    _decide(by, "ProcessExited", history.held, '{"reason": "exited"}')
-    by.execute("update event set recorded_at = now() - interval '30 minutes' where type = 'ProcessExited'")
+    # Inserted as old, and not made older: half an hour ago may be in another chunk.
+    by.execute(
+        "insert into event (recorded_at, stream_id, stream_version, type, deployment_id, unit_address, data) "
+        "values (now() - interval '30 minutes', 'decision-b-1', 99, 'ProcessExited', %s, 'b', "
+        """'{"reason": "exited"}')""",
+        [history.held],
+    )
     _hold_for_an_hour(by, history.held)
 
 
