@@ -1,7 +1,8 @@
 -- Which versions of the code this schema serves; the code's own is SCHEMA_VERSION in nodeunit/store/postgres/compatibility.py.
 --
 -- 1  0.1.0
--- 2  lease.inactive_at for quiet_at; snapshot events under that name, which readers of version 1 do not know. Units and
+-- 2  lease.inactive_at for quiet_at; snapshot events under that name, which readers of version 1 do not know; round_inputs
+--    with rows that have a command apart. Units and
 --    commands of version 1 go on writing by the functions in functions/predecessors.
 
 insert into schema_compatibility (version, min_reader, min_writer) values (2, 2, 1)

@@ -20,12 +20,14 @@ begin
     end if;
 
     grant execute on function
-        join_unit, begin_draining, end_drain, leave_unit, declare_units_lost, heartbeat, round_inputs, claim_deployment,
+        join_unit, begin_draining, end_drain, leave_unit, declare_units_lost, heartbeat, round_inputs(text[], text[], integer),
+        claim_deployment,
         release_deployment, append_decisions, probe_units, suspect_units, stream_version_now, wake,
         count_leases_anew_after_failover
     to nodeunit_unit;
     -- For units of 0.1.0; go with functions/predecessors.
     grant execute on function ask_units, doubt_units, declare_lost to nodeunit_unit;
+    grant execute on function round_inputs(text[], integer) to nodeunit_unit, nodeunit_operator, nodeunit_reader;
 
     -- Looking back, and asking who would claim a row.
     grant execute on function
@@ -33,7 +35,7 @@ begin
         fold_deployment_address, deployment_address_folded, deployment_address_differences,
         fold_unit, unit_folded, unit_differences
     to nodeunit_unit, nodeunit_operator, nodeunit_reader;
-    grant execute on function round_inputs to nodeunit_operator, nodeunit_reader;
+    grant execute on function round_inputs(text[], text[], integer) to nodeunit_operator, nodeunit_reader;
 
     grant execute on function cordon_unit, uncordon_unit, drain_unit to nodeunit_operator;
 

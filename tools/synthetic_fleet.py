@@ -15,6 +15,7 @@ from msgspec import json
 
 from nodeunit.domain import events as e
 from nodeunit.domain.claim_round import RoundInputs, conflict, decide, record
+from nodeunit.domain.event import Event
 from nodeunit.domain.event_json import type_name
 from nodeunit.domain.policy import Candidate, UnitView, Usage
 from nodeunit.identity import address_of
@@ -254,12 +255,12 @@ class Fleet:
         )  # fmt: skip
         self._member(unit, "present", joined)
 
-    def _member(self, unit: Unit, membership: str, event: e.Event) -> None:
+    def _member(self, unit: Unit, membership: str, event: Event) -> None:
         unit.membership += 1
         self.membership_order.append((unit.address, unit.membership, membership))
         self._write(f"unit-{unit.address}", unit.membership, event, None, unit.address)
 
-    def _assign(self, deployment: Deployment, holder: str, event: e.Event, unit: Unit) -> None:
+    def _assign(self, deployment: Deployment, holder: str, event: Event, unit: Unit) -> None:
         if deployment.holder:
             self._by_address(deployment.holder).rows.discard(deployment.id)
         if holder:
@@ -285,7 +286,7 @@ class Fleet:
         exited = e.ProcessExited(deployment.id, deployment.pid, 1 if reason == "exited" else 0, None, ran_s, reason, "")
         self._decide(self._by_address(deployment.holder), exited)
 
-    def _decide(self, unit: Unit, event: e.Event) -> None:
+    def _decide(self, unit: Unit, event: Event) -> None:
         unit.decisions += 1
         self._write(f"decision-{unit.address}-{unit.epoch}", unit.decisions, event, unit_address=unit.address)
 
@@ -294,7 +295,7 @@ class Fleet:
         self._at = self._begin + self._span * (min(self.written, self._events) / self._events)
 
     def _write(
-        self, stream: str, version: int, event: e.Event, deployment_id: UUID | None = None, unit_address: str = ""
+        self, stream: str, version: int, event: Event, deployment_id: UUID | None = None, unit_address: str = ""
     ) -> None:
         self.written += 1
         deployment_id = deployment_id or getattr(event, "deployment_id", None) or None

@@ -1,7 +1,8 @@
 -- What a claim round decides on, in one round trip: the units that are online, and the oldest candidates.
--- p_refused are the name@version texts that the asking unit may not run.
+-- Left out are rows that no unit can run: those without a command whose name@version is in p_refused, those with a command
+-- whose name@version is in p_refused_commands.
 
-create or replace function round_inputs(p_refused text[], p_limit integer)
+create or replace function round_inputs(p_refused text[], p_refused_commands text[], p_limit integer)
 returns table (units jsonb, candidates jsonb)
 -- PL/pgSQL keeps the plan for the session. An SQL function is planned with every call, which took most of the time.
 language plpgsql stable security definer set search_path from current set plan_cache_mode = force_generic_plan as $$
@@ -57,7 +58,8 @@ begin
                 select h.* from deployment h where h.address = l.address and h.address <> '' offset 0
             ) d
             where l.epoch is null and d.enabled and d.type = 'deployment'
-              and d.package_name || '@' || d.package_version <> all (p_refused)
+              and d.package_name || '@' || d.package_version
+                  <> all (case when d.command = '' then p_refused else p_refused_commands end)
             order by d.updated_at, d.created_at, d.id
             limit p_limit
         )
@@ -66,7 +68,8 @@ begin
             select d.*, 1 as rank
             from deployment d
             where d.enabled and d.type = 'deployment' and d.address = ''
-              and d.package_name || '@' || d.package_version <> all (p_refused)
+              and d.package_name || '@' || d.package_version
+                  <> all (case when d.command = '' then p_refused else p_refused_commands end)
             order by d.updated_at, d.created_at, d.id
             limit p_limit
         )

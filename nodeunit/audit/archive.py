@@ -23,7 +23,7 @@ import msgspec
 
 from nodeunit import __version__
 from nodeunit.audit.archive_file import BLOCK_EVENTS, Header, Reader, Writer
-from nodeunit.domain.events import LogArchived
+from nodeunit.domain.snapshot_events import LogArchived
 from nodeunit.errors import InputFileInvalid
 from nodeunit.store.read.archive import Archiver, Extent, LogSnapshot, archiving
 from nodeunit.store.read.event_log import RecordedEvent

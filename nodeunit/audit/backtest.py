@@ -16,6 +16,7 @@ from msgspec import UNSET, UnsetType
 
 from nodeunit.audit.source import EventSource
 from nodeunit.domain.claim_round import Decision, conflict, decide, recorded_inputs
+from nodeunit.domain.event import Event
 from nodeunit.domain.events import (
     DeploymentClaimAttempt,
     DeploymentClaimed,
@@ -23,7 +24,6 @@ from nodeunit.domain.events import (
     DeploymentClaimRound,
     DeploymentClaimSkipped,
     DeploymentReleased,
-    Event,
     Unknown,
 )
 from nodeunit.domain.what_if import Distribution, PolicyOverride, imbalance

@@ -4,7 +4,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from nodeunit.audit.source import UNIT_NAMED_BY, EventSource
-from nodeunit.domain.events import UnitJoined, UnitSnapshot
+from nodeunit.domain.events import UnitJoined
+from nodeunit.domain.snapshot_events import UnitSnapshot
 from nodeunit.store.read.lookup import ids_like, the_deployment, the_unit
 
 

@@ -17,6 +17,7 @@ def markdown(report: Report, *, queries: bool = False) -> str:
         _environment(report),
         _input(report),
         _split(report),
+        *([_nobody_can_run(report)] if report.nobody_can_run else []),
         _rounds(report),
         _timings(report),
         _invariants(report),
@@ -39,6 +40,8 @@ def _overview(report: Report) -> Iterator[str]:
     split = [str(count) for address, count in report.split_at_end.items() if address]
     if split:
         yield f"- They are split {' to '.join(split)}."
+    if report.nobody_can_run:
+        yield f"- {sum(row.deployments for row in report.nobody_can_run)} deployments wait, and no unit can run them."
     broken = [invariant for invariant in report.invariants if invariant.violations]
     kept = f"{len(report.invariants) - len(broken)} of {len(report.invariants)} invariants hold."
     yield f"- {kept}"
@@ -108,6 +111,20 @@ def _split(report: Report) -> Iterator[str]:
     yield "At the end:"
     yield ""
     yield from _split_table(report, report.split_at_end)
+
+
+def _nobody_can_run(report: Report) -> Iterator[str]:
+    yield "## What no unit can run"
+    yield ""
+    yield "These wait until a unit joins that trusts the package and, where they have a command, runs commands:"
+    yield ""
+    yield from _table(
+        ["package", "command", "rows", "for example"],
+        (
+            [row.package, "yes" if row.has_command else "no", row.deployments, row.example]
+            for row in report.nobody_can_run
+        ),
+    )
 
 
 def _split_table(report: Report, split: dict[str, int]) -> Iterator[str]:

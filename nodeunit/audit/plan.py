@@ -47,7 +47,13 @@ async def plan(connection: Connection, given: str) -> Plan:
     waiting = [candidate.id for candidate in inputs.candidates]
     before = waiting.index(deployment_id) if deployment_id in waiting else None
     name, version = row.package_name, row.package_version
-    candidate = Candidate(id=deployment_id, version=row.address_version, package_name=name, package_version=version)
+    candidate = Candidate(
+        id=deployment_id,
+        version=row.address_version,
+        package_name=name,
+        package_version=version,
+        has_command=why.has_command(await why.specifications(connection, deployment_id, None)),
+    )
     units = tuple(_without(unit, row) for unit in inputs.units)
     verdicts = judge(candidate, RoundInputs(units, (candidate,)), roster)
     claimant = next((one for one in verdicts if one.verdict == "takes_it"), None)
@@ -87,5 +93,5 @@ def _reasons(row: DeploymentState, before: int | None, names: dict[str, str], wa
     if before:
         reasons.append(f"{before} rows come before it")
     elif before is None and row.waits:
-        reasons.append(f"more than {waiting} rows come before it, or no unit may run it")
+        reasons.append(f"more than {waiting} rows come before it, or no unit can run it")
     return reasons

@@ -9,9 +9,21 @@ import msgspec
 
 from nodeunit.audit import invariants
 from nodeunit.audit.invariants import Invariant
+from nodeunit.domain.can_run import can_run
 from nodeunit.domain.events import DeploymentClaimAttempt, DeploymentClaimRound
 from nodeunit.domain.policy import NOTHING, Usage
-from nodeunit.store.read.report import Bounds, InsertRow, RoundRow, SampleRow, Server, TimingRow, UnitRow, snapshot
+from nodeunit.store.read.report import (
+    Bounds,
+    InsertRow,
+    RoundRow,
+    SampleRow,
+    Server,
+    Snapshot,
+    TimingRow,
+    UnitRow,
+    WaitingRow,
+    snapshot,
+)
 
 INSERTS = 20
 """So many inserts are listed: the first of the input, the newest of the timings."""
@@ -47,6 +59,8 @@ class Report(msgspec.Struct, frozen=True):
     timings: list[TimingRow]
     invariants: list[Invariant]
     samples: list[SampleRow]
+    nobody_can_run: list[WaitingRow]
+    """What waits now, and no unit that may claim can run, the most of one kind first."""
 
     @property
     def violations(self) -> int:
@@ -84,7 +98,13 @@ async def read(conninfo: str, bounds: Bounds = Bounds(), *, rounds: int = 1000) 
             timings=await log.timings(1 + INSERTS),
             invariants=await invariants.check(log),
             samples=await log.samples(),
+            nobody_can_run=await _nobody_can_run(log),
         )
+
+
+async def _nobody_can_run(log: Snapshot) -> list[WaitingRow]:
+    abilities = await log.abilities()
+    return [row for row in await log.waiting() if not any(can_run(unit, row) for unit in abilities)]
 
 
 def _round(row: RoundRow) -> Round:

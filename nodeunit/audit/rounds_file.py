@@ -27,7 +27,7 @@ def backtest(markdown: str, override: PolicyOverride) -> Backtest:
     for row, inputs in zip(rows, rounds_table.inputs(rows, policy, weights), strict=True):
         (candidate,) = inputs.candidates
         ranking = Ranking(inputs.units)
-        eligible = [unit for compared in ranking.for_package(candidate.package).values() for unit in compared.eligible]
+        eligible = [unit for compared in ranking.for_needs(candidate.needs).values() for unit in compared.eligible]
         difference = None
         if row.claimant not in eligible:
             difference = DecisionDifference(

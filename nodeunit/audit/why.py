@@ -157,7 +157,8 @@ async def _explain_free(
     if newest is not None:
         inputs = recorded_inputs(newest[1])
         answer.decided_at, answer.decided_by = newest[0].recorded_at, newest[0].unit_address
-    answer.verdicts = judge(_as_candidate(answer), inputs, roster)
+    candidate = msgspec.structs.replace(_as_candidate(answer), has_command=store.has_command(specifications))
+    answer.verdicts = judge(candidate, inputs, roster)
     answer.because.append(_why_nobody(answer.verdicts))
     if assignments and isinstance(released := assignments[0].event(), DeploymentReleased):
         answer.because.append(release_reason(released, names))
@@ -174,7 +175,7 @@ def _why_nobody(verdicts: list[Verdict]) -> str:
         return "other rows come before it"
     if "no_round" in kinds:
         return "no unit has looked since it is free"
-    return "no unit may claim it"
+    return "no unit can run it" if kinds <= {"untrusted", "commands_off"} else "no unit may claim it"
 
 
 def _as_candidate(answer: Explanation) -> Candidate:

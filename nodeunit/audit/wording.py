@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from nodeunit.domain import events
+from nodeunit.domain import events, snapshot_events
+from nodeunit.domain.event import Event
 from nodeunit.domain.events import (
     DeploymentReleased,
-    Event,
     ProcessExited,
     ProcessNotEnded,
     ProcessParked,
@@ -141,11 +141,11 @@ _WORDS: dict[type, Callable[[Any, Names], str]] = {
     events.UnitCordoned: _by,
     events.UnitUncordoned: _by,
     events.UnitDrainRequested: lambda e, _: f"until {e.until} by {e.by}",
-    events.LogArchived: lambda e, _: f"{e.events} events before {e.before} are in {e.file}",
-    events.DeploymentSnapshot: _specification,
-    events.AssignmentSnapshot: lambda e, names: f"{called(e.holder, names)} since {e.since}",
-    events.UnitSnapshot: lambda e, _: f"{e.name} on {e.host}, epoch {e.epoch}, {e.membership} since {e.since}",
-    events.DecisionsSnapshot: _nothing,
+    snapshot_events.LogArchived: lambda e, _: f"{e.events} events before {e.before} are in {e.file}",
+    snapshot_events.DeploymentSnapshot: _specification,
+    snapshot_events.AssignmentSnapshot: lambda e, names: f"{called(e.holder, names)} since {e.since}",
+    snapshot_events.UnitSnapshot: lambda e, _: f"{e.name} on {e.host}, epoch {e.epoch}, {e.membership} since {e.since}",
+    snapshot_events.DecisionsSnapshot: _nothing,
     events.UnitExhausted: lambda e, _: f"lacks {e.lacks}: {e.detail}",
     events.UnitRecovered: lambda e, _: f"does not lack {e.lacked} any more",
     events.UnitSupervisorSilent: lambda e, _: f"its supervisor has not answered for {e.silent_s:g} s",

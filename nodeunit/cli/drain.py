@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from nodeunit.cli.options import Database, Unit, given
-from nodeunit.domain.trust import may_run
+from nodeunit.domain.can_run import can_run
 from nodeunit.errors import DatabaseError, DrainRefused
 from nodeunit.store.postgres.requirements import connect_to_schema
 from nodeunit.store.read import lookup
@@ -66,11 +66,7 @@ async def _drain(conninfo: str, unit: str, deadline_s: float, force: bool) -> li
 
 def _refuse_to_strand(unit: str, rows: list[RowToMove]) -> None:
     """Raises DrainRefused when a program would be stopped that no other unit can run."""
-    stranded = [
-        row
-        for row in rows
-        if row.enabled and not any(may_run(trusted, row.package) for trusted in row.trusted_elsewhere)
-    ]
+    stranded = [row for row in rows if row.enabled and not any(can_run(other, row) for other in row.others)]
     if stranded:
         raise DrainRefused(
             f"no other unit can take {len(stranded)} of the {len(rows)} rows of {unit}, such as deployment "

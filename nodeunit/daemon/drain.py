@@ -101,6 +101,6 @@ async def _until_it_runs_elsewhere(unit: Membership, released: Deployment, withi
 
 
 async def _notify_eligible(unit: Membership) -> None:
-    now = await unit.round_inputs([], FIRST_CANDIDATES)
+    now = await unit.round_inputs(FIRST_CANDIDATES)
     if others := wake_ups(unit.address, None, now):
         await unit.notify("eligible", others)

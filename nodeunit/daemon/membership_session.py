@@ -14,6 +14,7 @@ from nodeunit.daemon.scheduler import Scheduler
 from nodeunit.daemon.supervisor_link import SupervisorLink
 from nodeunit.daemon.supervisor_watch import SILENT_S, SupervisorSilent, SupervisorWatch
 from nodeunit.daemon.task_group import RecancellingTaskGroup
+from nodeunit.domain.can_run import Ability
 from nodeunit.domain.events import UnitListenerDeaf, UnitSupervisorSilent
 from nodeunit.errors import DatabaseError, StaleEpoch
 from nodeunit.process.leftovers import end_leftovers
@@ -50,7 +51,8 @@ class MembershipSession:
         self._reconciler = reconciler
         self._outbox = outbox
         self._decisions = DecisionStream(unit)
-        self._scheduler = Scheduler(unit, settings.trusted_package_regexp, self._decisions, reconciler)
+        ability = Ability(settings.trusted_package_regexp, settings.enable_custom_command)
+        self._scheduler = Scheduler(unit, ability, self._decisions, reconciler)
         self._listener = Listener(settings.postgres_uri, self._on_wake_up)
         self._heartbeat = Heartbeat(unit, settings.heartbeat_interval_s, sampler, reconciler, self._on_answer)
         self._exhaustion = Exhaustion(unit, reconciler, outbox, self._heartbeat.stand_aside)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from uuid import UUID, uuid4
 
-from nodeunit.domain.events import Event
+from nodeunit.domain.event import Event
 from nodeunit.store.write.decisions import DecisionStream
 
 GATHER_S = 0.05

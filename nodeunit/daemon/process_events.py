@@ -11,7 +11,8 @@ from uuid import UUID, uuid5
 
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.supervisor_link import SupervisorLink
-from nodeunit.domain.events import Event, ProcessExited, ProcessNotEnded, ProcessParked, ProcessStarted
+from nodeunit.domain.event import Event
+from nodeunit.domain.events import ProcessExited, ProcessNotEnded, ProcessParked, ProcessStarted
 
 log = logging.getLogger(__name__)
 

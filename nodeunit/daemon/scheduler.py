@@ -12,10 +12,10 @@ from uuid import UUID
 from nodeunit.daemon.reconciler import Reconciler
 from nodeunit.daemon.suspicion import Suspicion
 from nodeunit.domain import claim_round
+from nodeunit.domain.can_run import Ability, Needs, can_run
 from nodeunit.domain.claim_round import Decision, RoundInputs
-from nodeunit.domain.events import Event
+from nodeunit.domain.event import Event
 from nodeunit.domain.policy import Candidate
-from nodeunit.domain.trust import may_run
 from nodeunit.errors import DatabaseError
 from nodeunit.store.postgres.listener import WakeUp
 from nodeunit.store.write.decisions import DecisionStream
@@ -27,7 +27,7 @@ FIRST_CANDIDATES = 64
 """So many of the oldest rows the first round looks at; later ones know how many units there are."""
 
 SPARE_CANDIDATES = 4
-"""Beyond one row for each unit a round looks at a few more: for rows that only some units may run."""
+"""Beyond one row for each unit a round looks at a few more: for rows that only some units can run."""
 
 TARGETED_WAKE_UPS = ("eligible", "unit", "unit_lost", "overdue")
 """Wake-ups that not every unit gets: a unit that is not eligible after one passes it on to those that are."""
@@ -36,13 +36,13 @@ TARGETED_WAKE_UPS = ("eligible", "unit", "unit_lost", "overdue")
 class Scheduler:
     """Runs until cancelled. Notifications that come during a series of rounds coalesce into one more series."""
 
-    def __init__(self, unit: Membership, trusted: str, decisions: DecisionStream, reconciler: Reconciler) -> None:
+    def __init__(self, unit: Membership, ability: Ability, decisions: DecisionStream, reconciler: Reconciler) -> None:
         self._unit = unit
-        self._trusted = trusted
+        self._ability = ability
         self._decisions = decisions
         self._reconciler = reconciler
-        self._patterns: set[str] = set()
-        self._untrusted: set[str] = set()  # name@version that none of these patterns matches
+        self._abilities: set[Ability] = set()
+        self._refused: set[Needs] = set()  # what none of these can run
         self._reasons: list[str] = []
         self._notified = asyncio.Event()
         self._last_inputs: RoundInputs | None = None
@@ -101,25 +101,25 @@ class Scheduler:
         """The state as every unit sees it, without the rows that another unit took in this series: a claim under way
         is not visible yet, and another attempt at once would only conflict again.
 
-        Rows that no unit trusts are read only once. Rows of other units may stand before the first of ours.
+        Rows that no unit can run are read only once. Rows of other units may stand before the first of ours.
         """
         units = len(self._last_inputs.units) if self._last_inputs is not None else FIRST_CANDIDATES
         limit = units + SPARE_CANDIDATES + len(conflicts)
         while True:
-            inputs = await self._unit.round_inputs(sorted(self._untrusted), limit)
-            patterns = {unit.trusted for unit in inputs.units}
-            if patterns != self._patterns:
-                self._patterns = patterns
-                if self._untrusted:
-                    self._untrusted.clear()
+            inputs = await self._unit.round_inputs(limit, self._refused)
+            abilities = {unit.ability for unit in inputs.units}
+            if abilities != self._abilities:
+                self._abilities = abilities
+                if self._refused:
+                    self._refused.clear()
                     continue
-            packages = {c.package for c in inputs.candidates}
-            self._untrusted |= {p for p in packages if not any(may_run(trusted, p) for trusted in patterns)}
-            mine = any(may_run(self._trusted, package) for package in packages)
+            needed = {c.needs for c in inputs.candidates}
+            self._refused |= {needs for needs in needed if not any(can_run(one, needs) for one in abilities)}
+            mine = any(can_run(self._ability, needs) for needs in needed)
             if mine or len(inputs.candidates) < limit:
                 return RoundInputs(
                     inputs.units,
-                    tuple(c for c in inputs.candidates if c.id not in conflicts and c.package not in self._untrusted),
+                    tuple(c for c in inputs.candidates if c.id not in conflicts and c.needs not in self._refused),
                 )
             limit *= 4
 

@@ -2,8 +2,8 @@
 
 from typing import cast
 
+from nodeunit.domain.can_run import Ability, Needs, obstacle
 from nodeunit.domain.deployment import Deployment
-from nodeunit.domain.trust import may_run
 from nodeunit.process.environment import clean_environment
 from nodeunit.process.runnable import argv_of
 from nodeunit.supervisor.protocol import OnDisconnect, Spawn
@@ -23,18 +23,19 @@ class SpawnRequestBuilder:
     def __init__(self, address: str, trusted: str, custom_command: bool, grace_s: float) -> None:
         self.grace_s = grace_s
         self._address = address
-        self._trusted = trusted
-        self._custom_command = custom_command
+        self._ability = Ability(trusted, custom_command)
 
     def build(self, row: Deployment) -> Spawn:
         """The request to the supervisor. Raises NotRunnable."""
         package = f"{row.package_name}@{row.package_version}"
-        if not may_run(self._trusted, package):
-            raise NotRunnable("not_trusted", f"{package} does not match TRUSTED_PACKAGE_REGEXP {self._trusted!r}")
+        match obstacle(self._ability, Needs(package, bool(row.command))):
+            case "untrusted":
+                trusted = self._ability.trusted
+                raise NotRunnable("not_trusted", f"{package} does not match TRUSTED_PACKAGE_REGEXP {trusted!r}")
+            case "commands_off":
+                raise NotRunnable("custom_command_off", "the row has a command and ENABLE_CUSTOM_COMMAND is not on")
         if not row.command:
             raise NotRunnable("no_installer", f"{package} has no command, and packages cannot be installed yet")
-        if not self._custom_command:
-            raise NotRunnable("custom_command_off", "the row has a command and ENABLE_CUSTOM_COMMAND is not on")
         try:
             argv = argv_of(row.command, row.args)
         except ValueError as error:

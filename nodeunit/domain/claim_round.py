@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET
 
+from nodeunit.domain.can_run import can_run
 from nodeunit.domain.events import (
     DeploymentClaimAttempt,
     DeploymentClaimEligibility,
@@ -18,7 +19,6 @@ from nodeunit.domain.events import (
 from nodeunit.domain.policy import NOTHING, Candidate, Policy, UnitView, metric
 from nodeunit.domain.ranking import NOBODY, Comparison, Ranking
 from nodeunit.domain.recorded_round import worth_recording
-from nodeunit.domain.trust import may_run
 
 
 class RoundInputs(msgspec.Struct, frozen=True):
@@ -155,13 +155,13 @@ def _deciding_comparison(
     """The comparison that the eligibility event shows.
 
     It is the comparison for the candidate that `mine` takes, else for the first candidate that it is eligible for but
-    others take, else for the first candidate that it may run. If it may run none, all units of its policy are compared.
+    others take, else for the first candidate that it can run. If it can run none, all units of its policy are compared.
     """
     policy = Policy.of(mine)
     if candidate is not None:
-        return ranking.for_package(candidate.package)[policy]
-    packages = dict.fromkeys(c.package for c in candidates if may_run(mine.trusted, c.package))
-    comparisons = [ranking.for_package(package).get(policy, NOBODY) for package in packages]
+        return ranking.for_needs(candidate.needs)[policy]
+    runnable = dict.fromkeys(c.needs for c in candidates if can_run(mine, c))
+    comparisons = [ranking.for_needs(needs).get(policy, NOBODY) for needs in runnable]
     for comparison in comparisons:
         if mine.address in comparison.eligible:
             return comparison

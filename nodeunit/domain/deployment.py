@@ -9,14 +9,9 @@ from uuid import UUID
 
 import msgspec
 
-from nodeunit.domain.events import (
-    AssignmentSnapshot,
-    DeploymentAssigned,
-    DeploymentClaimed,
-    DeploymentReleased,
-    Event,
-    Unknown,
-)
+from nodeunit.domain.event import Event
+from nodeunit.domain.events import DeploymentAssigned, DeploymentClaimed, DeploymentReleased, Unknown
+from nodeunit.domain.snapshot_events import AssignmentSnapshot
 from nodeunit.errors import InvariantViolated
 
 

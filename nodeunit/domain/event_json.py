@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from nodeunit.domain.events import EVENT_TYPES, Event, Unknown
+from nodeunit.domain.event import Event
+from nodeunit.domain.events import EVENT_TYPES, Unknown
 from nodeunit.domain.upcasting import UPCASTS, Form, keeps_data, present_form, upcast
 from nodeunit.errors import EventUndecodable
 

@@ -13,8 +13,8 @@ from uuid import UUID
 import msgspec
 
 from nodeunit.domain.deployment import holder_after
+from nodeunit.domain.event import Event
 from nodeunit.domain.events import (
-    AssignmentSnapshot,
     DeploymentAssigned,
     DeploymentChanged,
     DeploymentClaimed,
@@ -23,8 +23,6 @@ from nodeunit.domain.events import (
     DeploymentDisabled,
     DeploymentEnabled,
     DeploymentReleased,
-    DeploymentSnapshot,
-    Event,
     UnitCordoned,
     UnitDrained,
     UnitDraining,
@@ -32,10 +30,10 @@ from nodeunit.domain.events import (
     UnitJoined,
     UnitLeft,
     UnitLost,
-    UnitSnapshot,
     UnitUncordoned,
     Unknown,
 )
+from nodeunit.domain.snapshot_events import AssignmentSnapshot, DeploymentSnapshot, UnitSnapshot
 
 IN_FLEET = ("present", "draining")
 """The memberships of a unit that is in the fleet."""

@@ -6,6 +6,8 @@ from uuid import UUID
 
 import msgspec
 
+from nodeunit.domain.can_run import Ability, Needs
+
 POLICIES = ("deployment_count", "resource_usage", "none")
 """The policy names, in lower case; settings accept any case."""
 
@@ -59,13 +61,17 @@ class UnitView(msgspec.Struct, frozen=True, kw_only=True):
     trusted: str
     """The regular expression that must be found in `name@version` of a package if this unit is to run it."""
     custom_command: bool = False
-    """Whether the unit runs the `command` of a row or ignores it."""
+    """Whether the unit runs the commands of rows."""
     deployment_count: int = 0
     """Enabled rows of type `deployment` whose address is this unit."""
     measured: Usage | None = None
     """The last fresh sample; `None` if there is none, which is not the same as using nothing."""
     reserved: Usage = NOTHING
     """The expected usage of what the unit claimed since that sample."""
+
+    @property
+    def ability(self) -> Ability:
+        return Ability(self.trusted, self.custom_command)
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +90,10 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     def package(self) -> str:
         """`name@version`, which trust patterns are tested against."""
         return f"{self.package_name}@{self.package_version}"
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(self.package, self.has_command)
 
 
 class Policy(NamedTuple):

@@ -2,13 +2,13 @@
 
 Up to `ALL_UNITS` units all are recorded. Such a record answers exactly what any other policy would have done. In larger
 fleets, records of everybody about everybody would outweigh the rest of the log, so only these units are recorded: the
-unit itself, each unit that takes a candidate in this round, the first ten eligible units for each package and policy,
-and the ten lowest by the unit's own policy, by `deployment_count` and by `resource_usage`. Without the others the
-minima stay the same and each candidate goes to the same unit, so the decision stays the same. The events of the round
-list the addresses and usages of the recorded units.
+unit itself, each unit that takes a candidate in this round, the first ten eligible units for each kind of candidate and
+policy, and the ten lowest by the unit's own policy, by `deployment_count` and by `resource_usage`. Without the others
+the minima stay the same and each candidate goes to the same unit, so the decision stays the same. The events of the
+round list the addresses and usages of the recorded units.
 
-Of the candidates with one package no more are recorded than there are recorded units: each unit takes at most one, so
-the others are out of reach under any policy.
+Of the candidates with the same needs no more are recorded than there are recorded units: each unit takes at most one,
+so the others are out of reach under any policy.
 """
 
 import math
@@ -16,6 +16,7 @@ from heapq import nsmallest
 
 import msgspec
 
+from nodeunit.domain.can_run import Needs
 from nodeunit.domain.policy import NOTHING, Candidate, Policy, UnitView, Usage, Weights, metric
 from nodeunit.domain.ranking import Ranking
 
@@ -32,10 +33,10 @@ def worth_recording(
         keep = _units_that_count(me, ordered, candidates)
         ordered = [unit for unit in ordered if unit.address in keep]
     kept = []
-    seen: dict[str, int] = {}
+    seen: dict[Needs, int] = {}
     for candidate in candidates:
-        seen[candidate.package] = seen.get(candidate.package, 0) + 1
-        if seen[candidate.package] <= len(ordered):
+        seen[candidate.needs] = seen.get(candidate.needs, 0) + 1
+        if seen[candidate.needs] <= len(ordered):
             kept.append(candidate)
     return tuple(map(_storable, ordered)), tuple(kept)
 
@@ -43,8 +44,8 @@ def worth_recording(
 def _units_that_count(me: str, units: list[UnitView], candidates: tuple[Candidate, ...]) -> set[str]:
     ranking = Ranking(units)
     keep = {me, *ranking.assign(candidates)}
-    for package in {candidate.package for candidate in candidates}:
-        for comparison in ranking.for_package(package).values():
+    for needs in {candidate.needs for candidate in candidates}:
+        for comparison in ranking.for_needs(needs).values():
             keep.update(comparison.eligible[:NEAREST])
     policies = {Policy("deployment_count"), Policy("resource_usage")}
     policies.update(Policy.of(unit) for unit in units if unit.address == me)

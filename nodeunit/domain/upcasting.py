@@ -34,11 +34,20 @@ def _count_of_snapshots(data: Json) -> Json:
     return {("snapshots" if name == "carried" else name): value for name, value in data.items()}
 
 
+def _commands_did_not_count(data: Json) -> Json:
+    candidates = data.get("candidates")
+    if not isinstance(candidates, list):
+        return data
+    ignored = {"has_command": False}
+    return data | {"candidates": [one | ignored if isinstance(one, dict) else one for one in candidates]}
+
+
 UPCASTS: dict[Form, Upcast] = {
     Form("DeploymentCarried", 1): Upcast(Form("DeploymentSnapshot", 1)),
     Form("AssignmentCarried", 1): Upcast(Form("AssignmentSnapshot", 1)),
     Form("UnitCarried", 1): Upcast(Form("UnitSnapshot", 1)),
     Form("DecisionsCarried", 1): Upcast(Form("DecisionsSnapshot", 1)),
+    Form("DeploymentClaimRound", 1): Upcast(Form("DeploymentClaimRound", 2), _commands_did_not_count),
     Form("LogArchived", 1): Upcast(Form("LogArchived", 2), _count_of_snapshots),
 }
 """By the stored form. Steps follow each other until a form has no entry: that is the present one."""

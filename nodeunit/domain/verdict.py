@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 import msgspec
 
+from nodeunit.domain.can_run import Able, Needy, obstacle
 from nodeunit.domain.claim_round import RoundInputs
 from nodeunit.domain.fleet import UnitState
 from nodeunit.domain.policy import Candidate, Policy, UnitView, metric
 from nodeunit.domain.ranking import NOBODY, Ranking
-from nodeunit.domain.trust import may_run
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,13 +21,13 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     name: str
     verdict: str
-    """`takes_it`, `tie`, `takes_another`, `higher`, `missing`, `untrusted`, `policy_none`, `cordoned`, `draining`,
-    `not_active`, `not_recorded` or `no_round`."""
+    """`takes_it`, `tie`, `takes_another`, `higher`, `missing`, `untrusted`, `commands_off`, `policy_none`, `cordoned`,
+    `draining`, `not_active`, `not_recorded` or `no_round`."""
     policy: str
     value: float | None = None
     """The metric of the unit under its policy."""
     to_beat: float | None = None
-    """The lowest among the units that may run the package and decide by the same policy and weights."""
+    """The lowest among the units that can run the row and decide by the same policy and weights."""
     because: str
     """The verdict in words."""
 
@@ -60,12 +60,14 @@ def _of_view(
 ) -> Verdict:
     policy = Policy.of(view)
     value = metric(policy, view)
-    to_beat = ranking.for_package(candidate.package).get(policy, NOBODY).minimum
+    to_beat = ranking.for_needs(candidate.needs).get(policy, NOBODY).minimum
     claimant = next((address for address, taken in assigned.items() if taken.id == candidate.id), None)
+    cannot = obstacle(view, candidate)
+    verdict: str
     if view.policy == "none":
         verdict, because = "policy_none", "its policy is none: it claims nothing"
-    elif not may_run(view.trusted, candidate.package):
-        verdict, because = "untrusted", f"{candidate.package} does not match what it trusts: {view.trusted}"
+    elif cannot:
+        verdict, because = cannot, _in_words(view, candidate)
     elif value is None:
         verdict, because = "missing", f"{view.policy} is missing: no fresh sample"
     elif to_beat is not None and value > to_beat:
@@ -83,21 +85,22 @@ def _of_view(
         verdict=verdict,
         policy=view.policy,
         value=value,
-        to_beat=None if verdict == "untrusted" else to_beat,
+        to_beat=None if verdict == cannot else to_beat,
         because=because,
     )
 
 
 def _of_absent(candidate: Candidate, unit: UnitState, inputs: RoundInputs | None) -> Verdict:
     """A unit in the fleet that the round did not see."""
+    verdict: str
     if unit.membership == "draining":
         verdict, because = "draining", "it is leaving the fleet"
     elif unit.cordoned:
         verdict, because = "cordoned", "an operator wants it to claim nothing more"
     elif unit.policy == "none":
         verdict, because = "policy_none", "its policy is none: it claims nothing"
-    elif not may_run(unit.trusted, candidate.package):
-        verdict, because = "untrusted", f"{candidate.package} does not match what it trusts: {unit.trusted}"
+    elif cannot := obstacle(unit, candidate):
+        verdict, because = cannot, _in_words(unit, candidate)
     elif inputs is None:
         verdict, because = "no_round", "no round of it has looked since the row was free"
     elif inputs.units_left_out:
@@ -105,6 +108,13 @@ def _of_absent(candidate: Candidate, unit: UnitState, inputs: RoundInputs | None
     else:
         verdict, because = "not_active", "no heartbeat of late: it took no part in the round"
     return Verdict(address=unit.address, name=unit.name, verdict=verdict, policy=unit.policy, because=because)
+
+
+def _in_words(unit: Able, row: Needy) -> str:
+    """What keeps a unit from running a row."""
+    if obstacle(unit, row) == "untrusted":
+        return f"{row.package} does not match what it trusts: {unit.trusted}"
+    return "the row has a command, and it runs none (ENABLE_CUSTOM_COMMAND)"
 
 
 def _shown(policy: str, value: float) -> str:

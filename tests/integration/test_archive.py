@@ -23,7 +23,8 @@ from nodeunit.audit.replay import FleetAt
 from nodeunit.audit.source import ArchiveFiles, ArchivesThenLog, LiveLog
 from nodeunit.cli.app import app
 from nodeunit.domain.deployment import Assignment, evolve, initial_state
-from nodeunit.domain.events import EVENT_TYPES, SNAPSHOT_NAMES, LogArchived
+from nodeunit.domain.events import EVENT_TYPES, SNAPSHOT_NAMES
+from nodeunit.domain.snapshot_events import LogArchived
 from nodeunit.errors import ArchiveConflict, DatabaseError, HistoryArchived, InputFileInvalid, LogAppendOnly
 from nodeunit.store.postgres.connections import connect, translate_errors
 from nodeunit.store.read import event_log, projections

@@ -2,6 +2,7 @@
 
 import psycopg
 
+from nodeunit.domain.can_run import Needs
 from nodeunit.domain.policy import Candidate
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import projections
@@ -114,10 +115,10 @@ async def test_a_lost_unit_is_not_emptied_in_bulk(database: str, pool: Pool) -> 
     insert_deployments(database, 3, address="unit-1")
     await lose(pool, database, taker, "unit-1")
     stream = DecisionStream(taker)
-    (wanted, *_) = (await deployments.round_inputs(pool, [], 64)).candidates
+    (wanted, *_) = (await deployments.round_inputs(pool, 64)).candidates
     assert await claim(stream, "unit-2", wanted)
     await join(pool, "unit-1")
-    assert (await deployments.round_inputs(pool, [], 64)).candidates == ()
+    assert (await deployments.round_inputs(pool, 64)).candidates == ()
     assert len(await deployments.programs_of(pool, "unit-1")) == 2
     assert len(await deployments.programs_of(pool, "unit-2")) == 1
 
@@ -159,11 +160,17 @@ async def test_rounds_see_lost_units_rows_first_and_then_the_oldest(database: st
     orphaned = insert_deployments(database, 2, address="unit-1")
     rows(database, "insert into deployment (type) values ('daemon')")
     await lose(pool, database, taker, "unit-1")
-    inputs = await deployments.round_inputs(pool, ["@other/app@1.0.0"], 64)
+    inputs = await deployments.round_inputs(pool, 64, [Needs("@other/app@1.0.0")])
     assert [unit.address for unit in inputs.units] == ["unit-2"]
     assert [each.id for each in inputs.candidates] == orphaned + free[1:]
     assert [each.holder for each in inputs.candidates] == ["unit-1"] * 2 + [""] * 2
-    assert len((await deployments.round_inputs(pool, [], 3)).candidates) == 3
+    assert len((await deployments.round_inputs(pool, 3)).candidates) == 3
+    rows(database, "update deployment set command = 'x' where package_name = '@other/app' and address = ''")
+    refused = [Needs("@other/app@1.0.0"), Needs("@yuants/app@1.0.0", has_command=True)]
+    with_commands = (await deployments.round_inputs(pool, 64, refused)).candidates
+    assert sorted((each.package, each.has_command) for each in with_commands) == [
+        *[("@other/app@1.0.0", True)] * 2, *[("@yuants/app@1.0.0", False)] * 4,
+    ]  # fmt: skip
 
 
 async def test_a_disabled_row_is_stopped_and_stays_with_its_unit(database: str, pool: Pool) -> None:
@@ -173,7 +180,7 @@ async def test_a_disabled_row_is_stopped_and_stays_with_its_unit(database: str, 
     assert await claim(DecisionStream(unit), "unit-1", candidate(database, one))
     rows(database, "update deployment set enabled = false")
     assert await unit.programs() == []
-    assert (await unit.round_inputs([], 1)).candidates == ()
+    assert (await unit.round_inputs(1)).candidates == ()
     assert (deployment(database, one)["address"], deployment(database, one)["address_version"]) == ("unit-1", 1)
     rows(database, "update deployment set enabled = true")
     assert [(each.id, each.address_version) for each in await unit.programs()] == [(one, 1)]

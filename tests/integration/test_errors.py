@@ -178,7 +178,7 @@ async def test_a_proxy_in_session_mode_is_as_good_as_the_server(database: str) -
         async with connections.pool(conninfo, "test") as pool:
             await pool.wait(10)
             stream = DecisionStream(await join(pool, "unit-1"))
-            (wanted,) = (await deployments.round_inputs(pool, [], 1)).candidates
+            (wanted,) = (await deployments.round_inputs(pool, 1)).candidates
             assert await claim(stream, "unit-1", candidate(database, wanted.id))
 
 

@@ -73,14 +73,14 @@ async def test_it_stores_the_samples(database: str, pool: Pool) -> None:
 
 async def test_without_a_measurement_the_last_one_stands(database: str, pool: Pool) -> None:
     unit = await join(pool, "unit-1")
-    assert (await deployments.round_inputs(pool, [], 1)).units[0].measured is None
+    assert (await deployments.round_inputs(pool, 1)).units[0].measured is None
     await unit.heartbeat(Usage(4.5, 200.0), [])
     await unit.heartbeat(None, [])
-    assert (await deployments.round_inputs(pool, [], 1)).units[0].measured == Usage(4.5, 200.0)
+    assert (await deployments.round_inputs(pool, 1)).units[0].measured == Usage(4.5, 200.0)
     assert value(database, "select count(*) from usage") == 1
     turn_back_leases(database, "unit-1")
     await join(pool, "unit-1")
-    assert (await deployments.round_inputs(pool, [], 1)).units[0].measured is None
+    assert (await deployments.round_inputs(pool, 1)).units[0].measured is None
 
 
 async def test_a_reservation_ends_with_the_first_sample_of_the_claim(database: str, pool: Pool) -> None:
@@ -90,7 +90,7 @@ async def test_a_reservation_ends_with_the_first_sample_of_the_claim(database: s
     assert await claim(stream, "unit-1", candidate(database, one))
 
     async def reserved() -> Usage:
-        return (await deployments.round_inputs(pool, [], 1)).units[0].reserved
+        return (await deployments.round_inputs(pool, 1)).units[0].reserved
 
     assert await reserved() == Usage(1.0, 64.0)
     await unit.heartbeat(Usage(5.0, 100.0), [ProgramSample(one, 1, 3.0, 90.0)])

@@ -108,7 +108,7 @@ async def test_a_rebuild_while_claims_go_on(database: str, pool: Pool) -> None:
         nonlocal claimed
         stream = DecisionStream(unit)
         while not ended.is_set():
-            for wanted in (await deployments.round_inputs(pool, [], 5)).candidates:
+            for wanted in (await deployments.round_inputs(pool, 5)).candidates:
                 claimed += await claim(stream, unit.address, wanted)
             for held in (await deployments.programs_of(pool, unit.address))[:8]:
                 assert await unit.release(held, "drained")
@@ -141,5 +141,5 @@ async def test_a_claim_waits_for_no_rebuild(database: str, pool: Pool) -> None:
         async with asyncio.timeout(2):
             assert await claim(DecisionStream(unit), "unit-1", candidate(database, other))
             assert not (await unit.heartbeat(None, [])).fenced
-            assert (await deployments.round_inputs(pool, [], 5)).candidates[0].id == waiting
+            assert (await deployments.round_inputs(pool, 5)).candidates[0].id == waiting
     assert deployment(database, other)["address"] == "unit-1"

@@ -51,7 +51,7 @@ async def claims(pool: Pool, database: str) -> Claims:
         for n, unit in enumerate(units):
             await unit.heartbeat(Usage(0.1512 + n / 100, 140.918 + len(made)), [])
         while True:
-            inputs = await units[0].round_inputs([], 64)
+            inputs = await units[0].round_inputs(64)
             if not inputs.candidates:
                 return
             for address, stream in streams.items():
@@ -132,6 +132,22 @@ async def test_bounds_show_a_part_and_check_the_whole(database: str, claims: Cla
     assert later.total.deployments == 2
     rows(database, "insert into event (stream_id, stream_version, type) values ('something', 2, 'Whatever')")
     assert (await read(database, Bounds(until=claims.between))).violations == 1
+
+
+async def test_what_no_unit_can_run_is_named(database: str, claims: Claims) -> None:
+    assert (await read(database)).nobody_can_run == []
+    insert_deployments(database, 2, package="@nobody/app")
+    rows(
+        database, "insert into deployment (package_name, package_version, command) values ('@yuants/app', '1.0.0', 'x')"
+    )
+    rows(database, "update deployment set enabled = false where id = any (%s)", ([insert_deployments(database)[0]],))
+    report = await read(database)
+    found = [(row.package, row.has_command, row.deployments) for row in report.nobody_can_run]
+    assert found == [("@nobody/app@1.0.0", False, 2), ("@yuants/app@1.0.0", True, 1)]
+    assert "- 3 deployments wait, and no unit can run them." in markdown(report).splitlines()
+    assert report.nobody_can_run[0].example in {
+        row["id"] for row in rows(database, "select id from deployment where package_name = '@nobody/app'")
+    }
 
 
 async def test_the_newest_rounds_keep_their_numbers(database: str, claims: Claims) -> None:

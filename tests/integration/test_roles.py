@@ -60,7 +60,7 @@ async def test_a_unit_can_do_all_that_a_unit_does(database: str, login: Login) -
         unit, other = await join(pool, "unit-1"), await join(pool, "unit-2")
         stream = DecisionStream(unit)
         await stream.append(DeploymentClaimSkipped("no_candidate"))
-        (first, second, _) = (await deployments.round_inputs(pool, [], 64)).candidates
+        (first, second, _) = (await deployments.round_inputs(pool, 64)).candidates
         assert await claim(stream, "unit-1", first)
         assert not await claim(stream, "unit-1", first)
         assert await claim(stream, "unit-1", second)

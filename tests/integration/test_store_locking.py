@@ -189,7 +189,7 @@ async def units_at_work(database: str, address: str, until: float, seen: set[str
         unit = await join(pool, address)
         stream = DecisionStream(unit)
         while time.monotonic() < until:
-            inputs = await deployments.round_inputs(pool, [], 64)
+            inputs = await deployments.round_inputs(pool, 64)
             for wanted in random.sample(inputs.candidates, min(4, len(inputs.candidates))):
                 seen.add("claimed" if await claim(stream, address, wanted) else "conflict")
             held = await deployments.programs_of(pool, address)

@@ -12,7 +12,7 @@ from tests.support.rows import rows, value
 
 
 async def active(pool: Pool) -> list[str]:
-    return [unit.address for unit in (await deployments.round_inputs(pool, [], 1)).units]
+    return [unit.address for unit in (await deployments.round_inputs(pool, 1)).units]
 
 
 async def test_a_heartbeat_tells_when_the_next_lease_of_another_would_end(database: str, pool: Pool) -> None:

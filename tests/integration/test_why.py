@@ -91,7 +91,7 @@ async def test_why_nobody_has_it(database: str, pool: Pool) -> None:
     (row,) = insert_deployments(database, 1, package="@nobody/app")
     assert (await explain(database, row)).because == ["no unit is in the fleet"]
     unit = await deciding(pool, "unit-a")
-    assert (await explain(database, row)).because == ["no unit may claim it"]
+    assert (await explain(database, row)).because == ["no unit can run it"]
     assert verdicts(await explain(database, row)) == {"unit-a": "untrusted"}
     (other,) = insert_deployments(database, 1)
     found = await explain(database, other)
@@ -102,6 +102,20 @@ async def test_why_nobody_has_it(database: str, pool: Pool) -> None:
     assert verdicts(found) == {"unit-a": "untrusted"}
     assert found.verdicts[0].because == "@nobody/app@1.0.0 does not match what it trusts: ^@yuants/"
     assert found.decided_by == "unit-a"
+
+
+async def test_a_command_that_no_unit_runs(database: str, pool: Pool) -> None:
+    off = await deciding(pool, "unit-a")
+    (row,) = insert_deployments(database, 1)
+    rows(database, "update deployment set command = 'x'")
+    assert (await off.look()).outcome == "skip"
+    found = await explain(database, row)
+    assert (found.because, verdicts(found)) == (["no unit can run it"], {"unit-a": "commands_off"})
+    assert verdicts(await plan(database, row)) == {"unit-a": "commands_off"}
+    on = await deciding(pool, "unit-b", custom_command=True)
+    assert (await plan(database, row)).claimant == "unit-b"
+    assert (await on.look()).outcome == "claim"
+    assert verdicts(await explain(database, row)) == {"unit-a": "commands_off", "unit-b": "takes_it"}
 
 
 async def test_a_row_whose_turn_has_not_come(database: str, pool: Pool) -> None:

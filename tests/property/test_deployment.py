@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from nodeunit.domain.deployment import Assignment, evolve, initial_state
-from nodeunit.domain.events import DeploymentAssigned, DeploymentClaimed, DeploymentReleased, Event
+from nodeunit.domain.event import Event
+from nodeunit.domain.events import DeploymentAssigned, DeploymentClaimed, DeploymentReleased
 from nodeunit.errors import InvariantViolated
 
 ID = UUID(int=1)

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodeunit.domain.deployment import Assignment, evolve, initial_state
-from nodeunit.domain.events import DeploymentClaimed, DeploymentReleased, Event
+from nodeunit.domain.event import Event
+from nodeunit.domain.events import DeploymentClaimed, DeploymentReleased
 from nodeunit.errors import InvariantViolated
 from tests.support.databases import Databases
 

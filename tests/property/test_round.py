@@ -28,6 +28,7 @@ units = st.builds(
     cpu_weight=weights,
     memory_weight=weights,
     trusted=st.sampled_from(PATTERNS),
+    custom_command=st.booleans(),
     deployment_count=st.integers(0, 3),
     measured=st.none() | usages,
     reserved=st.just(Usage(0, 0)) | usages,
@@ -38,6 +39,7 @@ candidates = st.builds(
     version=st.integers(0, 9),
     package_name=st.sampled_from(PACKAGES),
     package_version=st.sampled_from(["1", "2"]),
+    has_command=st.booleans(),
 )
 small_fleets = st.builds(
     RoundInputs,
@@ -59,13 +61,14 @@ def large_fleets(draw: st.DrawFn) -> RoundInputs:
             policy=seeded.choice(POLICIES[:kinds]),
             cpu_weight=seeded.choice([0.5, 0.5, 1.0]),
             trusted=seeded.choice(patterns),
+            custom_command=seeded.random() < 0.5,
             deployment_count=seeded.randrange(levels),
             measured=None if seeded.random() < 0.1 else Usage(float(seeded.randrange(levels)), 512.0),
         )
         for n in seeded.sample(range(1000), k=seeded.randint(ALL_UNITS + 1, 80))
     ]
     waiting = [
-        Candidate(id=UUID(int=n), version=0, package_name=seeded.choice(PACKAGES))
+        Candidate(id=UUID(int=n), version=0, package_name=seeded.choice(PACKAGES), has_command=seeded.random() < 0.3)
         for n in range(draw(st.integers(0, 90)))
     ]
     return RoundInputs(tuple(fleet), tuple(waiting))
@@ -92,7 +95,8 @@ def plain_weights(unit: UnitView) -> tuple[float, float]:
 
 def plain_may_run(unit: UnitView, candidate: Candidate) -> bool:
     package = f"{candidate.package_name}@{candidate.package_version}"
-    return unit.trusted != "(" and re.search(unit.trusted, package) is not None
+    trusts = unit.trusted != "(" and re.search(unit.trusted, package) is not None
+    return trusts and (unit.custom_command or not candidate.has_command)
 
 
 def alike(one: UnitView, other: UnitView) -> bool:
@@ -163,7 +167,7 @@ def test_no_candidate_is_wanted_twice_and_none_starves(seen: RoundInputs) -> Non
 def test_the_recorded_inputs_give_the_same_decision(seen: RoundInputs) -> None:
     for address, decision in decide_all(seen).items():
         assert decide(address, decision.recorded) == decision
-        event = decode("DeploymentClaimRound", encode(record(address, "test", decision)))
+        event = decode("DeploymentClaimRound", encode(record(address, "test", decision)), 2)
         assert isinstance(event, DeploymentClaimRound)
         assert decide(address, recorded_inputs(event)) == decision
         assert event.units_left_out == len(seen.units) - len(event.units)

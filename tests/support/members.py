@@ -4,7 +4,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from nodeunit.domain.events import DeploymentClaimAttempt, DeploymentClaimEligibility, Event, UnitJoined
+from nodeunit.domain.event import Event
+from nodeunit.domain.events import DeploymentClaimAttempt, DeploymentClaimEligibility, UnitJoined
 from nodeunit.domain.policy import Candidate
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.write import membership

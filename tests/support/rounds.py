@@ -31,7 +31,7 @@ class Deciding:
 
     async def look(self, inputs: RoundInputs | None = None) -> Decision:
         """One round, recorded as the daemon records it; from the given inputs, else from the current state."""
-        inputs = inputs or await deployments.round_inputs(self.pool, [], 64)
+        inputs = inputs or await deployments.round_inputs(self.pool, 64)
         decision = claim_round.decide(self.address, inputs)
         recorded = claim_round.record(self.address, "deployment", decision)
         events = (recorded, decision.eligibility, decision.attempt or decision.skipped)

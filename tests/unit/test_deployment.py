@@ -5,15 +5,15 @@ from uuid import UUID
 import pytest
 
 from nodeunit.domain.deployment import Assignment, evolve, initial_state
+from nodeunit.domain.event import Event
 from nodeunit.domain.events import (
-    AssignmentSnapshot,
     DeploymentAssigned,
     DeploymentClaimed,
     DeploymentDisabled,
     DeploymentReleased,
-    Event,
     Unknown,
 )
+from nodeunit.domain.snapshot_events import AssignmentSnapshot
 from nodeunit.errors import InvariantViolated
 
 ID = UUID(int=7)

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
+from nodeunit.domain.event import Event
 from nodeunit.domain.events import (
-    AssignmentSnapshot,
     DeploymentAssigned,
     DeploymentChanged,
     DeploymentClaimed,
@@ -17,8 +17,6 @@ from nodeunit.domain.events import (
     DeploymentDisabled,
     DeploymentEnabled,
     DeploymentReleased,
-    DeploymentSnapshot,
-    Event,
     ProcessStarted,
     UnitCordoned,
     UnitDrained,
@@ -28,11 +26,11 @@ from nodeunit.domain.events import (
     UnitLeft,
     UnitListenerDeaf,
     UnitLost,
-    UnitSnapshot,
     UnitUncordoned,
     Unknown,
 )
 from nodeunit.domain.fleet import FOLDED, DeploymentState, Fleet, UnitState
+from nodeunit.domain.snapshot_events import AssignmentSnapshot, DeploymentSnapshot, UnitSnapshot
 
 ONE, TWO = UUID(int=1), UUID(int=2)
 T0 = datetime(2026, 1, 16, 7, 52, 50, tzinfo=UTC)

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from nodeunit.domain.can_run import Ability, Needs, can_run, obstacle
 from nodeunit.domain.policy import NOTHING, POLICIES, Policy, UnitView, Usage, Weights, metric, score
-from nodeunit.domain.trust import may_run
 
 HALF = Weights(0.5, 0.5)
 
@@ -91,4 +91,14 @@ def test_units_of_one_policy_are_those_that_weigh_alike() -> None:
     ],
 )
 def test_trust(trusted: str, package: str, may: bool) -> None:
-    assert may_run(trusted, package) is may
+    assert can_run(Ability(trusted), Needs(package)) is may
+    assert obstacle(Ability(trusted), Needs(package)) == (None if may else "untrusted")
+
+
+@pytest.mark.parametrize(
+    ("custom_command", "has_command", "found"),
+    [(False, False, None), (True, False, None), (True, True, None), (False, True, "commands_off")],
+)
+def test_commands(custom_command: bool, has_command: bool, found: str | None) -> None:
+    assert obstacle(Ability("^@a/", custom_command), Needs("@a/b@1", has_command)) == found
+    assert obstacle(Ability("^@b/", custom_command), Needs("@a/b@1", has_command)) == "untrusted"

@@ -19,7 +19,7 @@ def test_the_record_of_a_round_decides_it_again_after_a_way_through_json() -> No
     event = record(A, "deployment", decision)
     assert event.outcome == "claim"
     assert event.deployment_id == UUID(int=1)
-    stored = decode("DeploymentClaimRound", encode(event))
+    stored = decode("DeploymentClaimRound", encode(event), 2)
     assert stored == event
     assert isinstance(stored, DeploymentClaimRound)
     assert decide(A, recorded_inputs(stored)) == decision
@@ -30,7 +30,7 @@ def test_the_record_can_be_stored_whatever_was_measured() -> None:
     odd = busy(A, math.nan, 1, cpu_weight=math.inf)
     decision = decide(A, inputs([odd, busy(B, 1, math.inf, reserved=Usage(math.nan, 0))], candidate(1)))
     event = record(A, "deployment", decision)
-    assert decode("DeploymentClaimRound", encode(event)) == event
+    assert decode("DeploymentClaimRound", encode(event), 2) == event
     assert [unit.measured for unit in event.units] == [None, None]
     assert decision.reason == "not_eligible"
 

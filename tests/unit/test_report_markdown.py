@@ -35,6 +35,7 @@ def report(*units: UnitRow, rounds: list[Round] | None = None) -> Report:
         timings=[],
         invariants=[Invariant(name, sentence, 0, []) for name, sentence in SENTENCES.items()],
         samples=[SampleRow("UnitLeft", None, AT, "unit-x", 1, "{}", 1)],
+        nobody_can_run=[],
     )
 
 

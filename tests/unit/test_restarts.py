@@ -14,7 +14,8 @@ from nodeunit.daemon.reconciler import Claims, Reconciler
 from nodeunit.daemon.spawn_request import SpawnRequestBuilder
 from nodeunit.daemon.supervisor_link import SupervisorLink
 from nodeunit.domain.deployment import Deployment
-from nodeunit.domain.events import Event, ProcessParked
+from nodeunit.domain.event import Event
+from nodeunit.domain.events import ProcessParked
 from nodeunit.domain.restart import RestartRule
 from nodeunit.supervisor.handover import Handover
 from nodeunit.supervisor.protocol import Exited

@@ -5,7 +5,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from nodeunit.domain import ranking, trust
+from nodeunit.domain import can_run, ranking
 from nodeunit.domain.claim_round import RoundInputs, conflict, decide
 from nodeunit.domain.events import (
     DeploymentClaimAttempt,
@@ -129,6 +129,20 @@ def test_units_compare_only_with_those_that_may_run_the_package() -> None:
     assert eligibility.minMetrics == {"deployment_count": 7}
 
 
+def test_units_without_commands_are_not_compared_for_rows_that_have_one() -> None:
+    command = msgspec.structs.replace(candidate(1), has_command=True)
+    idle, busier = unit(A), unit(B, deployment_count=7, custom_command=True)
+    assert claims(inputs([idle, busier], command, candidate(2))) == {A: 2, B: 1}
+    assert claims(inputs([idle], command)) == {}
+    eligibility = decide(B, inputs([idle, busier], command)).eligibility
+    assert eligibility is not None
+    assert (eligibility.eligibleNodeUnits, eligibility.minMetrics) == ([B], {"deployment_count": 7})
+    more = [command, *(msgspec.structs.replace(candidate(n), has_command=bool(n % 2)) for n in range(2, 9))]
+    decision = decide(B, inputs([idle, busier], *more))
+    assert [row.has_command for row in decision.recorded.candidates] == [True, False, True, False]
+    assert decide(B, decision.recorded) == decision
+
+
 def test_a_unit_that_may_run_nothing_here_is_compared_with_all_of_its_policy() -> None:
     seen = inputs([unit(A, trusted="^@other/"), unit(B, deployment_count=1), unit(C, trusted="x")], candidate(1))
     assert decide(A, seen).reason == "no_candidate"
@@ -141,11 +155,6 @@ def test_a_unit_takes_the_first_candidate_that_is_its_own() -> None:
     only_mine = candidate(3, package="@mine/app")
     seen = inputs([unit(A), unit(B, trusted="^@(yuants|mine)/")], candidate(1), only_mine, candidate(2))
     assert claims(seen) == {A: 1, B: 3}
-
-
-def test_a_row_with_a_command_is_no_reason_to_refuse() -> None:
-    row = msgspec.structs.replace(candidate(1), has_command=True)
-    assert claims(inputs([unit(A, custom_command=False)], row)) == {A: 1}
 
 
 def test_each_policy_group_has_its_own_minimum_and_no_row_is_wanted_twice() -> None:
@@ -172,11 +181,11 @@ def test_a_unit_that_is_not_active_claims_nothing() -> None:
 def test_what_a_package_needs_is_looked_up_once_for_all_units_that_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     tested: list[str] = []
 
-    def counted(trusted: str, package: str) -> bool:
-        tested.append(package)
-        return trust.may_run(trusted, package)
+    def counted(unit: can_run.Ability, row: can_run.Needs) -> bool:
+        tested.append(row.package)
+        return can_run.can_run(unit, row)
 
-    monkeypatch.setattr(ranking, "may_run", counted)
+    monkeypatch.setattr(ranking, "can_run", counted)
     fleet = [unit(f"u{n:04}") for n in range(1000)]
     candidates = [candidate(n, f"@yuants/app-{n % 64}") for n in range(128)]
     assert len(ranking.Ranking(fleet).assign(candidates)) == 128

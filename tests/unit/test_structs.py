@@ -12,11 +12,8 @@ import pytest
 from nodeunit import domain
 from nodeunit.domain.claim_round import Decision, RoundInputs
 from nodeunit.domain.deployment import Assignment, Deployment
-from nodeunit.domain.events import (
-    DeploymentClaimRound,
-    Event,
-    UnitJoined,
-)
+from nodeunit.domain.event import Event
+from nodeunit.domain.events import DeploymentClaimRound, UnitJoined
 from nodeunit.domain.fleet import DeploymentState, UnitState
 from nodeunit.domain.policy import NOTHING, Candidate, Policy, UnitView, Usage, Weights
 from nodeunit.domain.restart import RestartRule, RestartState

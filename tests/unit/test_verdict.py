@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ views = st.builds(
     address=st.sampled_from("abcdef"),
     policy=st.sampled_from(["deployment_count", "resource_usage", "none"]),
     trusted=st.sampled_from(["^@yuants/", "^@others/", "", "("]),
+    custom_command=st.booleans(),
     deployment_count=st.integers(0, 2),
     measured=usages,
 )
@@ -26,6 +28,7 @@ candidates = st.builds(
     version=st.just(0),
     package_name=st.sampled_from(["@yuants/app", "@others/app"]),
     package_version=st.just("1"),
+    has_command=st.booleans(),
 )
 fleets = st.lists(views, max_size=6, unique_by=lambda view: view.address)
 queues = st.lists(candidates, min_size=1, max_size=6, unique_by=lambda candidate: candidate.id)
@@ -84,12 +87,18 @@ BEFORE = Candidate(id=UUID(int=2), version=0, package_name="@yuants/app", packag
 
 
 def busy(
-    address: str, cpu: float | None, policy: str = "resource_usage", trusted: str = "", count: int = 0
+    address: str,
+    cpu: float | None,
+    policy: str = "resource_usage",
+    trusted: str = "",
+    count: int = 0,
+    custom_command: bool = False,
 ) -> UnitView:
     return UnitView(
         address=address,
         policy=policy,
         trusted=trusted,
+        custom_command=custom_command,
         cpu_weight=1,
         memory_weight=0,
         deployment_count=count,
@@ -162,6 +171,20 @@ def test_units_that_cannot_claim_it() -> None:
         address="c", name="", verdict="untrusted", policy="resource_usage", value=1.0,
         because="@yuants/app@1 does not match what it trusts: ^@others/",
     )  # fmt: skip
+
+
+def test_a_unit_that_runs_no_commands() -> None:
+    row = msgspec.structs.replace(HERE, has_command=True)
+    units = (busy("a", 0.5), busy("b", 1.0, custom_command=True))
+    off, on = judge(row, RoundInputs(units, ()), [])
+    assert off == Verdict(
+        address="a", name="", verdict="commands_off", policy="resource_usage", value=0.5,
+        because="the row has a command, and it runs none (ENABLE_CUSTOM_COMMAND)",
+    )  # fmt: skip
+    assert (on.verdict, on.to_beat) == ("takes_it", 1.0)
+    roster = [UnitState(address="c", trusted=""), UnitState(address="d", trusted="", custom_command=True)]
+    absent = judge(row, RoundInputs((), ()), roster)
+    assert [one.verdict for one in absent] == ["commands_off", "not_active"]
 
 
 def test_who_cannot_claim_beats_nobody_and_has_nobody_to_beat() -> None:

@@ -8,7 +8,8 @@ from rich.text import Text
 
 from nodeunit.audit.wording import called, describe, local_time
 from nodeunit.cli.output.render import Format, is_terminal, write
-from nodeunit.domain.events import UnitJoined, UnitSnapshot
+from nodeunit.domain.events import UnitJoined
+from nodeunit.domain.snapshot_events import UnitSnapshot
 from nodeunit.errors import EventUndecodable
 from nodeunit.store.read.event_log import RecordedEvent
 

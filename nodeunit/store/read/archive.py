@@ -17,7 +17,7 @@ from psycopg import AsyncConnection, IsolationLevel
 from psycopg.rows import DictRow
 
 from nodeunit.domain.event_json import decode
-from nodeunit.domain.events import LogArchived
+from nodeunit.domain.snapshot_events import LogArchived
 from nodeunit.errors import DatabaseError, EventUndecodable
 from nodeunit.store.postgres.connections import translate_errors
 from nodeunit.store.postgres.queries import QUERIES

@@ -17,8 +17,9 @@ import msgspec
 from psycopg import capabilities
 from psycopg.rows import args_row
 
+from nodeunit.domain.event import Event
 from nodeunit.domain.event_json import decode
-from nodeunit.domain.events import Event, Unknown
+from nodeunit.domain.events import Unknown
 from nodeunit.store.postgres.connections import Connection, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.postgres.requirements import connect_to_schema

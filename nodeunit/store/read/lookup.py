@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from nodeunit.domain.can_run import Ability
 from nodeunit.errors import DeploymentUnknown, UnitUnknown
 from nodeunit.store.postgres.connections import Connection, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
@@ -82,15 +83,16 @@ class RowToMove(msgspec.Struct, frozen=True):
     package: str
     """name@version."""
     enabled: bool
-    trusted_elsewhere: list[str]
-    """The patterns of the other units that take part in rounds now."""
+    has_command: bool
+    others: list[Ability]
+    """What the other units can run that take part in rounds now."""
 
 
 async def rows_to_move(connection: Connection, address: str) -> list[RowToMove]:
     """What a unit holds, disabled rows too."""
     async with translate_errors():
         rows = await (await connection.execute(QUERIES["rows_to_move"], {"address": address})).fetchall()
-    return [RowToMove(**row) for row in rows]
+    return [msgspec.convert(row, RowToMove) for row in rows]
 
 
 async def holders_of(connection: Connection, ids: list[UUID]) -> dict[UUID, str]:

@@ -15,15 +15,15 @@ where u.address = %(unit)s or u.name = %(unit)s or starts_with(u.address, %(unit
 order by u.membership in ('left', 'lost'), u.address
 
 -- name: rows_to_move
--- What a unit holds, and by which patterns the other units that take part in rounds now would run it.
-select d.id, d.package_name || '@' || d.package_version as package, d.enabled,
+-- What a unit holds, and what the other units can run that take part in rounds now.
+select d.id, d.package_name || '@' || d.package_version as package, d.command <> '' as has_command, d.enabled,
        array(
-           select o.trusted
+           select json_build_object('trusted', o.trusted, 'custom_command', o.custom_command)
            from unit o
            join lease l on l.address = o.address and l.epoch = o.epoch
            where o.address <> %(address)s and o.membership = 'present' and not o.cordoned and o.policy <> 'none'
              and l.inactive_at > clock_timestamp()
-       ) as trusted_elsewhere
+       ) as others
 from deployment d
 where d.address = %(address)s and d.address <> '' and d.type = 'deployment'
 order by d.id

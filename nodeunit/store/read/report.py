@@ -68,6 +68,23 @@ class InsertRow(msgspec.Struct, frozen=True):
     """How many such lines there are, beyond the limit too."""
 
 
+class WaitingRow(msgspec.Struct, frozen=True):
+    """Rows of one package that wait now for a unit that takes them, with or without a command."""
+
+    package: str
+    """`name@version`."""
+    has_command: bool
+    deployments: int
+    example: UUID
+
+
+class AbilityRow(msgspec.Struct, frozen=True):
+    """What some unit in the fleet can run now."""
+
+    trusted: str
+    custom_command: bool
+
+
 class RoundRow(msgspec.Struct, frozen=True):
     """A round that ended with a claim."""
 
@@ -118,7 +135,7 @@ class Violations(msgspec.Struct, frozen=True):
     examples: list[str] | None
 
 
-Row = TypeVar("Row", Server, UnitRow, InsertRow, RoundRow, SampleRow, TimingRow, Violations)
+Row = TypeVar("Row", Server, UnitRow, InsertRow, WaitingRow, AbilityRow, RoundRow, SampleRow, TimingRow, Violations)
 
 
 class Snapshot:
@@ -148,6 +165,14 @@ class Snapshot:
 
     async def split_at_end(self) -> dict[str, int]:
         return await self._split(None)
+
+    async def waiting(self) -> list[WaitingRow]:
+        """What waits now for a unit, the most of one kind first."""
+        return await self._rows(WaitingRow, "report_waiting")
+
+    async def abilities(self) -> list[AbilityRow]:
+        """What the units can run that are in the fleet now, and claim."""
+        return await self._rows(AbilityRow, "report_abilities")
 
     async def rounds(self, limit: int) -> list[RoundRow]:
         """The newest rounds with a claim, oldest first."""

@@ -74,6 +74,22 @@ left join held h using (deployment_id)
 group by 1
 order by 1
 
+-- name: report_waiting
+-- The rows that a round would look at now, by what they need of a unit.
+select d.package_name || '@' || d.package_version as package, d.command <> '' as has_command, count(*) as deployments,
+       (array_agg(d.id order by d.updated_at, d.id))[1] as example
+from deployment d
+where d.enabled and d.type = 'deployment'
+  and (d.address = '' or exists (select from lease l where l.address = d.address and l.epoch is null))
+group by 1, 2
+order by 3 desc, 1, 2
+
+-- name: report_abilities
+select distinct u.trusted, u.custom_command
+from unit u
+where u.membership = 'present' and not u.cordoned and u.policy <> 'none'
+order by 1, 2
+
 -- name: report_rounds
 -- Rounds that ended with a claim: the newest %(limit)s, oldest first, with their number among all.
 select c.number, c.recorded_at, c.claimant, c.deployment_id, a.data::text as attempt, r.data::text as round

@@ -8,10 +8,15 @@ import msgspec
 from psycopg.rows import args_row
 
 from nodeunit.domain.claim_round import RoundInputs
+from nodeunit.domain.events import DeploymentChanged, DeploymentCreated
 from nodeunit.domain.policy import Candidate, UnitView
+from nodeunit.domain.snapshot_events import DeploymentSnapshot
 from nodeunit.store.postgres.connections import Connection, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.read.event_log import RecordedEvent
+
+SPECIFYING = (DeploymentCreated, DeploymentChanged, DeploymentSnapshot)
+"""The events that tell the whole specification of a row."""
 
 
 async def assignments(connection: Connection, deployment_id: UUID, at: datetime | None) -> list[RecordedEvent]:
@@ -22,6 +27,12 @@ async def assignments(connection: Connection, deployment_id: UUID, at: datetime 
 async def specifications(connection: Connection, deployment_id: UUID, at: datetime | None) -> list[RecordedEvent]:
     """What people did to the row, newest first."""
     return await _events(connection, "why_specifications", deployment_id=deployment_id, at=at)
+
+
+def has_command(specifications: list[RecordedEvent]) -> bool:
+    """Whether the row has a command, by what people did to it, newest first."""
+    decoded = (recorded.event() for recorded in specifications)
+    return next((bool(event.command) for event in decoded if isinstance(event, SPECIFYING)), False)
 
 
 async def round_of_claim(connection: Connection, claim: RecordedEvent) -> RecordedEvent | None:

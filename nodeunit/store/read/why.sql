@@ -56,4 +56,4 @@ order by e.recorded_at desc
 limit 20
 
 -- name: plan_inputs
-select r.units, r.candidates from round_inputs('{}', %(limit)s) as r
+select r.units, r.candidates from round_inputs('{}', '{}', %(limit)s) as r

@@ -16,8 +16,9 @@ from psycopg import OperationalError
 from psycopg.rows import DictRow
 
 from nodeunit.domain.deployment import Deployment
+from nodeunit.domain.event import Event
 from nodeunit.domain.event_json import type_name
-from nodeunit.domain.events import DeploymentClaimed, Event
+from nodeunit.domain.events import DeploymentClaimed
 from nodeunit.domain.policy import Candidate
 from nodeunit.errors import StaleEpoch, VersionConflict
 from nodeunit.store.postgres.connections import translate_errors

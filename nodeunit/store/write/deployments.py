@@ -5,6 +5,7 @@ from uuid import UUID
 
 import msgspec
 
+from nodeunit.domain.can_run import Needs
 from nodeunit.domain.claim_round import RoundInputs
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.policy import Candidate, UnitView
@@ -13,10 +14,15 @@ from nodeunit.store.postgres.connections import Pool, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 
 
-async def round_inputs(pool: Pool, untrusted: list[str], limit: int) -> RoundInputs:
-    """What a round decides on, with up to `limit` candidates whose name@version is not in `untrusted`."""
+async def round_inputs(pool: Pool, limit: int, refused: Collection[Needs] = ()) -> RoundInputs:
+    """What a round decides on, with up to `limit` candidates, none of which needs what is `refused`."""
+    parameters = {
+        "refused": sorted(needs.package for needs in refused if not needs.has_command),
+        "refused_commands": sorted(needs.package for needs in refused if needs.has_command),
+        "limit": limit,
+    }
     async with translate_errors(), pool.connection() as connection:
-        cursor = await connection.execute(QUERIES["round_inputs"], {"refused": untrusted, "limit": limit})
+        cursor = await connection.execute(QUERIES["round_inputs"], parameters)
         row = await cursor.fetchone()
     assert row is not None
     return RoundInputs(

@@ -1,5 +1,5 @@
 -- name: round_inputs
-select r.units, r.candidates from round_inputs(%(refused)s, %(limit)s) as r
+select r.units, r.candidates from round_inputs(%(refused)s, %(refused_commands)s, %(limit)s) as r
 
 -- name: runs_elsewhere
 -- Whether another unit has started a row since it was held at this version; a moment ago, so that few chunks are looked at.

@@ -11,6 +11,7 @@ import msgspec
 from psycopg import OperationalError
 
 from nodeunit.clock import boottime
+from nodeunit.domain.can_run import Needs
 from nodeunit.domain.claim_round import RoundInputs
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.events import UnitJoined
@@ -156,9 +157,9 @@ class Membership:
         """Ends the epoch. What the unit still holds can be taken over at once."""
         await self._write("leave_unit", event_id=uuid4())
 
-    async def round_inputs(self, untrusted: list[str], limit: int) -> RoundInputs:
-        """What a round decides on, with up to `limit` candidates whose name@version is not in `untrusted`."""
-        return await deployments.round_inputs(self.pool, untrusted, limit)
+    async def round_inputs(self, limit: int, refused: Collection[Needs] = ()) -> RoundInputs:
+        """What a round decides on, with up to `limit` candidates, none of which needs what is `refused`."""
+        return await deployments.round_inputs(self.pool, limit, refused)
 
     async def disabled_rows(self) -> list[Deployment]:
         """The rows that this unit holds and does not run, because they are disabled."""

@@ -1,0 +1,10 @@
+-- round_inputs as the units of 0.1.0 call it: they refuse a package, whether a row has a command or not. Goes when
+-- min_writer is 2.
+
+create or replace function round_inputs(p_refused text[], p_limit integer)
+returns table (units jsonb, candidates jsonb)
+language plpgsql stable security definer set search_path from current as $$
+begin
+    return query select r.units, r.candidates from round_inputs(p_refused, p_refused, p_limit) r;
+end
+$$;

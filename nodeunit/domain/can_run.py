@@ -1,0 +1,81 @@
+"""Whether a unit can run a row: the one predicate that the scheduler, rankings, verdicts, plans and backtests share.
+
+A unit claims only what it can run, and is compared only with units that can run it too. What a row needs beyond its
+package and its command, and what a unit offers for it, belongs here as well.
+"""
+
+import re
+from functools import lru_cache
+from typing import Literal, NamedTuple, Protocol
+
+import msgspec
+
+
+class Able(Protocol):
+    """What counts of a unit."""
+
+    @property
+    def trusted(self) -> str:
+        """The regular expression that must be found in `name@version` of a package."""
+
+    @property
+    def custom_command(self) -> bool:
+        """Whether the unit runs the commands of rows."""
+
+
+class Needy(Protocol):
+    """What counts of a row."""
+
+    @property
+    def package(self) -> str:
+        """`name@version`."""
+
+    @property
+    def has_command(self) -> bool:
+        """Whether the row has a command of its own."""
+
+
+class Ability(msgspec.Struct, frozen=True):
+    """What a unit can run. Units of one ability can run the same rows."""
+
+    trusted: str
+    custom_command: bool = False
+
+
+class Needs(NamedTuple):
+    """What a row needs of a unit. Rows of the same needs can be run by the same units."""
+
+    package: str
+    has_command: bool = False
+
+
+Obstacle = Literal["untrusted", "commands_off"]
+"""Why a unit cannot run a row: its trust pattern does not match, or it runs no commands and the row has one."""
+
+
+def obstacle(unit: Able, row: Needy) -> Obstacle | None:
+    """What keeps the unit from running the row; None: it can.
+
+    The pattern is tested before anything is claimed, installed or run. One that is not a regular expression trusts
+    nothing. It may come from another unit, perhaps of another version, and the bad setting of one unit must not stop
+    the rounds of the others.
+    """
+    pattern = _compiled(unit.trusted)
+    if pattern is None or pattern.search(row.package) is None:
+        return "untrusted"
+    if row.has_command and not unit.custom_command:
+        return "commands_off"
+    return None
+
+
+def can_run(unit: Able, row: Needy) -> bool:
+    """Whether nothing keeps the unit from running the row."""
+    return obstacle(unit, row) is None
+
+
+@lru_cache(maxsize=4096)  # the cache of `re` is smaller than a fleet in which every unit has its own pattern
+def _compiled(trusted: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(trusted)
+    except (re.error, OverflowError, RecursionError):
+        return None

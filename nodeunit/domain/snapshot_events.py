@@ -1,0 +1,93 @@
+"""The event types that an archive leaves behind in the log: what stands for the events that went to a file."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from nodeunit.domain.event import Event
+
+
+class LogArchived(Event, frozen=True):
+    """Everything recorded before a moment went to a file. The streams that go on begin with `...Snapshot` events.
+
+    Each snapshot takes the place of the last archived event of its stream, with its version, position and transaction.
+    """
+
+    schema_version = 2
+
+    file: str
+    sha256: str
+    """Of the uncompressed lines of the file without the last one."""
+    before: str
+    events: int
+    first_position: int
+    last_position: int
+    digest: int
+    """Of the rows as they were in the database."""
+    snapshots: int
+    """The number of streams that go on. In version 1 this field is called `carried`."""
+    earlier: list[dict[str, Any]]
+    """The archives before this one, oldest first: the first six fields of each."""
+
+
+class DeploymentSnapshot(Event, frozen=True):
+    """The deployment at the end of the archived events."""
+
+    package_name: str
+    package_version: str
+    command: str
+    args: list[str]
+    env_names: list[str]
+    type: str
+    enabled: bool
+    on_disconnect: str
+    by: str
+    created_at: str
+
+
+class AssignmentSnapshot(Event, frozen=True):
+    """Who held a deployment at the end of the archived events; nobody if the holder is empty."""
+
+    deployment_id: UUID
+    holder: str
+    since: str
+
+
+class ProgramSnapshot(msgspec.Struct, frozen=True):
+    """A program that ran at the end of the archived events."""
+
+    deployment_id: UUID
+    pid: int
+    start_time: str
+    revision: int
+    claim_version: int
+    since: str
+
+
+class UnitSnapshot(Event, frozen=True):
+    """A unit at the end of the archived events: its row of the table `unit`, and its programs."""
+
+    address: str
+    name: str
+    host: str
+    membership: str
+    epoch: int
+    version: int
+    since: str
+    policy: str
+    cpu_weight: float
+    memory_weight: float
+    reserved_cpu_percent: float
+    reserved_memory_mb: float
+    trusted: str
+    custom_command: bool
+    software: str
+    cordoned: bool
+    drain_until: str | None
+    programs: list[ProgramSnapshot]
+    parked: list[UUID]
+
+
+class DecisionsSnapshot(Event, frozen=True):
+    """The earlier decisions of a unit are archived. Its epoch goes on, and so does this stream."""
