@@ -31,7 +31,7 @@ begin
             p_unit.cordoned := true;
             p_unit.drain_until := p_event.data ->> 'until';
         when 'UnitDrained' then p_unit.drain_until := null;
-        when 'UnitDraining' then p_unit.membership := 'draining';
+        when 'UnitDraining', 'UnitSupervisorDied' then p_unit.membership := 'draining';
         when 'UnitLeft' then p_unit.membership := 'left';
         when 'UnitLost' then p_unit.membership := 'lost';
         else null;

@@ -24,6 +24,7 @@ Names = Mapping[str, str]
 _REASONS = {
     "drained": "gave it back while it drained",
     "unit_lost": "was lost",
+    "supervisor_died": "lost it when its supervisor died",
     "unit_exhausted": "gave it back, because it could not start it",
     "by_hand": "had it taken away by hand",
     "deleted": "had it when it was deleted",
@@ -137,6 +138,7 @@ _WORDS: dict[type, Callable[[Any, Names], str]] = {
     events.UnitLost: lambda e, names: f"said {called(e.by, names)}; the lease had expired at {e.lease_expired_at}",
     events.UnitLeft: _nothing,
     events.UnitDraining: _nothing,
+    events.UnitSupervisorDied: lambda _, __: "its programs died with it",
     events.UnitDrained: _nothing,
     events.UnitCordoned: _by,
     events.UnitUncordoned: _by,

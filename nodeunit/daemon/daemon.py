@@ -49,6 +49,7 @@ class Daemon:
         )
         self._reconciler = Reconciler(link, self._outbox, spawn_requests, RestartRule())
         self._end = EndRequest()
+        self._when_the_link_ends = EndReason.SUPERVISOR_DIED
         self._supervisor = SupervisorWatch()
         self._pool = connections.pool(s.postgres_uri, f"unit {s.name}")
 
@@ -138,7 +139,7 @@ class Daemon:
     async def _follow_supervisor(self, messages: AsyncIterator[Message]) -> None:
         async for message in messages:
             self._receive(message)
-        self._end.request(EndReason.ORPHANED)
+        self._end.request(self._when_the_link_ends)
         self._supervisor.on_answer()
 
     async def _say_alive(self) -> None:
@@ -152,6 +153,8 @@ class Daemon:
                 self._end.request(EndReason.DRAIN)
             case "replace":
                 self._end.request(EndReason.REPLACE)
+            case "ending":
+                self._when_the_link_ends = EndReason.SUPERVISOR_ENDED
             case "alive":
                 self._supervisor.on_answer()
             case _:

@@ -13,6 +13,7 @@ from nodeunit.daemon.scheduler import FIRST_CANDIDATES
 from nodeunit.domain.claim_round import wake_ups
 from nodeunit.domain.deployment import Deployment
 from nodeunit.errors import DatabaseError
+from nodeunit.process.leftovers import Leftover
 from nodeunit.store.write.membership import Membership
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,40 @@ async def leave(unit: Membership, reconciler: Reconciler, outbox: Outbox) -> Non
         for key in keys:
             stopping.create_task(_release(unit, reconciler, key, "drained", None))
     await outbox.wait_until_empty()
+    await unit.leave()
+    await _notify_eligible(unit)
+
+
+async def leave_after_supervisor(unit: Membership, reconciler: Reconciler, outbox: Outbox) -> None:
+    """As `leave`, when the supervisor has ended all programs and reported that."""
+    reconciler.supervisor_ended()
+    await unit.begin_draining()
+    await _leave_with_nothing_running(unit, outbox, "drained")
+
+
+async def leave_without_supervisor(
+    unit: Membership, reconciler: Reconciler, outbox: Outbox, left: list[Leftover]
+) -> None:
+    """Records what died with the supervisor, releases every row and leaves the fleet.
+
+    With `left`, processes that cannot be ended, nothing is released: their rows may still run, and the lease runs out.
+    """
+    await unit.record_supervisor_death()
+    reconciler.supervisor_died({one.key for one in left})
+    if left:
+        log.error("processes of this unit cannot be ended: %s", [one.entry.pid for one in left])
+        await outbox.wait_until_empty()
+        return
+    await _leave_with_nothing_running(unit, outbox, "supervisor_died")
+
+
+async def _leave_with_nothing_running(unit: Membership, outbox: Outbox, reason: str) -> None:
+    """By the rows in the database, because a drain that this interrupts has some of them in hand."""
+    await outbox.wait_until_empty()
+    async with asyncio.TaskGroup() as releasing:
+        for row in await unit.programs():
+            if row.type == "deployment":
+                releasing.create_task(_release_row(unit, row, reason))
     await unit.leave()
     await _notify_eligible(unit)
 
@@ -81,14 +116,20 @@ async def _release(
     """Stops a program and releases its row. Returns the row when it was released."""
     try:
         deployment = await reconciler.begin_release(key, grace_s)
-        if deployment is not None and await unit.release(deployment, reason):
-            await _notify_eligible(unit)
-            return deployment
-    except DatabaseError as error:
-        log.warning("%s could not be released (%s); it is taken over when this unit has left", key, error)
+        return deployment if deployment is not None and await _release_row(unit, deployment, reason) else None
     finally:
         reconciler.end_release(key)
-    return None
+
+
+async def _release_row(unit: Membership, row: Deployment, reason: str) -> bool:
+    """Releases a row of which nothing runs here. False: it could not be released, or is not held any more."""
+    try:
+        if await unit.release(row, reason):
+            await _notify_eligible(unit)
+            return True
+    except DatabaseError as error:
+        log.warning("%s could not be released (%s); it is taken over when this unit has left", row.id, error)
+    return False
 
 
 async def _until_it_runs_elsewhere(unit: Membership, released: Deployment, within_s: float) -> None:

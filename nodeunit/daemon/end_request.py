@@ -17,8 +17,10 @@ class EndReason(IntEnum):
     REPLACE = 1
     """Another daemon goes on; programs and rows stay."""
     DRAIN = 2
-    ORPHANED = 3
-    """The supervisor is dead, and the programs with it: what a drain still waits for, nobody will report."""
+    SUPERVISOR_ENDED = 3
+    """The supervisor has ended the programs and said so: what a drain still waits for, nobody will report."""
+    SUPERVISOR_DIED = 4
+    """It is dead without a word, and the programs with it."""
 
 
 class EndRequest:
@@ -33,7 +35,7 @@ class EndRequest:
         if self._reason is None or reason > self._reason:
             self._reason = reason
             self._changed.set()
-        if reason is EndReason.ORPHANED:
+        if reason >= EndReason.SUPERVISOR_ENDED:
             # The kernel keeps this, even when the event loop does not turn any more.
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(ORPHAN_ENDS_WITHIN_S)

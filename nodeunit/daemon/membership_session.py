@@ -4,7 +4,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from nodeunit.daemon.drain import leave, move_away
+from nodeunit.daemon.drain import leave, leave_after_supervisor, leave_without_supervisor, move_away
 from nodeunit.daemon.end_request import EndReason, EndRequest
 from nodeunit.daemon.exhaustion import Exhaustion
 from nodeunit.daemon.heartbeat import Heartbeat
@@ -142,14 +142,14 @@ class MembershipSession:
         if reason is EndReason.REPLACE:
             log.info("making room for a new daemon")
             return
-        if reason is EndReason.ORPHANED:
-            left = await asyncio.to_thread(end_leftovers, self._unit.address, LEFTOVERS_WITHIN_S)
-            if left:
-                log.error("processes of this unit cannot be ended: %s", [one.entry.pid for one in left])
-                return  # a row whose program may still run is not released: the lease runs out
-            self._reconciler.supervisor_lost()
         try:
-            await leave(self._unit, self._reconciler, self._outbox)
+            if reason is EndReason.SUPERVISOR_DIED:
+                left = await asyncio.to_thread(end_leftovers, self._unit.address, LEFTOVERS_WITHIN_S)
+                await leave_without_supervisor(self._unit, self._reconciler, self._outbox, left)
+            elif reason is EndReason.SUPERVISOR_ENDED:
+                await leave_after_supervisor(self._unit, self._reconciler, self._outbox)
+            else:
+                await leave(self._unit, self._reconciler, self._outbox)
         except DatabaseError as error:
             log.warning("could not leave in order (%s): the lease runs out", error)
         self._link.send({"op": "leave"})

@@ -5,10 +5,12 @@ derived from the report, so that two daemons that write the same one use the sam
 """
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID, uuid5
 
+from nodeunit.clock import boottime
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.supervisor_link import SupervisorLink
 from nodeunit.domain.event import Event
@@ -45,9 +47,29 @@ class ProcessEvents:
             on_written=lambda: self._link.send({"op": "ack", "id": number}),
         )
 
+    def log_died(self, key: str, claim: Claim, pid: int, start_time: int) -> None:
+        """A program was killed with its supervisor, which therefore reports nothing."""
+        ran_s = round(max(boottime() - start_time / os.sysconf("SC_CLK_TCK"), 0.0), 3)
+        detail = "killed with its supervisor"
+        self._outbox.put(
+            ProcessExited(UUID(key), pid, None, None, ran_s, "supervisor_died", detail, claim[1]),
+            event_id=uuid5(self.supervisor, f"died {key} {pid} {start_time}"),
+            maybe_written=True,
+        )
+
+    def log_outlived(self, key: str, claim: Claim, pid: int) -> None:
+        """Something of a program's tree goes on though its supervisor is dead."""
+        detail = "its supervisor is dead, and this unit cannot end it"
+        self._outbox.put(
+            ProcessNotEnded(UUID(key), pid, detail, claim[1]),
+            event_id=uuid5(self.supervisor, f"outlived {key} {pid}"),
+            maybe_written=True,
+        )
+
     def log_parked(
         self,
         key: str,
+        claim: Claim,
         reason: str,
         detail: str,
         *,
@@ -58,7 +80,7 @@ class ProcessEvents:
         """A program was parked. `cause` distinguishes this parking of the key from its others."""
         log.warning("%s is parked (%s): %s", key, reason, detail)
         self._outbox.put(
-            ProcessParked(UUID(key), reason, detail),
+            ProcessParked(UUID(key), reason, detail, claim[1]),
             event_id=uuid5(self.supervisor, f"parked {key} {reason} {cause}"),
             maybe_written=maybe_written,
             on_written=on_written,
@@ -77,10 +99,10 @@ def _event_of(report: Mapping[str, Any]) -> Event:
             return ProcessStarted(key, report["pid"], str(report["start_time"]), *claim_of(report))
         case "spawn_failed":
             log.warning("%s could not be started: %s", key, report["detail"])
-            return ProcessExited(key, 0, None, None, 0.0, "spawn_failed", report["detail"])
+            return ProcessExited(key, 0, None, None, 0.0, "spawn_failed", report["detail"], claim_of(report)[1])
         case "not_ended":
             log.error("%s cannot be ended: %s", key, report["detail"])
-            return ProcessNotEnded(key, report["pid"], report["detail"])
+            return ProcessNotEnded(key, report["pid"], report["detail"], claim_of(report)[1])
         case _:
             return ProcessExited(
                 deployment_id=key,
@@ -90,4 +112,5 @@ def _event_of(report: Mapping[str, Any]) -> Event:
                 ran_s=report["ran_s"],
                 reason=REASONS.get(report["cause"], str(report["cause"])),
                 detail="",
+                claim_version=claim_of(report)[1],
             )

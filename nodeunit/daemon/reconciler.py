@@ -6,7 +6,7 @@ them. A program runs one revision of its row under one claim: another revision o
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Set
+from collections.abc import Awaitable, Callable, Container, Set
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -173,7 +173,16 @@ class Reconciler:
         """The ids of everything that runs or should run here."""
         return sorted(self._desired.keys() | self._programs.keys())
 
-    def supervisor_lost(self) -> None:
+    def supervisor_died(self, outlived_by: Container[str]) -> None:
+        """The programs died with the supervisor, but for these, of which something goes on; no report will say so."""
+        for key, program in self._programs.items():
+            if key in outlived_by:
+                self._events.log_outlived(key, program.claim, program.pid)
+            elif program.pid:
+                self._events.log_died(key, program.claim, program.pid, program.start_time)
+        self.supervisor_ended()
+
+    def supervisor_ended(self) -> None:
         """Nothing runs any more, and no report of it will come."""
         self._draining = True
         self._programs.clear()

@@ -83,7 +83,7 @@ class Restarts:
     def park_not_runnable(self, key: str, claim: Claim, reason: str, detail: str) -> None:
         """Parks what this unit may not run. Not remembered: the next daemon decides anew, and its event has this id."""
         self.record_of(key, claim).parked = True
-        self._events.log_parked(key, reason, detail, cause=claim, maybe_written=True)
+        self._events.log_parked(key, claim, reason, detail, cause=claim, maybe_written=True)
 
     def forget_all_but(self, keys: Container[str]) -> None:
         """Forgets what does not belong here any more, except what is still to be logged."""
@@ -99,7 +99,13 @@ class Restarts:
 
         detail = f"ended {record.state.failures} times in a row"
         self._events.log_parked(
-            key, "crash_loop", detail, cause=record.counted, maybe_written=maybe_written, on_written=logged
+            key,
+            record.claim,
+            "crash_loop",
+            detail,
+            cause=record.counted,
+            maybe_written=maybe_written,
+            on_written=logged,
         )
 
     def _remember(self, key: str, record: RestartRecord | None) -> None:

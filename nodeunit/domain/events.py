@@ -88,7 +88,7 @@ class DeploymentClaimRound(Event, frozen=True):
 
 
 class DeploymentReleased(Event, frozen=True):
-    """The holder has the row no longer: `drained`, `unit_lost`, `unit_exhausted`, `by_hand` or `deleted`.
+    """No longer held: `drained`, `unit_lost`, `supervisor_died`, `unit_exhausted`, `by_hand` or `deleted`.
 
     Disabling a row releases nothing: its program stops, and its address stays, so that the same unit goes on with it.
     """
@@ -181,8 +181,11 @@ class ProcessExited(Event, frozen=True):
     signal: int | None
     ran_s: float
     reason: str
-    """`exited` by itself, `stopped` by the unit, `spawn_failed` …"""
+    """`exited` by itself, `stopped` by the unit, `lease_expired`, `unit_ended`, `spawn_failed`, or `supervisor_died`:
+    killed with its supervisor, so that nobody was there to take its exit status."""
     detail: str
+    claim_version: int = 0
+    """Of the claim that it was started for; 0: not recorded, as before 0.2."""
 
 
 class ProcessNotEnded(Event, frozen=True):
@@ -191,6 +194,8 @@ class ProcessNotEnded(Event, frozen=True):
     deployment_id: UUID
     pid: int
     detail: str
+    claim_version: int = 0
+    """As in ProcessExited."""
 
 
 class ProcessParked(Event, frozen=True):
@@ -199,6 +204,8 @@ class ProcessParked(Event, frozen=True):
     deployment_id: UUID
     reason: str
     detail: str
+    claim_version: int = 0
+    """As in ProcessExited."""
 
 
 # --- units ----------------------------------------------------------------------------------------
@@ -238,6 +245,10 @@ class UnitLeft(Event, frozen=True):
 
 class UnitDraining(Event, frozen=True):
     """The unit is leaving: it releases its rows and claims no more."""
+
+
+class UnitSupervisorDied(Event, frozen=True):
+    """The supervisor is dead, and its programs with it. The daemon gives the rows back for it, and the unit leaves."""
 
 
 class UnitCordoned(Event, frozen=True):

@@ -30,6 +30,7 @@ from nodeunit.domain.events import (
     UnitJoined,
     UnitLeft,
     UnitLost,
+    UnitSupervisorDied,
     UnitUncordoned,
     Unknown,
 )
@@ -194,7 +195,13 @@ _OF_DEPLOYMENT: dict[type, Callable[[Fleet, Any, UUID, int, datetime], None]] = 
 }
 """How each event type changes its deployment. Other types change nothing."""
 
-_MEMBERSHIP: dict[type, str] = {UnitJoined: "present", UnitDraining: "draining", UnitLeft: "left", UnitLost: "lost"}
+_MEMBERSHIP: dict[type, str] = {
+    UnitJoined: "present",
+    UnitDraining: "draining",
+    UnitSupervisorDied: "draining",
+    UnitLeft: "left",
+    UnitLost: "lost",
+}
 _CORDONED: dict[type, bool] = {UnitCordoned: True, UnitDrainRequested: True, UnitUncordoned: False}
 _OF_UNIT: set[type] = {*_MEMBERSHIP, *_CORDONED, UnitDrained, UnitSnapshot}
 

@@ -136,6 +136,13 @@ class Replace(TypedDict):
     event: Literal["replace"]
 
 
+class Ending(TypedDict):
+    """The supervisor has ended the programs and waits for the daemon no longer: it closes the link next. A link that
+    ends without this word tells that the supervisor died."""
+
+    event: Literal["ending"]
+
+
 class StillAlive(TypedDict):
     """The answer to each `alive`: the supervisor is not stuck either."""
 
@@ -143,7 +150,7 @@ class StillAlive(TypedDict):
 
 
 Report = Started | Exited | SpawnFailed | NotEnded
-Event = Hello | Started | SpawnFailed | Exited | NotEnded | Drain | Replace | StillAlive | Probed
+Event = Hello | Started | SpawnFailed | Exited | NotEnded | Drain | Replace | Ending | StillAlive | Probed
 
 
 class Ready(TypedDict):

@@ -103,6 +103,7 @@ class Shutdown:
             self._loop.end(self._exit_code)
             return None
         if self._kill_daemon_at is None:
+            self._send({"event": "ending"})
             self._close_link()
             self._kill_daemon_at = now + _RELEASE_WITHIN_S
         elif now >= self._kill_daemon_at:

@@ -31,9 +31,9 @@ async def test_the_death_of_the_supervisor_interrupts_a_drain_that_waits_for_it(
     carried_out = asyncio.create_task(request.carry_out(end))
     request.request(EndReason.DRAIN)
     await draining.wait()
-    request.request(EndReason.ORPHANED)
+    request.request(EndReason.SUPERVISOR_DIED)
     await carried_out
-    assert begun == [EndReason.DRAIN, EndReason.ORPHANED]
+    assert begun == [EndReason.DRAIN, EndReason.SUPERVISOR_DIED]
 
 
 async def test_a_weaker_reason_that_follows_changes_nothing() -> None:
@@ -82,11 +82,11 @@ async def test_a_lost_cancellation_is_repeated() -> None:
     carried_out = asyncio.create_task(request.carry_out(end))
     request.request(EndReason.DRAIN)
     await waiting.wait()
-    request.request(EndReason.ORPHANED)
+    request.request(EndReason.SUPERVISOR_DIED)
     await carried_out
 
 
 async def test_an_orphan_is_ended_by_the_kernel_should_it_not_end_by_itself() -> None:
-    EndRequest().request(EndReason.ORPHANED)
+    EndRequest().request(EndReason.SUPERVISOR_DIED)
     assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
     assert signal.alarm(0) > 0

@@ -26,6 +26,7 @@ from nodeunit.domain.events import (
     UnitLeft,
     UnitListenerDeaf,
     UnitLost,
+    UnitSupervisorDied,
     UnitUncordoned,
     Unknown,
 )
@@ -200,7 +201,13 @@ def test_a_later_join_counts_whatever_the_order_of_arrival() -> None:
 
 @pytest.mark.parametrize(
     ("event", "membership"),
-    [(UnitDraining(), "draining"), (UnitLeft(), "left"), (UnitLost("b", ""), "lost"), (UnitDrained(), "present")],
+    [
+        (UnitDraining(), "draining"),
+        (UnitSupervisorDied(), "draining"),
+        (UnitLeft(), "left"),
+        (UnitLost("b", ""), "lost"),
+        (UnitDrained(), "present"),
+    ],
 )
 def test_membership(event: Event, membership: str) -> None:
     for order in permutations([(joined(), 1), (event, 2)]):
@@ -235,7 +242,7 @@ def test_what_has_no_unit_is_about_none() -> None:
 
 def test_what_is_folded() -> None:
     assert {DeploymentCreated, UnitSnapshot, AssignmentSnapshot, UnitDrained} <= FOLDED
-    assert len(FOLDED) == 19
+    assert len(FOLDED) == 20
 
 
 def test_of_two_events_with_one_version_the_first_counts() -> None:

@@ -97,7 +97,7 @@ BREAKAGES = {
     "orphan": Breakage(
         "a daemon does not notice that its supervisor is dead",
         ("kill-supervisor",),
-        {"nodeunit/daemon/daemon.py": without("self._end.request(EndReason.ORPHANED)")},
+        {"nodeunit/daemon/daemon.py": without("self._end.request(self._when_the_link_ends)")},
     ),
     "nowhere": Breakage(
         "what has ended is taken to run on, so that it is never started again",

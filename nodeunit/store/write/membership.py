@@ -127,6 +127,10 @@ class Membership:
         """From here on the unit claims nothing more."""
         await self._write("begin_draining", event_id=uuid4())
 
+    async def record_supervisor_death(self) -> None:
+        """Records that the supervisor is dead, and its programs with it. The unit claims nothing more."""
+        await self._write("record_supervisor_death", event_id=uuid4())
+
     async def release(self, deployment: Deployment, reason: str) -> bool:
         """Gives a row back. False: the unit does not hold it at that version any more. May be repeated.
 

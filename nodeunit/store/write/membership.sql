@@ -25,6 +25,9 @@ select declare_units_lost(%(address)s, %(epoch)s, %(lost)s)
 -- name: begin_draining
 select begin_draining(%(address)s, %(epoch)s, %(event_id)s)
 
+-- name: record_supervisor_death
+select record_supervisor_death(%(address)s, %(epoch)s, %(event_id)s)
+
 -- name: end_drain
 select end_drain(%(address)s, %(epoch)s, %(event_id)s)
 
