@@ -13,6 +13,7 @@
     │   ├── SchemaTooNew          13
     │   ├── PostgresTooOld        14
     │   ├── PoolingProxy          15
+    │   ├── EncodingUnfit         16   the database is not encoded in UTF-8
     │   ├── MigrationBlocked      60   others held for too long a lock that a migration needs
     │   ├── CandidateGone         16   internal: the row was deleted or disabled before the claim came
     │   ├── LogAppendOnly         16   someone tried to change or delete an event
@@ -110,6 +111,10 @@ class PoolingProxy(DatabaseError):
     """A transaction-pooling proxy is in between: notifications would be lost without a sign."""
 
     exit_code = 15
+
+
+class EncodingUnfit(DatabaseError):
+    """The database has another encoding than UTF-8 and cannot hold every row and event."""
 
 
 class MigrationBlocked(DatabaseError):

@@ -16,6 +16,7 @@ from nodeunit.errors import (
     AuthenticationFailed,
     DatabaseError,
     DatabaseUnreachable,
+    EncodingUnfit,
     NodeunitError,
     NotMigrated,
     PoolingProxy,
@@ -51,6 +52,26 @@ def login(timescale: TimescaleServer) -> Iterator[str]:
         administrator.execute(sql.SQL("create role {} login password 'right'").format(sql.Identifier(name)))
         yield make_conninfo(timescale.conninfo, user=name, password="right")
         administrator.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+async def test_a_database_that_cannot_hold_every_text(plain_server: str, encoding: str) -> None:
+    name = f"test_{secrets.token_hex(6)}"
+    with psycopg.connect(plain_server, autocommit=True) as administrator:
+        administrator.execute(
+            sql.SQL("create database {} encoding {} locale 'C' template template0").format(
+                sql.Identifier(name), encoding
+            )
+        )
+        try:
+            conninfo = make_conninfo(plain_server, dbname=name)
+            error = await refusal(conninfo)
+            with pytest.raises(EncodingUnfit):
+                await migrator.migrate(conninfo)
+        finally:
+            administrator.execute(sql.SQL("drop database {}").format(sql.Identifier(name)))
+    assert type(error) is EncodingUnfit
+    assert str(error).startswith(f"the database {name} is encoded in {encoding} and nodeunit needs UTF8; make one with")
 
 
 async def test_no_server_there() -> None:

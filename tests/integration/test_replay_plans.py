@@ -27,7 +27,9 @@ def long_log(timescale_databases: Databases) -> Any:
 
 def executed(conninfo: str, query: str, **parameters: Any) -> list[dict[str, Any]]:
     """The scans of a plan that ran at all."""
-    with psycopg.connect(conninfo, options=SHORT_QUERIES) as connection:
+    with psycopg.connect(
+        conninfo, options=" ".join(f"-c {name}={value}" for name, value in SHORT_QUERIES.items())
+    ) as connection:
         connection.execute("set enable_seqscan = off")  # so small a log would be read from end to end
         cursor = connection.execute("explain (analyze, format json) " + QUERIES[query], parameters)
         row = cursor.fetchone()

@@ -1,6 +1,7 @@
 """What speaks to PostgreSQL itself.
 
     connections    conninfo to connection, pool, and the errors that a refusal becomes
+    session        what every session is set to, whatever the database or the role has
     queries        every statement under its name, from the `.sql` files
     listener       notifications to wake-ups
     requirements   what a server and a schema must be before anything relies on them

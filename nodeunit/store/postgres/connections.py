@@ -1,4 +1,4 @@
-"""Connections: how a conninfo becomes one, how every session is set, and what a failure means.
+"""Connections: how a conninfo becomes one, and what a failure means.
 
 The conninfo is libpq's and stays libpq's: several hosts, `target_session_attrs`, service files and `PG*` variables
 work as in psql. Only defaults that were not given are added.
@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from types import MappingProxyType
 from typing import Any, Self
 
 import orjson
@@ -26,12 +27,13 @@ from nodeunit.errors import (
     DatabaseError,
     DatabaseUnreachable,
     DeploymentRefused,
+    EncodingUnfit,
     NodeunitError,
     NotMigrated,
     PoolingProxy,
 )
 from nodeunit.store.postgres.primary import NewestTimeline, PrimaryReplaced
-from nodeunit.store.postgres.queries import QUERIES
+from nodeunit.store.postgres.session import ENCODING, OtherEncoding, Settings, set_session
 
 set_json_dumps(orjson.dumps)
 set_json_loads(orjson.loads)
@@ -85,12 +87,11 @@ class DaemonConnection(AsyncConnection[DictRow]):
     async def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
         """As psycopg's, and never to a primary that was replaced: `newest` tells. Raises OperationalError."""
         newest: NewestTimeline = kwargs.pop("newest")
-        settings = {"settings": f"{SHORT_STATEMENTS} {DURABLE_COMMITS}"}
         replaced: PrimaryReplaced | None = None
         for _ in range(MOST_TRIES):  # each in an order of chance, where there are several hosts
             connection = await super().connect(conninfo, **kwargs)
             try:
-                await connection.execute(QUERIES["apply_settings"], settings)
+                await set_session(connection, {**SHORT_STATEMENTS, **DURABLE_COMMITS})
                 await newest.admit(connection)
             except BaseException as error:  # a cancelled task too must not leave it open
                 await connection.close()
@@ -129,10 +130,14 @@ DEFAULTS: dict[str, str] = {
 LIBPQ_BALANCES = 160000
 """The first version of libpq that knows load_balance_hosts."""
 
-SHORT_STATEMENTS = "-c statement_timeout=5s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s"
+SHORT_STATEMENTS = {
+    "statement_timeout": "5s",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "10s",
+}
 """For the daemon, whose statements all take less; one that is stuck must not keep its locks."""
 
-DURABLE_COMMITS = "-c synchronous_commit=on -c client_min_messages=warning"
+DURABLE_COMMITS = {"synchronous_commit": "on", "client_min_messages": "warning"}
 """For the daemon, which acts on what it commits: whatever the database or the role has, and with the warning heard."""
 
 MOST_TRIES = 8
@@ -157,20 +162,20 @@ def conninfo(given: str, purpose: str) -> str:
         # In the given order a primary that was replaced and lives on would hide the new one behind it.
         parts.setdefault("load_balance_hosts", "random")
     parts.setdefault("application_name", f"nodeunit {purpose}")
+    parts["client_encoding"] = ENCODING  # at the start, because the driver decodes the first answer by it
     return make_conninfo("", **parts)
 
 
-async def connect(given: str, purpose: str, *, options: str = "") -> Connection:
-    """One connection in autocommit mode, with settings written as libpq's `options`.
+async def connect(given: str, purpose: str, settings: Settings = MappingProxyType({})) -> Connection:
+    """One connection in autocommit mode, its session set as `session` says, and for its purpose by `settings`.
 
-    Raises DatabaseUnreachable, AuthenticationFailed or PoolingProxy.
+    Raises DatabaseUnreachable, AuthenticationFailed, PoolingProxy or EncodingUnfit.
     """
     try:
         connection = await AsyncConnection.connect(conninfo(given, purpose), autocommit=True, row_factory=dict_row)
         try:
-            if options:
-                with answer_limit(connection):
-                    await connection.execute(QUERIES["apply_settings"], {"settings": options})
+            with answer_limit(connection):
+                await set_session(connection, settings)
         except BaseException:  # a cancelled task too must not leave it open
             await connection.close()
             raise
@@ -212,6 +217,8 @@ def translate_error(error: psycopg.Error, given: str = "") -> NodeunitError:
     """The error of this project for one of psycopg's: by SQLSTATE, or by what libpq knows of a failed connection."""
     if isinstance(error, NotReplicated):
         return DatabaseError(str(error))
+    if isinstance(error, OtherEncoding):
+        return EncodingUnfit(str(error))
     state = error.sqlstate
     text = _first_line(error)
     hint = error.diag.message_hint

@@ -19,7 +19,7 @@ from nodeunit.errors import MigrationBlocked
 from nodeunit.store.postgres.queries import QUERIES
 
 LOCK_TIMEOUT_S = 0.2
-SETTINGS = f"-c lock_timeout={LOCK_TIMEOUT_S}s -c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
+SETTINGS = {"lock_timeout": f"{LOCK_TIMEOUT_S}s"}
 PAUSE_S = 0.8
 """Between two attempts: most of the time nobody queues."""
 LOOK_EVERY_S = 0.04

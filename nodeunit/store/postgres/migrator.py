@@ -72,7 +72,7 @@ async def migrate(
     """
     notices: list[str] = []
     async with AsyncExitStack() as stack:
-        connection = await stack.enter_async_context(await connect(conninfo, "migrate", options=SETTINGS))
+        connection = await stack.enter_async_context(await connect(conninfo, "migrate", SETTINGS))
         watcher = await stack.enter_async_context(await connect(conninfo, "migrate (who holds locks)"))
         await stack.enter_async_context(translate_errors(conninfo))
         connection.add_notice_handler(lambda diagnostic: notices.append(diagnostic.message_primary or ""))

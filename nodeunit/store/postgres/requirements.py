@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from types import MappingProxyType
 
 from psycopg import AsyncConnection
 from psycopg.errors import ProtocolViolation
@@ -11,6 +12,7 @@ from nodeunit.errors import PoolingProxy, PostgresTooOld
 from nodeunit.store.postgres.compatibility import refuse_unfit_schema
 from nodeunit.store.postgres.connections import connect, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
+from nodeunit.store.postgres.session import Settings
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +38,10 @@ async def require(conninfo: str, *, timescaledb: bool = False) -> None:
 
 
 async def connect_to_schema(
-    conninfo: str, purpose: str, *, options: str = "", writes: bool = False
+    conninfo: str, purpose: str, settings: Settings = MappingProxyType({}), *, writes: bool = False
 ) -> AsyncConnection[DictRow]:
     """As `connect`, for a command: raises NotMigrated and SchemaTooNew too, before the first statement of its own."""
-    connection = await connect(conninfo, purpose, options=options)
+    connection = await connect(conninfo, purpose, settings)
     try:
         async with translate_errors(conninfo):
             await refuse_unfit_schema(connection, writes=writes)

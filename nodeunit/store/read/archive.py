@@ -23,8 +23,8 @@ from nodeunit.store.postgres.connections import translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.postgres.requirements import connect_to_schema
 
-SETTINGS = "-c TimeZone=UTC -c work_mem=64MB -c lock_timeout=10s"
-"""Times in the file are UTC. A reader of the old chunks is waited for, but only so long: others wait behind us."""
+SETTINGS = {"work_mem": "64MB", "lock_timeout": "10s"}
+"""A reader of the old chunks is waited for, but only so long: others wait behind us."""
 
 
 class Extent(msgspec.Struct, frozen=True):
@@ -171,7 +171,7 @@ POLL_INTERVAL_S = 0.1
 async def archiving(conninfo: str) -> AsyncIterator[Archiver]:
     """Connects and keeps others from archiving. Raises what `connect` raises, and DatabaseError while another does."""
     async with (
-        await connect_to_schema(conninfo, "archive", options=SETTINGS, writes=True) as connection,
+        await connect_to_schema(conninfo, "archive", SETTINGS, writes=True) as connection,
         translate_errors(conninfo),
     ):
         give_up_at = time.monotonic() + PREDECESSOR_S

@@ -27,7 +27,7 @@ from nodeunit.store.postgres.requirements import connect_to_schema
 BATCH = 1000
 """How many events travel together."""
 
-SHORT_QUERIES = "-c jit=off -c max_parallel_workers_per_gather=0 -c work_mem=64MB"
+SHORT_QUERIES = {"jit": "off", "max_parallel_workers_per_gather": "0", "work_mem": "64MB"}
 """A log of many chunks makes a plan look expensive: to compile it, or to start workers, takes longer than to run it."""
 
 
@@ -120,7 +120,7 @@ class TransactionSnapshot(NamedTuple):
 
 async def open_log(conninfo: str, purpose: str) -> Connection:
     """A connection for reading the log. Raises what `connect` raises."""
-    return await connect_to_schema(conninfo, purpose, options=SHORT_QUERIES)
+    return await connect_to_schema(conninfo, purpose, SHORT_QUERIES)
 
 
 @asynccontextmanager

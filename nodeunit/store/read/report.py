@@ -14,7 +14,7 @@ from nodeunit.store.postgres.connections import translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.postgres.requirements import connect_to_schema
 
-WORKING_MEMORY = "-c work_mem=64MB"
+WORKING_MEMORY = {"work_mem": "64MB"}
 """The invariants sort and hash the whole log; the default of 4 MB would send each of them to disk."""
 
 
@@ -210,7 +210,7 @@ def invariant_text(name: str) -> str:
 async def snapshot(conninfo: str, bounds: Bounds = Bounds()) -> AsyncIterator[Snapshot]:  # noqa: B008
     """Opens the log for reading, at one moment and without writing. Raises what `connect` raises."""
     async with (
-        await connect_to_schema(conninfo, "report", options=WORKING_MEMORY) as connection,
+        await connect_to_schema(conninfo, "report", WORKING_MEMORY) as connection,
         translate_errors(conninfo),
     ):
         await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
