@@ -1,7 +1,7 @@
-"""Every error that nodeunit raises on purpose, its exit code and its SQLSTATE.
+"""Every error that nodeunit raises on purpose, with its exit code; `BY_SQLSTATE` has the SQLSTATEs.
 
     NodeunitError
-    ├── DifferenceFound            1   a check found what it looks for
+    ├── DifferenceFound            1   a check found a difference
     │   ├── ProjectionDiffers      1   a live table is not the fold of the log
     │   ├── DecisionsDiffer        1   deciding again from the recorded inputs gives another decision
     │   └── InvariantViolated      1   the log itself breaks a rule
@@ -14,13 +14,13 @@
     │   ├── PostgresTooOld        14
     │   ├── PoolingProxy          15
     │   ├── EncodingUnfit         16   the database is not encoded in UTF-8
-    │   ├── MigrationBlocked      60   others held for too long a lock that a migration needs
-    │   ├── CandidateGone         16   internal: the row was deleted or disabled before the claim came
-    │   ├── LogAppendOnly         16   someone tried to change or delete an event
+    │   ├── MigrationBlocked      60   other sessions held a lock that a migration needs for too long
+    │   ├── OrderAndRowDiffer     16   internal: a deployment row is not at the version of its assignment order
+    │   ├── LogAppendOnly         16   someone tried to change or delete events, or to truncate a table of the log
     │   ├── UnitUnknown           17   no unit in the fleet has this name or address
     │   ├── DeploymentUnknown     18   no deployment, or more than one, has an id that begins like this
-    │   ├── HistoryArchived       19   the live log does not go back that far: an archive file has it
-    │   ├── ArchiveConflict       16   the log is not what the archive file was written of
+    │   ├── HistoryArchived       19   the live log begins later: an archive file has that time
+    │   ├── ArchiveConflict       16   the log is not what the archive file was written from
     │   ├── VersionConflict       16   internal: a stream is not at the version the writer expected
     │   └── RowLocked             16   another transaction has changed or locked the row and is still open
     ├── SettingInvalid            23
@@ -31,7 +31,7 @@
     ├── IdentityAlive             30   another daemon with this identity holds its lease
     ├── StaleEpoch                31   a later daemon of this identity has joined: this one may write nothing
     ├── DrainRefused              32   no other unit can take what a drain would stop
-    ├── DeploymentRefused         40   a constraint of the deployment table, or an address nobody has
+    ├── DeploymentRefused         40   a row breaks a constraint, or names an address that no unit has
     ├── NoDatabase                50   `nodeunit demo` can neither find nor start one
     └── DemoFailed                51
 
@@ -50,17 +50,17 @@ class NodeunitError(Exception):
 
 
 class DifferenceFound(NodeunitError):
-    """A verification ran to its end and found a difference."""
+    """A check was completed and found a difference."""
 
     exit_code = 1
 
 
 class ProjectionDiffers(DifferenceFound):
-    """A live projection is not what folding the whole log gives."""
+    """A live projection differs from the fold of the whole log."""
 
 
 class DecisionsDiffer(DifferenceFound):
-    """Recorded decisions are not what their recorded inputs lead to."""
+    """Recorded decisions differ from those that their recorded inputs give."""
 
 
 class InvariantViolated(DifferenceFound):
@@ -72,13 +72,13 @@ class EventUndecodable(InvariantViolated):
 
 
 class DatabaseError(NodeunitError):
-    """The database refused, for a reason that has no class of its own."""
+    """The database refused for a reason without a class of its own."""
 
     exit_code = 16
 
 
 class DatabaseUnreachable(DatabaseError):
-    """Nobody answers at the configured address, or the server is starting or stopping."""
+    """No server answers at the configured address, or it is starting or stopping."""
 
     exit_code = 10
 
@@ -96,7 +96,7 @@ class NotMigrated(DatabaseError):
 
 
 class SchemaTooNew(DatabaseError):
-    """The schema does not serve code of this version any more; upgrade nodeunit."""
+    """The schema no longer supports code of this version; upgrade nodeunit."""
 
     exit_code = 13
 
@@ -108,7 +108,7 @@ class PostgresTooOld(DatabaseError):
 
 
 class PoolingProxy(DatabaseError):
-    """A transaction-pooling proxy is in between: notifications would be lost without a sign."""
+    """The connection leads through a transaction-pooling proxy, which would lose notifications silently."""
 
     exit_code = 15
 
@@ -118,17 +118,17 @@ class EncodingUnfit(DatabaseError):
 
 
 class MigrationBlocked(DatabaseError):
-    """Other sessions held, for the whole time that a migration waits, a lock that it needs."""
+    """Other sessions held a lock that a migration needs for as long as it waits."""
 
     exit_code = 60
 
 
-class CandidateGone(DatabaseError):
-    """The row to claim was deleted, disabled or changed its type since the round looked."""
+class OrderAndRowDiffer(DatabaseError):
+    """A deployment row is not at the version of its assignment order; run `nodeunit projections verify`."""
 
 
 class LogAppendOnly(DatabaseError):
-    """An event was to be changed or deleted."""
+    """Events were to be changed, deleted or dropped before they are archived, or a table was to be truncated."""
 
 
 class UnitUnknown(DatabaseError):
@@ -144,44 +144,44 @@ class DeploymentUnknown(DatabaseError):
 
 
 class HistoryArchived(DatabaseError):
-    """The moment asked for lies before the beginning of the live log."""
+    """The requested time is before the beginning of the live log."""
 
     exit_code = 19
 
 
 class ArchiveConflict(DatabaseError):
-    """The events before the cut are not those that the archive file was written of, or cannot be cut off there."""
+    """The events before the cut differ from those in the archive file, or cannot be cut off there."""
 
 
 class VersionConflict(DatabaseError):
-    """The stream has moved on: the append is a late repetition, or two writers believe it is theirs."""
+    """The stream has a newer version: the append is a late repetition, or two writers use the same stream."""
 
 
 class RowLocked(DatabaseError):
-    """Another transaction has changed or locked the row, perhaps a person's. The unit waits outside the database,
-    because a session that waits may hold what others need."""
+    """Another transaction, perhaps a person's, has changed or locked the row. The unit waits outside the database,
+    because a waiting session may hold locks that others need."""
 
 
 class SettingInvalid(NodeunitError):
-    """The value of a setting is not among what is allowed."""
+    """The value of a setting is not allowed."""
 
     exit_code = 23
 
 
 class UnknownPolicy(SettingInvalid):
-    """The claim policy has a name that nobody knows."""
+    """The name of the claim policy is unknown."""
 
     exit_code = 20
 
 
 class WeightInvalid(SettingInvalid):
-    """A weight is no finite number, or negative."""
+    """A weight is negative or not a finite number."""
 
     exit_code = 21
 
 
 class PatternInvalid(SettingInvalid):
-    """The pattern of trusted packages is no regular expression."""
+    """The pattern of trusted packages is not a valid regular expression."""
 
     exit_code = 22
 
@@ -231,7 +231,7 @@ class DemoFailed(NodeunitError):
 BY_SQLSTATE: dict[str, type[NodeunitError]] = {
     "NU001": StaleEpoch,
     "NU002": IdentityAlive,
-    "NU003": CandidateGone,
+    "NU003": OrderAndRowDiffer,
     "NU004": DeploymentRefused,
     "NU005": LogAppendOnly,
     "NU006": VersionConflict,

@@ -1,4 +1,4 @@
-"""How the daemon and the supervisor log: one line a record, on standard error, and nobody ever waits for a reader."""
+"""How the daemon and the supervisor log: one line per record, on standard error, without ever waiting for a reader."""
 
 import logging
 import os
@@ -9,18 +9,18 @@ from datetime import datetime
 STDERR = 2
 
 MOST_WAITING = 1000
-"""So many lines may wait for whoever reads them. Further ones are dropped and counted."""
+"""The most lines that may wait for a reader. Further lines are dropped and counted."""
 
 FLUSH_WITHIN_S = 1.0
-"""So long the end of a process waits for the lines that are left."""
+"""How long an ending process waits for the remaining lines to be written."""
 
 
-class UnwaitingHandler(logging.Handler):
+class NonBlockingHandler(logging.Handler):
     """Writes lines to a descriptor in a thread of its own.
 
     Standard error may be a pipe that nobody empties, a stopped terminal, or a file on a disk that hangs: a write to it
-    may take for ever, and who logs has a lease to renew. What did not fit is counted, and the count is said once all
-    that waited has been written.
+    may take forever, and the process that logs must renew a lease. Lines that do not fit are counted, and the count is
+    logged once all waiting lines have been written.
     """
 
     def __init__(self, fd: int) -> None:
@@ -33,7 +33,7 @@ class UnwaitingHandler(logging.Handler):
         threading.Thread(target=self._run, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Takes the line of a record, or counts it."""
+        """Accepts the line of a record, or counts it as dropped."""
         line = (self.format(record) + "\n").encode(errors="backslashreplace")
         with self._changed:
             if len(self._lines) < MOST_WAITING:
@@ -57,10 +57,10 @@ class UnwaitingHandler(logging.Handler):
                 line = self._lines.popleft()
                 if not self._lines and self._dropped:
                     self._lines.append(self._say_dropped())
-            self._write(line)  # without the lock: nobody may wait for this
+            self._write(line)  # without the lock, because nothing may wait for this
 
     def _say_dropped(self) -> bytes:
-        text = f"{self._dropped} lines of this log were dropped, because nobody read it"
+        text = f"{self._dropped} lines of this log were dropped, because it was not read"
         self._dropped = 0
         record = logging.makeLogRecord(
             {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING", "msg": text}
@@ -72,7 +72,7 @@ class UnwaitingHandler(logging.Handler):
             while line:
                 line = line[os.write(self._fd, line) :]
         except OSError:
-            pass  # closed, or a full disk: there is no other place to say so
+            pass  # closed, or a full disk; there is nowhere else to report it
 
 
 class _Line(logging.Formatter):
@@ -81,12 +81,11 @@ class _Line(logging.Formatter):
 
 
 def configure(level: str, fd: int = STDERR) -> None:
-    """Logs from `level` (any case) upwards to a descriptor, standard error by default, in place of what was
-    configured.
+    """Replaces the configured logging by a log to a descriptor, from `level` (any case) upwards.
 
-    A line is local time with milliseconds and offset, level, logger, message; a traceback follows on lines
-    of its own. Raises ValueError for a level that `logging` does not know.
+    A line has local time with milliseconds and offset, level, logger and message; a traceback follows on further lines.
+    Raises ValueError for a level that `logging` does not know.
     """
-    handler = UnwaitingHandler(fd)
+    handler = NonBlockingHandler(fd)
     handler.setFormatter(_Line("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -1,4 +1,4 @@
-"""The settings of a unit: variable, default, meaning and what is allowed of each, all in this one place."""
+"""The settings of a unit, each with its variable, default, meaning and allowed values."""
 
 import math
 import os
@@ -13,18 +13,17 @@ import msgspec
 from nodeunit.errors import PatternInvalid, SettingInvalid, UnknownPolicy, WeightInvalid
 
 HEARTBEATS_PER_LEASE = 3
-"""A lease outlives at least two lost heartbeats."""
+"""A lease survives at least two lost heartbeats."""
 
 _POLICIES = ("deployment_count", "resource_usage", "none")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a unit was asked to be; what each field means stands in `DESCRIPTIONS`.
+    """The settings of one unit; `DESCRIPTIONS` explains each field.
 
-    Encodes to JSON and back complete, password included, for the way from supervisor to daemon; what it
-    shows of itself has no password in it. Raises SettingInvalid if the lease is too short for the
-    heartbeat.
+    Its JSON is complete, password included, because the supervisor passes it to the daemon. Its `repr` leaves the
+    password out. Raises SettingInvalid if the lease is too short for the heartbeat.
     """
 
     name: str
@@ -45,7 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_environment(cls, environ: MutableMapping[str, str]) -> "Settings":
-        """Reads the variables, and takes NODE_UNIT_PASSWORD out of `environ` even if another is invalid.
+        """Reads the variables, and removes NODE_UNIT_PASSWORD from `environ` even if another is invalid.
 
         An empty value counts as unset. Raises SettingInvalid, or its subclass for a policy, weight or
         pattern.
@@ -92,7 +91,7 @@ def _text(variable: str, text: str) -> str:
 
 def _choice(variable: str, text: str, allowed: tuple[str, ...], error: type[SettingInvalid]) -> str:
     if text.lower() not in allowed:
-        raise error(f"{variable} is {text!r}, which is none of {', '.join(allowed)}")
+        raise error(f"{variable} is {text!r}, which is not one of {', '.join(allowed)}")
     return text.lower()
 
 
@@ -108,7 +107,7 @@ def _pattern(variable: str, text: str) -> str:
     try:
         re.compile(_text(variable, text))
     except (re.error, OverflowError, RecursionError) as error:
-        raise PatternInvalid(f"{variable} is {text!r}, which is no regular expression: {error}") from None
+        raise PatternInvalid(f"{variable} is {text!r}, which is not a valid regular expression: {error}") from None
     return text
 
 
@@ -117,11 +116,11 @@ def _switch(variable: str, text: str) -> bool:
         return True
     if text.lower() in ("false", "0", "no"):
         return False
-    raise SettingInvalid(f"{variable} is {text!r}, which is none of true, false, 1, 0, yes, no")
+    raise SettingInvalid(f"{variable} is {text!r}, which is not one of true, false, 1, 0, yes, no")
 
 
 def _number(text: str) -> float:
-    """Any text; nan stands for all that is no finite number, for every comparison with it is false."""
+    """The number in any text. What is not a finite number becomes nan, because comparisons with nan are false."""
     try:
         value = float(text)
     except ValueError:
@@ -132,21 +131,21 @@ def _number(text: str) -> float:
 def _weight(variable: str, text: str) -> float:
     value = _number(text)
     if not value >= 0:
-        raise WeightInvalid(f"{variable} is {text!r}, which is no finite number of 0 or more")
+        raise WeightInvalid(f"{variable} is {text!r}, which is not a finite number of 0 or more")
     return value
 
 
 def _amount(variable: str, text: str) -> float:
     value = _number(text)
     if not value >= 0:
-        raise SettingInvalid(f"{variable} is {text!r}, which is no finite number of 0 or more")
+        raise SettingInvalid(f"{variable} is {text!r}, which is not a finite number of 0 or more")
     return value
 
 
 def _duration(variable: str, text: str) -> float:
     value = _number(text)
     if not value > 0:
-        raise SettingInvalid(f"{variable} is {text!r}, which is no finite number of seconds above 0")
+        raise SettingInvalid(f"{variable} is {text!r}, which is not a finite number of seconds above 0")
     return value
 
 
@@ -155,7 +154,7 @@ def _directory(variable: str, text: str) -> str:
 
 
 def _state_directory(environ: Mapping[str, str]) -> str:
-    """By the XDG base directory specification, which says to ignore a relative path."""
+    """Follows the XDG base directory specification, which says to ignore a relative path."""
     state = environ.get("XDG_STATE_HOME", "")
     if not os.path.isabs(state):
         home = environ.get("HOME") or os.path.expanduser("~")
@@ -166,14 +165,14 @@ def _state_directory(environ: Mapping[str, str]) -> str:
 
 
 class Description(NamedTuple):
-    """A setting for those who set it: what help texts and tables are made from."""
+    """A setting as help texts and tables show it."""
 
     field: str
     """Its name in `Settings`."""
     variable: str
     """The environment variable."""
     default: str
-    """The text that counts when the variable is unset or empty, or in words what does."""
+    """The text used when the variable is unset or empty, or a description of it."""
     meaning: str
     read: Callable[[str, str], Any]
     """Makes the value from variable and text; raises SettingInvalid."""
@@ -271,7 +270,7 @@ DESCRIPTIONS: tuple[Description, ...] = (
         "log_level",
         "NODE_UNIT_LOG_LEVEL",
         "info",
-        "the least of what the unit logs: debug, info, warning or error",
+        "the lowest level that the unit logs: debug, info, warning or error",
         _log_level,
     ),
 )
@@ -281,7 +280,7 @@ DESCRIPTIONS: tuple[Description, ...] = (
 def without_password(database: str) -> str:
     """A libpq URI or keyword string that may be shown: each password in it is `***`.
 
-    Where a URI is ambiguous, too much is hidden rather than too little.
+    If a URI is ambiguous, too much is hidden rather than too little.
     """
     if re.match(r"\s*postgres(ql)?://", database):
         database = re.sub(r"(://[^:@/?]*:).*@", r"\1***@", database, flags=re.DOTALL)

@@ -115,8 +115,8 @@ class Tally:
     def result(self) -> Backtest:
         """What was counted until now."""
         distribution = self.distribution
-        held, held_instead = distribution.held(), distribution.held_instead()
-        units = sorted((distribution.units | distribution.claims.keys() | distribution.claims_instead.keys()) - {""})
+        held, simulated_held = distribution.held(), distribution.simulated_held()
+        units = sorted((distribution.units | distribution.claims.keys() | distribution.simulated_claims.keys()) - {""})
         return Backtest(
             decisions=self._decisions,
             differing=self._differing,
@@ -127,14 +127,14 @@ class Tally:
                 UnitDistribution(
                     unit=unit,
                     claims=distribution.claims[unit],
-                    claims_instead=distribution.claims_instead[unit],
+                    claims_instead=distribution.simulated_claims[unit],
                     held=held[unit],
-                    held_instead=held_instead[unit],
+                    held_instead=simulated_held[unit],
                 )
                 for unit in units
             ],
             imbalance=imbalance(distribution.claims[unit] for unit in units),
-            imbalance_instead=imbalance(distribution.claims_instead[unit] for unit in units),
+            imbalance_instead=imbalance(distribution.simulated_claims[unit] for unit in units),
         )
 
 

@@ -37,7 +37,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
     outcome: Literal["claim", "skip"]
     reason: str = ""
-    """Of a skip: `not_eligible`, `no_candidate` or `policy_disabled`; empty for a claim."""
+    """The reason of a skip: `not_eligible`, `no_candidate` or `policy_disabled`; empty for a claim."""
     candidate: Candidate | None = None
     """The row to claim."""
     eligibility: DeploymentClaimEligibility | None = None
@@ -45,7 +45,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     attempt: DeploymentClaimAttempt | None = None
     skipped: DeploymentClaimSkipped | None = None
     recorded: RoundInputs
-    """The inputs to write down: `decide` gives this very decision for them."""
+    """The inputs to record: `decide` gives the same decision for them."""
 
 
 def decide(me: str, inputs: RoundInputs) -> Decision:

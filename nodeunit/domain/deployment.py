@@ -27,7 +27,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     """`deployment`: runs on the unit that holds it; `daemon`: runs on every unit."""
     address: str
-    """Of the holder; empty if nobody holds it."""
+    """The address of the holder; empty if no unit holds it."""
     address_version: int
     """The version of the assignment. A claim appends the next one, and a program gets its own as fencing token."""
     enabled: bool
@@ -42,19 +42,19 @@ AssignmentEvent = DeploymentClaimed | DeploymentAssigned | DeploymentReleased | 
 
 
 class Assignment(NamedTuple):
-    """Who holds a deployment, and the version of the assignment event that says so."""
+    """The unit that holds a deployment, and the version of the assignment event that says so."""
 
     holder: str = ""
     version: int = 0
 
 
 def initial_state() -> Assignment:
-    """A new deployment before its first assignment event: nobody holds it."""
+    """A new deployment before its first assignment event: no unit holds it."""
     return Assignment()
 
 
 def holder_after(event: AssignmentEvent) -> str:
-    """Who holds the deployment once this event is recorded; empty for nobody.
+    """The address of the unit that holds the deployment once this event is recorded; empty if none does.
 
     Each assignment event names the holder from then on, so the one with the highest version is the whole fold.
     """
@@ -68,8 +68,8 @@ def holder_after(event: AssignmentEvent) -> str:
 def evolve(state: Assignment, version: int, event: Event | Unknown) -> Assignment:
     """The assignment after `event`, which has this version in the assignment stream of its deployment.
 
-    Events that are no assignment events change nothing, whatever their version. Raises InvariantViolated for a gap,
-    a version that was there before, a claim or assignment of a held deployment, and a release by a unit that does not
+    Other events change nothing, whatever their version. Raises InvariantViolated for a gap,
+    a repeated version, a claim or assignment of a held deployment, and a release by a unit that does not
     hold it. A snapshot begins the history of a deployment, or repeats what was read from an archive before it.
     """
     if not isinstance(event, AssignmentEvent):

@@ -24,7 +24,7 @@ DECODERS: dict[tuple[str, int], Callable[[bytes | str], Event]] = {
     stored: _decoder(stored)
     for stored in [*UPCASTS, *(Form(name, kind.schema_version) for name, kind in EVENT_TYPES.items())]
 }
-"""How to decode each form that was ever written. Each raises msgspec.DecodeError; `decode` says of what type."""
+"""How to decode each form that was ever written. Each raises msgspec.DecodeError; `decode` adds the type."""
 
 
 def decode(type_name: str, data: bytes | str, schema_version: int = 1) -> Event | Unknown:

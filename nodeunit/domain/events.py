@@ -90,7 +90,7 @@ class DeploymentClaimRound(Event, frozen=True):
 class DeploymentReleased(Event, frozen=True):
     """No longer held: `drained`, `unit_lost`, `supervisor_died`, `unit_exhausted`, `by_hand` or `deleted`.
 
-    Disabling a row releases nothing: its program stops, and its address stays, so that the same unit goes on with it.
+    Disabling a row releases nothing: its program stops and its address stays, so that the same unit runs it again.
     """
 
     deployment_id: UUID
@@ -189,7 +189,7 @@ class ProcessExited(Event, frozen=True):
 
 
 class ProcessNotEnded(Event, frozen=True):
-    """The unit was to end the program and cannot: something of it goes on after SIGKILL. Its row is not given back."""
+    """The unit cannot end the program: some of its processes survive SIGKILL. Its row is not released."""
 
     deployment_id: UUID
     pid: int
@@ -199,7 +199,7 @@ class ProcessNotEnded(Event, frozen=True):
 
 
 class ProcessParked(Event, frozen=True):
-    """The unit does not restart the program any more until an operator or a changed row un-parks it."""
+    """The unit restarts the program only after the row has changed or is claimed again."""
 
     deployment_id: UUID
     reason: str
@@ -252,19 +252,19 @@ class UnitSupervisorDied(Event, frozen=True):
 
 
 class UnitCordoned(Event, frozen=True):
-    """An operator cordoned the unit: it claims nothing more, and what it holds goes on."""
+    """An operator cordoned the unit: it claims nothing more, and what it holds continues to run."""
 
     by: str
 
 
 class UnitUncordoned(Event, frozen=True):
-    """The unit may claim again. A drain under way ends."""
+    """The unit may claim again. A drain in progress ends."""
 
     by: str
 
 
 class UnitDrainRequested(Event, frozen=True):
-    """An operator wants the rows of the unit moved away by `until`. The unit stays in the fleet, cordoned."""
+    """An operator wants the rows of the unit moved to other units by `until`. The unit stays in the fleet, cordoned."""
 
     until: str
     by: str
@@ -282,7 +282,7 @@ class UnitListenerDeaf(Event, frozen=True):
 
 
 class UnitExhausted(Event, frozen=True):
-    """The unit lacks `descriptors`, `memory`, `processes` or `disk` to start more; it claims nothing before it can."""
+    """The unit lacks `descriptors`, `memory`, `processes` or `disk`; it claims nothing until it can start programs."""
 
     lacks: str
     detail: str
@@ -295,7 +295,7 @@ class UnitRecovered(Event, frozen=True):
 
 
 class UnitSupervisorSilent(Event, frozen=True):
-    """The unit's supervisor does not answer its daemon, which can start and stop nothing: it lets the lease run out."""
+    """The unit's supervisor does not answer. The daemon can start and stop nothing, so it lets the lease expire."""
 
     silent_s: float
 
@@ -319,4 +319,4 @@ SNAPSHOT_NAMES = frozenset(
     for kind in (DeploymentSnapshot, AssignmentSnapshot, UnitSnapshot, DecisionsSnapshot)
     for name in stored_names(kind.__name__)
 )
-"""The names under which snapshots stand in logs."""
+"""The names under which logs have snapshots."""

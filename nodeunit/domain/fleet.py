@@ -1,8 +1,8 @@
-"""The fleet as the fold of the whole log: which deployments there are and who holds them, which units are in it.
+"""The fleet as the fold of the whole log: the deployments with the units that hold them, and the units in it.
 
-It gives the same as the SQL functions `deployments_at` and `units_at`, for logs that are not in a database, and tests
-compare the two. Events come in the order of commits. Two overlapping transactions may bring two versions of a stream in
-the wrong order, so the highest version counts, whenever it arrives.
+It gives the same result as the SQL functions `deployments_at` and `units_at`, for logs that are not in a database;
+tests compare them. Events come in the order of commits. Two overlapping transactions may bring two versions of a stream
+in the wrong order, so the highest version counts, whenever it arrives.
 """
 
 from collections.abc import Callable
@@ -52,7 +52,7 @@ class DeploymentState(msgspec.Struct, kw_only=True):
     """The holder, or empty."""
     address_version: int = 0
     address_since: datetime | None = None
-    """When the address became what it is; None: when the deployment was created."""
+    """When the address last changed; None if it is unchanged since the deployment was created."""
 
     @property
     def package(self) -> str:

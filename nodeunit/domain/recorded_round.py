@@ -1,7 +1,7 @@
-"""What a round records so that it can be decided again: everything that counts, and no more.
+"""What a round records so that it can be decided again: everything that matters, and nothing else.
 
-Up to `ALL_UNITS` units all are recorded. Such a record answers exactly what any other policy would have done. In larger
-fleets, records of everybody about everybody would outweigh the rest of the log, so only these units are recorded: the
+Up to `ALL_UNITS` units all are recorded. Such a record shows exactly what any other policy would have done. In larger
+fleets, a record of all units in each round would outweigh the rest of the log, so only these units are recorded: the
 unit itself, each unit that takes a candidate in this round, the first ten eligible units for each kind of candidate and
 policy, and the ten lowest by the unit's own policy, by `deployment_count` and by `resource_usage`. Without the others
 the minima stay the same and each candidate goes to the same unit, so the decision stays the same. The events of the
@@ -58,7 +58,8 @@ def _units_that_count(me: str, units: list[UnitView], candidates: tuple[Candidat
 
 
 def _storable(unit: UnitView) -> UnitView:
-    """The unit without nan and infinity, which JSON does not have: such a number is recorded as what it counts as."""
+    """The unit without nan and infinity, which JSON does not have: such a number is recorded as the value that it has
+    in a comparison."""
     if not _finite(unit.reserved) or (unit.measured is not None and not _finite(unit.measured)):
         unit = msgspec.structs.replace(unit, measured=None, reserved=NOTHING)
     if not (math.isfinite(unit.cpu_weight) and math.isfinite(unit.memory_weight)):

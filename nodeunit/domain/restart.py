@@ -1,4 +1,5 @@
-"""When a program that ended is started again: after growing delays that a healthy run resets, and not for ever."""
+"""When a program that ended is started again: after growing delays that a healthy run resets, until too many failures
+park it."""
 
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ class RestartRule(NamedTuple):
 
 
 class RestartState(NamedTuple):
-    """What is remembered of a program between its runs. A changed row or an operator resets it."""
+    """What is remembered of a program between its runs. A changed row or a new claim resets it."""
 
     failures: int = 0
     """Exits in a row without a healthy run in between."""
@@ -26,8 +27,8 @@ class RestartState(NamedTuple):
 def after_exit(rule: RestartRule, state: RestartState, ran_s: float) -> tuple[RestartState, float | None]:
     """The state after an exit that nobody asked for, and the delay in seconds until the next start.
 
-    The delay is `None` when the program is to be parked. The exit code does not matter because a deployment is meant
-    to run for ever. A program that could not be started ran for 0 s.
+    The delay is `None` when the program is to be parked. The exit code does not matter because a deployment is meant to
+    run forever. A program that could not be started ran for 0 s.
     """
     before = 0 if ran_s >= rule.healthy_after_s else state.failures
     failures = RestartState(before + 1)

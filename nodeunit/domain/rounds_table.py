@@ -120,7 +120,7 @@ def _rows(
         if len(cells) != width:
             raise InputFileInvalid(f"line {number}: {len(cells)} cells under a header of {width}")
         if not re.fullmatch(r"\d+", cells[columns["number"]]):
-            raise InputFileInvalid(f"line {number}: the round is {cells[columns['number']]!r}, which is no number")
+            raise InputFileInvalid(f"line {number}: the round is {cells[columns['number']]!r}, which is not a number")
         yield TableRow(
             int(cells[columns["number"]]),
             cells[columns["time"]] if "time" in columns else "",

@@ -9,7 +9,7 @@ from nodeunit.domain.event import Event
 
 
 class LogArchived(Event, frozen=True):
-    """Everything recorded before a moment went to a file. The streams that go on begin with `...Snapshot` events.
+    """Everything recorded before a time was moved to a file. The remaining streams begin with `...Snapshot` events.
 
     Each snapshot takes the place of the last archived event of its stream, with its version, position and transaction.
     """
@@ -18,7 +18,7 @@ class LogArchived(Event, frozen=True):
 
     file: str
     sha256: str
-    """Of the uncompressed lines of the file without the last one."""
+    """The SHA-256 of the uncompressed lines of the file without the last one."""
     before: str
     events: int
     first_position: int
@@ -26,7 +26,7 @@ class LogArchived(Event, frozen=True):
     digest: int
     """Of the rows as they were in the database."""
     snapshots: int
-    """The number of streams that go on. In version 1 this field is called `carried`."""
+    """The number of remaining streams. In version 1 this field is called `carried`."""
     earlier: list[dict[str, Any]]
     """The archives before this one, oldest first: the first six fields of each."""
 
@@ -47,7 +47,7 @@ class DeploymentSnapshot(Event, frozen=True):
 
 
 class AssignmentSnapshot(Event, frozen=True):
-    """Who held a deployment at the end of the archived events; nobody if the holder is empty."""
+    """The unit that held a deployment at the end of the archived events; none if the holder is empty."""
 
     deployment_id: UUID
     holder: str
@@ -90,4 +90,4 @@ class UnitSnapshot(Event, frozen=True):
 
 
 class DecisionsSnapshot(Event, frozen=True):
-    """The earlier decisions of a unit are archived. Its epoch goes on, and so does this stream."""
+    """The earlier decisions of a unit are archived. Its epoch and this stream continue."""

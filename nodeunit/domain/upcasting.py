@@ -1,5 +1,4 @@
-"""How events that an older version wrote are read today: one entry for each stored type and schema version that is no
-longer written.
+"""How events of older versions are read: one entry per stored type and schema version that is no longer written.
 
 A new field with a default needs neither an entry nor a new version, because old events decode and old readers ignore
 it. Every other change of a type (a field renamed, removed, of another type or newly required) increases the
@@ -27,7 +26,7 @@ class Upcast(NamedTuple):
 
     to: Form
     change: Callable[[Json], Json] | None = None
-    """From the old data to the new, without changing its argument; None: the data stays as it is."""
+    """Makes the new data from the old, without changing its argument; None if the data stays the same."""
 
 
 def _count_of_snapshots(data: Json) -> Json:
@@ -78,6 +77,6 @@ def keeps_data(stored: Form) -> bool:
 
 
 def stored_names(type_name: str) -> tuple[str, ...]:
-    """The names under which events of a type stand in logs: its own, then those it had before."""
+    """The names under which logs have events of a type: its own, then its earlier names."""
     earlier = (form.type for form in UPCASTS if present_form(form).type == type_name)
     return tuple(dict.fromkeys((type_name, *earlier)))

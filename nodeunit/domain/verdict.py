@@ -1,7 +1,7 @@
-"""Why a unit holds a deployment or does not: for each unit the one condition or value that decided.
+"""Why a unit holds a deployment or does not: for each unit, the condition or value that decided it.
 
 Verdicts are computed from the recorded inputs of a round, by the rules that decided it (`domain.ranking`), and from the
-units that were in the fleet. So they tell what was decided on.
+units that were in the fleet. So a verdict explains the inputs of the real decision.
 """
 
 from collections.abc import Iterable
@@ -35,8 +35,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 def judge(candidate: Candidate, inputs: RoundInputs | None, roster: Iterable[UnitState]) -> list[Verdict]:
     """A verdict for each unit of the roster that is in the fleet and each unit that the round saw, by address.
 
-    Without inputs, because no round has looked, the roster alone decides. A candidate that was not among those of the
-    round is judged as if it came after them.
+    Without inputs, because no round has run, the roster alone decides. A candidate that the round did not have is
+    judged as if it came last.
     """
     there = {unit.address: unit for unit in roster if unit.is_there}
     views = {view.address: view for view in inputs.units} if inputs else {}
@@ -96,17 +96,17 @@ def _of_absent(candidate: Candidate, unit: UnitState, inputs: RoundInputs | None
     if unit.membership == "draining":
         verdict, because = "draining", "it is leaving the fleet"
     elif unit.cordoned:
-        verdict, because = "cordoned", "an operator wants it to claim nothing more"
+        verdict, because = "cordoned", "an operator has cordoned it"
     elif unit.policy == "none":
         verdict, because = "policy_none", "its policy is none: it claims nothing"
     elif cannot := obstacle(unit, candidate):
         verdict, because = cannot, _in_words(unit, candidate)
     elif inputs is None:
-        verdict, because = "no_round", "no round of it has looked since the row was free"
+        verdict, because = "no_round", "it has run no round since the row became free"
     elif inputs.units_left_out:
-        verdict, because = "not_recorded", "the round recorded only the units that counted, and this one did not"
+        verdict, because = "not_recorded", "the round recorded only the units that mattered, and this one did not"
     else:
-        verdict, because = "not_active", "no heartbeat of late: it took no part in the round"
+        verdict, because = "not_active", "no recent heartbeat: it took no part in the round"
     return Verdict(address=unit.address, name=unit.name, verdict=verdict, policy=unit.policy, because=because)
 
 

@@ -1,9 +1,8 @@
 """Deciding recorded rounds again, as they were or under another policy.
 
-Under another policy the past would have gone on differently, and a round's recorded inputs are those of what really
-happened. So a decision that differs is exact: these inputs, that policy. Who would hold which row is simulated from
-round to round: `Distribution` moves the counts, which it knows, and the usage, which it can only estimate, from the
-unit that held a row to the unit that would have held it.
+Each round is decided again on its real recorded inputs, so each difference is exact. Later effects are only simulated:
+`Distribution` moves the counts, which are known, and the usage, which is estimated, from the unit that held a row to
+the unit that would have held it.
 """
 
 from collections import Counter
@@ -18,7 +17,7 @@ from nodeunit.domain.ranking import Ranking
 
 
 class PolicyOverride(msgspec.Struct, frozen=True):
-    """Another policy, other weights, or both; None: as recorded. A unit with the policy `none` keeps it."""
+    """Another policy, other weights, or both; None means as recorded. A unit with the policy `none` keeps it."""
 
     policy: str | None = None
     cpu_weight: float | None = None
@@ -54,39 +53,39 @@ class Distribution:
 
     def __init__(self) -> None:
         self._recorded: dict[UUID, str] = {}
-        self._instead: dict[UUID, str] = {}
+        self._simulated: dict[UUID, str] = {}
         self._more: Counter[str] = Counter()
         self.units: set[str] = set()
-        """All units that took part, with those that never claimed anything."""
+        """All units that took part, including those that never claimed anything."""
         self.claims: Counter[str] = Counter()
         """The number of rows that each unit claimed."""
-        self.claims_instead: Counter[str] = Counter()
+        self.simulated_claims: Counter[str] = Counter()
 
-    def claim(self, deployment_id: UUID, claimant: str, instead: str) -> None:
-        """Records a claim by `claimant`; in the simulation `instead` claims the row, or nobody if it is empty."""
+    def claim(self, deployment_id: UUID, claimant: str, simulated: str) -> None:
+        """Records a claim by `claimant`; in the simulation `simulated` claims the row, or no unit if it is empty."""
         self.release(deployment_id)
-        self._recorded[deployment_id], self._instead[deployment_id] = claimant, instead
+        self._recorded[deployment_id], self._simulated[deployment_id] = claimant, simulated
         self._more[claimant] -= 1
-        self._more[instead] += 1
+        self._more[simulated] += 1
         self.claims[claimant] += 1
-        self.claims_instead[instead] += 1
+        self.simulated_claims[simulated] += 1
 
     def release(self, deployment_id: UUID) -> None:
         """Records the release of a row, which ends its assignment in the simulation too."""
         if deployment_id in self._recorded:
             self._more[self._recorded.pop(deployment_id)] += 1
-            self._more[self._instead.pop(deployment_id)] -= 1
+            self._more[self._simulated.pop(deployment_id)] -= 1
 
     def held(self) -> Counter[str]:
         """How many of the claimed rows each unit holds at the end."""
         return Counter(self._recorded.values())
 
-    def held_instead(self) -> Counter[str]:
-        """The same in the simulation."""
-        return Counter(self._instead.values())
+    def simulated_held(self) -> Counter[str]:
+        """The same for the simulation."""
+        return Counter(self._simulated.values())
 
     def claimant_of(self, candidate: Candidate, inputs: RoundInputs) -> str | None:
-        """The unit that claims this row in the simulation; None for nobody.
+        """The unit that claims this row in the simulation; None if no unit does.
 
         A row that no unit would take in this round would be claimed in a later one; here the lowest unit takes it at
         once.
@@ -114,7 +113,7 @@ class Distribution:
 
 
 def imbalance(loads: Iterable[int]) -> float | None:
-    """The maximum over the mean: 1 is even; None without any load."""
+    """The maximum divided by the mean: 1 is even; None if there is no load."""
     loads = list(loads)
     total = sum(loads)
     return max(loads) * len(loads) / total if total else None

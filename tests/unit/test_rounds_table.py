@@ -114,7 +114,7 @@ def test_the_inputs_of_a_row_in_full() -> None:
             REPORT.replace("0.60%", "0.60"),
             "^line 23: usage is '0.60 / 103.67MB', which is not like '0.15% / 140.92MB'$",
         ),
-        (REPORT.replace("| 21 ", "| last "), "^line 23: the round is 'last', which is no number$"),
+        (REPORT.replace("| 21 ", "| last "), "^line 23: the round is 'last', which is not a number$"),
     ],
 )
 def test_what_is_no_rounds_table_is_refused_with_the_line(text: str, message: str) -> None:

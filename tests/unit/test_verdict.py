@@ -203,15 +203,15 @@ def test_a_unit_that_the_round_did_not_see_in_words() -> None:
     seen = judge(HERE, RoundInputs((), ()), roster)
     assert [(one.address, one.name, one.policy, one.because) for one in seen] == [
         ("b", "second", "deployment_count", "it is leaving the fleet"),
-        ("c", "", "none", "an operator wants it to claim nothing more"),
+        ("c", "", "none", "an operator has cordoned it"),
         ("d", "", "none", "its policy is none: it claims nothing"),
         ("e", "", "deployment_count", "@yuants/app@1 does not match what it trusts: ^@others/"),
-        ("f", "", "deployment_count", "no heartbeat of late: it took no part in the round"),
+        ("f", "", "deployment_count", "no recent heartbeat: it took no part in the round"),
     ]
     assert judge(HERE, RoundInputs((), (), 1), roster)[-1].because == (
-        "the round recorded only the units that counted, and this one did not"
+        "the round recorded only the units that mattered, and this one did not"
     )
-    assert judge(HERE, None, roster)[-1].because == "no round of it has looked since the row was free"
+    assert judge(HERE, None, roster)[-1].because == "it has run no round since the row became free"
     assert all(one.value is None and one.to_beat is None for one in seen)
 
 
