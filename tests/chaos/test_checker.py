@@ -16,6 +16,7 @@ EXPECTED = {
     "renewal": "two copies of a stop program",
     "orphan": "left over",
     "nowhere": "held and not run",
+    "reader": "false takeovers",
     "loop": "starts of one program",
 }
 
