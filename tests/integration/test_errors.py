@@ -99,7 +99,7 @@ async def test_a_server_that_accepts_and_says_nothing(proxy: Proxy) -> None:
 async def test_what_is_no_connection_string() -> None:
     error = await refusal("postgresql://user@host:port:5432/fleet?what")
     assert type(error) is DatabaseUnreachable
-    assert "is no connection string" in str(error)
+    assert "is not a connection string" in str(error)
 
 
 async def test_a_database_that_does_not_exist(timescale: TimescaleServer) -> None:

@@ -190,7 +190,11 @@ async def test_who_is_not_there(database: str, pool: Pool) -> None:
     ids = [UUID(f"aaaaaaa{n}-0000-4000-8000-000000000000") for n in range(3)]
     for each in ids:
         rows(database, "insert into deployment (id) values (%s)", (each,))
-    for asked, said in (("aaaa", "begins several ids: aaaaaaa0-"), ("b", "no deployment"), ("xyz", "hexadecimal")):
+    for asked, said in (
+        ("aaaa", "several ids begin with aaaa: aaaaaaa0-"),
+        ("b", "no deployment"),
+        ("xyz", "hexadecimal"),
+    ):
         with pytest.raises(DeploymentUnknown, match=said):
             await run("-d", database, "--deployment", asked)
     with pytest.raises(UnitUnknown, match="nobody"):

@@ -1,9 +1,10 @@
 """Whether this code and the schema of a database fit together, by the numbers that the schema states.
 
 `schema_compatibility` has one row: the schema's version, and the oldest version of the code that may read it and that
-may write. A schema that is newer than the code is welcome as long as it serves the code; so units of the version before
-go on, and may be restarted, while a fleet is upgraded. A schema that is older than the code is not: its functions lack
-what the code calls, and one sentence at the start is better than a failure at every heartbeat.
+may write. A schema that is newer than the code is accepted as long as it supports the code, so units of the version
+before continue to work, and may be restarted, while a fleet is upgraded. A schema that is older than the code is
+refused: its functions lack what the code calls, and one sentence at the start is better than a failure at every
+heartbeat.
 """
 
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.postgres.schema_files import Phase, migrations
 
 SCHEMA_VERSION = 2
-"""The version of the schema that this code needs; `migrations/compatibility.sql` says what came with each."""
+"""The version of the schema that this code needs; `migrations/compatibility.sql` says what each version added."""
 
 
 class Compatibility(NamedTuple):
@@ -28,11 +29,11 @@ class Compatibility(NamedTuple):
 
 
 OF_0_1_0 = Compatibility(1, 1, 1)
-"""Of a schema made before the table was."""
+"""The compatibility of a schema made before the table existed."""
 
 
 async def stated(connection: AsyncConnection[DictRow]) -> Compatibility | None:
-    """What the schema of the database states; None when there is no schema."""
+    """What the schema of the database states; None if there is no schema."""
     there = await (await connection.execute(QUERIES["schema_tables"])).fetchone()
     if there is None or not there["migrated"]:
         return None
@@ -65,7 +66,7 @@ async def refuse_unfit_schema(connection: AsyncConnection[DictRow], *, writes: b
 
 
 async def applied_migrations(connection: AsyncConnection[DictRow]) -> dict[str, str]:
-    """Name to checksum of what was applied; empty before the first migration."""
+    """The checksum of each applied file by its name; empty before the first migration."""
     there = await (await connection.execute(QUERIES["schema_tables"])).fetchone()
     if there is None or not there["migrated"]:
         return {}
@@ -74,7 +75,7 @@ async def applied_migrations(connection: AsyncConnection[DictRow]) -> dict[str, 
 
 
 async def _refuse_other_text(connection: AsyncConnection[DictRow]) -> None:
-    """Of one version there is one text of each file; what comes after the functions no code of that version needs."""
+    """Each version has one text of each file. No code of a version needs the files that come after the functions."""
     applied = await applied_migrations(connection)
     for migration in migrations():
         if migration.phase is not Phase.AFTER and applied.get(migration.name) != migration.checksum:

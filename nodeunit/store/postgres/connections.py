@@ -1,6 +1,6 @@
-"""Connections: how a conninfo becomes one, and what a failure means.
+"""Connections: how they are made from a conninfo, and what a failure means.
 
-The conninfo is libpq's and stays libpq's: several hosts, `target_session_attrs`, service files and `PG*` variables
+The conninfo is passed to libpq: several hosts, `target_session_attrs`, service files and `PG*` variables
 work as in psql. Only defaults that were not given are added.
 """
 
@@ -57,9 +57,9 @@ def shut_down(connection: Connection) -> None:
 def answer_limit(connection: Connection) -> Iterator[None]:
     """Shuts the connection down when the block takes longer than ANSWER_WITHIN_S.
 
-    TCP alone notices a peer that is gone, but not one that is there and deaf: a frozen server that was replaced, a
-    middlebox that forgot the connection. Cancelling the waiting would not help, because psycopg then asks that same
-    peer to cancel the statement, and waits on.
+    TCP alone notices a peer that is gone, but not one that no longer answers: a frozen server that was replaced, a
+    middlebox that forgot the connection. Cancelling would not help, because psycopg then asks the same peer to cancel
+    the statement, and still waits.
     """
     timer = asyncio.get_running_loop().call_later(ANSWER_WITHIN_S, shut_down, connection)
     try:
@@ -69,13 +69,13 @@ def answer_limit(connection: Connection) -> Iterator[None]:
 
 
 class NotReplicated(psycopg.OperationalError):
-    """Committed on one server and perhaps on no other: a failover may undo it, so nothing may be done about it."""
+    """A commit is perhaps on one server only. A failover may undo it, so the unit must not act on it."""
 
 
 class DaemonConnection(AsyncConnection[DictRow]):
     """A connection that is shut down when an answer does not come.
 
-    A commit that stops waiting for its standby is an error as well, which to the server is a success with a warning.
+    A commit that stops waiting for its standby is an error too; the server reports it as a success with a warning.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -85,10 +85,10 @@ class DaemonConnection(AsyncConnection[DictRow]):
 
     @classmethod
     async def connect(cls, conninfo: str = "", **kwargs: Any) -> Self:
-        """As psycopg's, and never to a primary that was replaced: `newest` tells. Raises OperationalError."""
+        """Connects as psycopg does, but not to a primary that is known to be replaced. Raises OperationalError."""
         newest: NewestTimeline = kwargs.pop("newest")
         replaced: PrimaryReplaced | None = None
-        for _ in range(MOST_TRIES):  # each in an order of chance, where there are several hosts
+        for _ in range(MOST_TRIES):  # each tries several hosts in a random order
             connection = await super().connect(conninfo, **kwargs)
             try:
                 await set_session(connection, {**SHORT_STATEMENTS, **DURABLE_COMMITS})
@@ -104,7 +104,7 @@ class DaemonConnection(AsyncConnection[DictRow]):
         raise replaced
 
     async def wait(self, *args: Any, **kwargs: Any) -> Any:
-        """As psycopg's, with the limit. Raises NotReplicated."""
+        """Waits as psycopg does, with the limit. Raises NotReplicated."""
         self._replicated = True
         with answer_limit(self):
             answer = await super().wait(*args, **kwargs)
@@ -113,14 +113,14 @@ class DaemonConnection(AsyncConnection[DictRow]):
         return answer
 
     def _on_notice(self, notice: Diagnostic) -> None:
-        # The text is translated, and its SQLSTATE that of any warning; the place that raises it is neither.
+        # The text may be translated and the SQLSTATE is that of any warning, so the source file identifies the notice.
         if notice.source_function == "SyncRepWaitForLSN":
             self._replicated = False
 
 
 DEFAULTS: dict[str, str] = {
     "connect_timeout": "5",
-    # A network that is cut without a reset is noticed in about ten seconds instead of two hours.
+    # A network cut without a reset is noticed after about ten seconds instead of two hours.
     "keepalives_idle": "4",
     "keepalives_interval": "2",
     "keepalives_count": "3",
@@ -135,13 +135,13 @@ SHORT_STATEMENTS = {
     "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "10s",
 }
-"""For the daemon, whose statements all take less; one that is stuck must not keep its locks."""
+"""For the daemon: all its statements take less, and one that is stuck must not keep its locks."""
 
 DURABLE_COMMITS = {"synchronous_commit": "on", "client_min_messages": "warning"}
-"""For the daemon, which acts on what it commits: whatever the database or the role has, and with the warning heard."""
+"""For the daemon, which acts on what it commits: overrides the database and the role, and keeps the warning audible."""
 
 MOST_TRIES = 8
-"""So many connections are made one after the other while each reaches a primary that was replaced."""
+"""The most attempts to connect while each one reaches a primary that was replaced."""
 
 
 def conninfo(given: str, purpose: str) -> str:
@@ -153,13 +153,13 @@ def conninfo(given: str, purpose: str) -> str:
         parts: dict[str, Any] = conninfo_to_dict(given)
     except psycopg.Error as error:
         raise DatabaseUnreachable(
-            f"POSTGRES_URI (or --database) is no connection string: {_first_line(error)}; "
+            f"POSTGRES_URI (or --database) is not a connection string: {_first_line(error)}; "
             "write it like postgresql://user@host:5432/database"
         ) from None
     for name, value in DEFAULTS.items():
         parts.setdefault(name, value)
     if parts.get("target_session_attrs") in ("read-write", "primary") and psycopg.pq.version() >= LIBPQ_BALANCES:
-        # In the given order a primary that was replaced and lives on would hide the new one behind it.
+        # In the given order, a replaced primary that still runs would hide the new one behind it.
         parts.setdefault("load_balance_hosts", "random")
     parts.setdefault("application_name", f"nodeunit {purpose}")
     parts["client_encoding"] = ENCODING  # at the start, because the driver decodes the first answer by it
@@ -185,8 +185,8 @@ async def connect(given: str, purpose: str, settings: Settings = MappingProxyTyp
 
 
 def pool(given: str, purpose: str, *, max_size: int = 3) -> Pool:
-    """The daemon's pool, not opened yet. It tries a lost server again every two seconds or so, for ever: the backoff of
-    psycopg starts again with each request that finds the pool empty. It never uses a primary that was replaced.
+    """The daemon's pool, not opened yet. It tries a lost server again about every two seconds, without end: the backoff
+    of psycopg restarts with each request that finds the pool empty. It never uses a primary that was replaced.
     """
     newest = NewestTimeline(shut_down)
     return AsyncConnectionPool(
@@ -204,7 +204,7 @@ def pool(given: str, purpose: str, *, max_size: int = 3) -> Pool:
 
 @asynccontextmanager
 async def translate_errors(given: str = "", *, passing: type[Exception] | tuple[()] = ()) -> AsyncIterator[None]:
-    """Turns what psycopg raises inside into the errors of this project; `passing` goes through as it is."""
+    """Turns what psycopg raises in the block into the errors of this project, except `passing`."""
     try:
         yield
     except passing:
@@ -214,7 +214,7 @@ async def translate_errors(given: str = "", *, passing: type[Exception] | tuple[
 
 
 def translate_error(error: psycopg.Error, given: str = "") -> NodeunitError:
-    """The error of this project for one of psycopg's: by SQLSTATE, or by what libpq knows of a failed connection."""
+    """The error of this project for one of psycopg's, by SQLSTATE or by what libpq says about a failed connection."""
     if isinstance(error, NotReplicated):
         return DatabaseError(str(error))
     if isinstance(error, OtherEncoding):
@@ -251,8 +251,8 @@ def _translate_failed_connection(error: psycopg.Error, given: str) -> NodeunitEr
             f"the server{where} is a pooling proxy ({text}); give POSTGRES_URI the address of PostgreSQL itself"
         )
     refused = error.pgconn is not None and (error.pgconn.needs_password or error.pgconn.used_password)
-    # libpq gives no SQLSTATE for a refused start, so a missing database after a good password needs its text. Of
-    # several hosts the last may have been left for another reason: in a failover its password is good.
+    # libpq gives no SQLSTATE for a refused start, so a missing database after a good password needs its text. With
+    # several hosts the last may have failed for another reason: in a failover its password is correct.
     if refused and "does not exist" not in text and "," not in where:
         return AuthenticationFailed(f"the database{where} refuses the user or the password; check POSTGRES_URI")
     return DatabaseUnreachable(f"no database answers{where}: {text}; check POSTGRES_URI and that the server runs")

@@ -63,10 +63,10 @@ class Listener:
             delay = min(delay * 2, LONGEST_DELAY_S)
 
     def check_deafness(self, newest: int) -> int:
-        """Takes the number of the newest notification, as a heartbeat answered it.
+        """Compares the number of the newest notification, from a heartbeat's answer, with what was received.
 
-        Returns how many notifications were missed, when those of the heartbeat before have still not come: the listener
-        is deaf then, and reconnects. Else 0.
+        Returns how many notifications were missed if those of the heartbeat before have still not arrived: then the
+        listener is deaf, and reconnects. Otherwise 0.
         """
         missed = self._expected_number - self._last_number
         self._expected_number = newest
@@ -82,13 +82,13 @@ class Listener:
         row = await (await connection.execute(QUERIES["newest_wake_up"])).fetchone()
         assert row is not None
         if row["standby"]:
-            raise DatabaseError("the server is a standby, where nothing is notified")
+            raise DatabaseError("the server is a standby, which sends no notifications")
         self._last_number, self._expected_number = row["number"], 0
         self._connection = connection
         self._on_wake_up(WakeUp("connected"))
 
     def _on_notification(self, payload: str) -> None:
-        """`number what who,who`; a payload that cannot be read is a wake-up for all."""
+        """`number what who,who`; an unreadable payload is a wake-up for all."""
         number, _, rest = payload.partition(" ")
         what, _, who = rest.partition(" ")
         if not number.isdecimal():

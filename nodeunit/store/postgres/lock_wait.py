@@ -1,8 +1,8 @@
-"""Statements that need locks which others hold, without letting units queue behind them.
+"""Waits for locks that other sessions hold, without letting units queue behind the waiting statement.
 
-A statement that waits for a lock makes everybody wait who comes after it, a heartbeat too. So each attempt gives up
-after LOCK_TIMEOUT_S, far less than a heartbeat can bear, is rolled back, and is repeated after a pause in which those
-who queued go on. A second connection sees who holds the lock, so that the person who waits knows whom to ask.
+A statement that waits for a lock delays every later statement that needs it, including heartbeats. So each attempt
+gives up after LOCK_TIMEOUT_S, which a heartbeat tolerates easily, is rolled back, and is repeated after a pause in
+which the queued sessions proceed. A second connection finds the session that holds the lock, so that it can be named.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from nodeunit.store.postgres.queries import QUERIES
 LOCK_TIMEOUT_S = 0.2
 SETTINGS = {"lock_timeout": f"{LOCK_TIMEOUT_S}s"}
 PAUSE_S = 0.8
-"""Between two attempts: most of the time nobody queues."""
+"""The pause between two attempts is long, so that mostly no session is queued."""
 LOOK_EVERY_S = 0.04
 SAY_AGAIN_AFTER_S = 10.0
 
@@ -45,7 +45,7 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 class LockWait:
-    """Attempts of one session, until all together have taken `limit_s`. `watcher` is a second session."""
+    """The attempts of one session, for `limit_s` in total. `watcher` is a second session."""
 
     def __init__(
         self, connection: AsyncConnection[DictRow], watcher: AsyncConnection[DictRow], limit_s: float, tell: Tell
@@ -58,7 +58,7 @@ class LockWait:
         self._told: tuple[str, float] = ("", 0.0)
 
     async def attempt(self, name: str, step: Callable[[], Awaitable[None]]) -> None:
-        """Repeats `step`, which undoes itself when it fails, until it gets its locks. Raises MigrationBlocked."""
+        """Repeats `step`, which must undo itself when it fails, until it gets its locks. Raises MigrationBlocked."""
         pid = await self._backend_pid()
         while True:
             holders: list[Holder] = []
@@ -89,7 +89,7 @@ class LockWait:
         if left_s <= 0:
             raise MigrationBlocked(
                 f"{name} could not be applied within {self._limit_s:g} s because of {who}; what was applied before it "
-                "stays, and units go on; wait for that session, or end it, and run again: nodeunit migrate"
+                "stays, and units continue; wait for that session, or end it, and run again: nodeunit migrate"
             )
         pids, at = str([holder.pid for holder in holders]), time.monotonic()
         if pids != self._told[0] or at - self._told[1] > SAY_AGAIN_AFTER_S:

@@ -1,5 +1,5 @@
 -- name: lock_holders
--- The sessions that keep one from its lock, by holding it or by standing before it in the queue.
+-- The sessions that keep another one from its lock, by holding it or by waiting for it longer.
 select a.pid, a.usename as user, a.application_name as application, a.xact_start as since,
        left(regexp_replace(a.query, '\s+', ' ', 'g'), 60) as query
 from unnest(pg_blocking_pids(%(pid)s)) as blocking (pid)
@@ -12,7 +12,7 @@ from pg_stat_activity a
 where a.pid = any (%(pids)s)
 
 -- name: running_transactions
--- Of clients in this database. Unlike what pg_stat_activity says of others, this is shown to every login.
+-- The transactions of clients in this database. Unlike the details in pg_stat_activity, every login may see them.
 select l.pid, l.virtualtransaction as transaction
 from pg_locks l
 join pg_stat_activity a on a.pid = l.pid

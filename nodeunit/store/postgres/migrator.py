@@ -2,7 +2,8 @@
 
 Each versioned file is one transaction; all repeatable files whose text has changed, with the grants, are one more. A
 database that has no schema gets all of it in a single transaction. So an interrupted migration leaves nothing, or a
-schema that older and newer units work with and that the next migration completes. Two at once: the second waits.
+schema that older and newer units can use and that the next migration completes. Of two migrations at once, the second
+waits.
 """
 
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ class MigrationResult(NamedTuple):
 
     applied: Sequence[str]
     notices: Sequence[str]
-    """What the server remarked, such as that TimescaleDB is not there."""
+    """The notices of the server, such as that TimescaleDB is missing."""
 
 
 class MigrationState(NamedTuple):
@@ -44,7 +45,7 @@ class MigrationState(NamedTuple):
 
 
 async def status(conninfo: str) -> list[MigrationState]:
-    """The state of each file in the database. Takes no lock that anybody waits for. Raises what `connect` raises."""
+    """The state of each file in the database. Takes no lock that others wait for. Raises what `connect` raises."""
     async with await connect(conninfo, "migrate") as connection, translate_errors(conninfo):
         known = await applied_migrations(connection)
     ours = migrations()
@@ -54,7 +55,7 @@ async def status(conninfo: str) -> list[MigrationState]:
 
 
 async def dry_run(conninfo: str) -> list[str]:
-    """The files that `migrate` would apply, by what the database says it has. Executes none and takes no lock."""
+    """The files that `migrate` would apply. Executes none of them and takes no lock."""
     async with await connect(conninfo, "migrate") as connection, translate_errors(conninfo):
         await refuse_old_server(connection)
         await _refuse_newer_schema(connection)
@@ -105,7 +106,7 @@ class _Migrating:
         if repeatable:
             await self._in_one_transaction(repeatable)
         if after:
-            # A call of a function that has been replaced goes on with the old text to its end.
+            # A running call of a replaced function still uses the old text until it ends.
             await self._waiting.outlast_running_transactions(after[0].name)
         for migration in after:
             await self._in_one_transaction([migration])
@@ -142,12 +143,12 @@ async def _refuse_newer_schema(connection: AsyncConnection[DictRow]) -> None:
     if schema is not None and schema.version > SCHEMA_VERSION:
         raise SchemaTooNew(
             f"the schema of the database (version {schema.version}) is newer than this nodeunit (version "
-            f"{SCHEMA_VERSION}), which would put older functions into it; upgrade nodeunit"
+            f"{SCHEMA_VERSION}), which would replace its functions by older ones; upgrade nodeunit"
         )
 
 
 def _pending(ours: list[Migration], known: dict[str, str]) -> list[Migration]:
-    """What is to be applied, in order. The grants go with every repeatable file: a new function has none yet."""
+    """What is to be applied, in order. The grants follow every repeatable file, because a new function has none yet."""
     states = {m.name: _state(m, known) for m in ours}
     repeated = any(states[m.name] != "applied" for m in ours if m.phase is Phase.REPEATABLE)
     return [m for m in ours if states[m.name] != "applied" or (repeated and m.name == "migrations/grants.sql")]

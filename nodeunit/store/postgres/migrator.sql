@@ -3,8 +3,8 @@
 select pg_advisory_lock(hashtextextended('nodeunit migrate ' || current_schema(), 0))
 
 -- name: search_temporary_tables_last
--- The functions keep the search path of this session. Left out, pg_temp would be searched first, and a caller's own
--- table named lease would stand for the real one, with the rights of the owner.
+-- Functions store this session's search path. If pg_temp is not listed last, it is searched first, and a caller's own
+-- table named lease would replace the real one, with the rights of the owner.
 select set_config('search_path', current_setting('search_path') || ', pg_temp', false)
 
 -- name: create_ledger

@@ -1,7 +1,7 @@
 """Which server is the primary: a unit that has reached a newer one never goes back to the one that was replaced.
 
-Each promotion begins a new timeline. A primary that was replaced and lives on, or comes back, takes connections and
-writes as before; but its timeline is older, and what it says about rows and leases ended with the promotion.
+Each promotion begins a new timeline. A replaced primary that still runs, or comes back, accepts connections and writes
+as before, but its timeline is older, and what it says about rows and leases has been out of date since the promotion.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Connection = AsyncConnection[DictRow]
 
 
 class PrimaryReplaced(OperationalError):
-    """The server takes writes, and another one was promoted in its place."""
+    """The server accepts writes although another server has been promoted."""
 
 
 class NewestTimeline:
@@ -31,7 +31,7 @@ class NewestTimeline:
     async def admit(self, connection: Connection) -> None:
         """Asks a new connection for its timeline, and shuts down all connections to older ones. Raises PrimaryReplaced.
 
-        A standby has no timeline. Nor has a server that does not tell which cluster it belongs to.
+        A standby has no timeline, and neither has a server that does not show which cluster it belongs to.
         """
         try:
             row = await (await connection.execute(QUERIES["timeline"])).fetchone()
@@ -43,7 +43,7 @@ class NewestTimeline:
         system, timeline = row["system_identifier"], row["timeline"]
         newest = self._newest.setdefault(system, timeline)
         if timeline < newest:
-            raise PrimaryReplaced(f"the primary of timeline {timeline} was replaced: there is one of timeline {newest}")
+            raise PrimaryReplaced(f"the primary of timeline {timeline} was replaced by one of timeline {newest}")
         self._newest[system] = timeline
         self._reached[connection] = system, timeline
         for other, (its_system, its_timeline) in list(self._reached.items()):

@@ -1,7 +1,7 @@
 """The SQL of this package: every statement under its name, read once from the `.sql` files beside the modules.
 
-A file is a sequence of `-- name: some_name` lines, each followed by one statement. What several statements have in
-common is a fragment: `-- fragment: some_name`, put in where a statement or a later fragment says `{some_name}`.
+A file is a sequence of `-- name: some_name` lines, each followed by one statement. What several statements share is a
+fragment, `-- fragment: some_name`; it replaces `{some_name}` in statements and later fragments.
 """
 
 import re
@@ -25,7 +25,7 @@ def _read() -> dict[str, LiteralString]:
                 fragments[name] = _with(fragments, _COMMENT.sub("", text).strip())
             else:
                 found[name] = text.strip()
-    # Literal in effect: these texts are part of the package, and values only ever travel as parameters.
+    # These texts are effectively literals: they are part of the package, and values are only passed as parameters.
     return {name: _with(fragments, text) for name, text in found.items()}
 
 

@@ -1,4 +1,4 @@
-"""What a database must be before anything relies on it: a recent server, reached directly, with this code's schema."""
+"""The requirements on a database: a recent server, reached directly, with this code's schema."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ OLDEST = 15
 """The oldest PostgreSQL major version that is supported."""
 
 BACKEND_WITHIN_S = 3.0
-"""A session that has a backend of its own is answered at once."""
+"""A session with a backend of its own gets an answer at once."""
 
 
 async def require(conninfo: str, *, timescaledb: bool = False) -> None:
@@ -40,7 +40,7 @@ async def require(conninfo: str, *, timescaledb: bool = False) -> None:
 async def connect_to_schema(
     conninfo: str, purpose: str, settings: Settings = MappingProxyType({}), *, writes: bool = False
 ) -> AsyncConnection[DictRow]:
-    """As `connect`, for a command: raises NotMigrated and SchemaTooNew too, before the first statement of its own."""
+    """Connects for a command. Raises what `connect` raises, NotMigrated and SchemaTooNew."""
     connection = await connect(conninfo, purpose, settings)
     try:
         async with translate_errors(conninfo):
@@ -63,10 +63,10 @@ async def refuse_old_server(connection: AsyncConnection[DictRow]) -> DictRow:
 
 
 async def _refuse_transaction_pooling(connection: AsyncConnection[DictRow], conninfo: str) -> None:
-    """A proxy is in between, because the pid of the backend is invented. Does it keep one backend for one session?
+    """Called behind a proxy, which invents the backend pid. Checks that each session keeps its backend.
 
-    A second connection takes a backend and keeps it in a transaction. If ours is another one afterwards, or there is
-    none for it meanwhile, sessions are shared, and LISTEN would be lost silently.
+    A second connection takes a backend and keeps it in a transaction. If ours has another backend afterwards, or gets
+    none meanwhile, backends are shared, and LISTEN would be lost silently.
     """
     before = await _backend_pid(connection)
     try:

@@ -1,6 +1,6 @@
 """The SQL files of the schema, in the order in which they are applied: from the wheel, or from the top of the checkout.
 
-What belongs into which folder, and how a schema changes under a running fleet, stands in `migrations/README.md`.
+`migrations/README.md` says what belongs in which folder, and how a schema changes under a running fleet.
 """
 
 import hashlib
@@ -16,11 +16,11 @@ class Phase(Enum):
     """When a file is applied."""
 
     BEFORE = "before"
-    """Versioned: once, before the functions. Only adds, so that older functions go on working."""
+    """Versioned: applied once, before the functions. Only adds, so that older functions still work."""
     REPEATABLE = "repeatable"
-    """Whenever its text has changed: functions, views, aggregates, grants."""
+    """Repeatable: applied whenever its text has changed. Functions, views, aggregates, grants."""
     AFTER = "after"
-    """Versioned: once, when no transaction is left that could use an older function. Removes, and makes triggers."""
+    """Versioned: applied once, when no transaction uses an older function any more. Removes, and makes triggers."""
 
 
 class Migration(NamedTuple):

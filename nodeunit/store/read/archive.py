@@ -1,8 +1,8 @@
-"""The log's side of an archive: where it can be cut, what lies before the cut, and the switch from there to a file.
+"""The log's side of an archive: where the log can be cut, what lies before the cut, and the switch to a file.
 
-The switch is one transaction: it holds off late writers, compares the log with what the file was written of, appends
-a snapshot of each stream that goes on and the event that names the file, and drops what is archived. So at any moment
-everything is in the log or, verified, in the file, and whatever is interrupted can be run again.
+The switch is one transaction: it holds off late writers, compares the log with what the file was written from, appends
+a snapshot of each remaining stream and the event that names the file, and drops what is archived. So at any time
+everything is in the log or, verified, in the file, and an interrupted archive can be run again.
 """
 
 import asyncio
@@ -37,17 +37,17 @@ class Extent(msgspec.Struct, frozen=True):
     first_recorded_at: datetime
     last_recorded_at: datetime
     digest: int
-    """Of all rows: a file is known by it to hold them."""
+    """The digest of all rows; it shows that a file holds them."""
 
 
 class RolledUp(msgspec.Struct, frozen=True):
-    """How usage samples were replaced by hours."""
+    """Which usage samples were replaced by hourly rows."""
 
     cut: datetime | None
     """Samples before it are gone; None if there were none."""
     samples: int
     hours: int
-    """Rows of usage_hourly that stand for them."""
+    """The rows of usage_hourly that replace them."""
 
 
 class LogSnapshot:
@@ -57,8 +57,8 @@ class LogSnapshot:
         self._connection = connection
 
     async def extent(self, before: datetime) -> Extent | None:
-        """What can be archived of what lies before; None when that is nothing. The cut may be earlier than asked for:
-        on a hypertable chunks go as a whole, and no transaction is cut in two.
+        """What can be archived of what lies before; None if nothing can. The cut may be earlier than requested, because
+        a hypertable drops whole chunks and no transaction is cut in two.
         """
         row = await self._row("archivable_before", before=before)
         return await self.extent_of_file(row["before"]) if row["before"] else None
@@ -69,8 +69,8 @@ class LogSnapshot:
         return Extent(before=before, **row) if row["events"] else None
 
     async def lines(self, extent: Extent) -> AsyncGenerator[bytes, None]:
-        """Each event as a line of JSON, in the order of commits. One at a time: memory does not grow with the log.
-        Close it where it is not read to its end.
+        """Each event as a line of JSON, in commit order. Memory does not grow with the log. Close the generator if it
+        is not read to its end.
         """
         cursor = self._connection.cursor()
         async with cursor.copy(QUERIES["copy_events_before"], {"before": extent.before}) as copy:
@@ -94,12 +94,12 @@ class Archiver:
         self.database = database
 
     def moment(self, given: datetime | timedelta) -> datetime:
-        """A moment, or one so long ago."""
+        """The given time, or the time that long ago."""
         return given if isinstance(given, datetime) else self.now - given
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[LogSnapshot]:
-        """Everything read inside is of one moment."""
+        """Everything read in the block is of one time."""
         await self._connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
         await self._connection.set_read_only(True)
         try:
@@ -124,10 +124,10 @@ class Archiver:
         return event
 
     async def switch(self, extent: Extent, file: str, sha256: str, at_step: Callable[[str], None]) -> int:
-        """Appends snapshots and drops what the file has, in one transaction. Returns how many snapshots.
+        """Appends snapshots and drops what the file has, in one transaction. Returns the number of snapshots.
 
-        Raises DatabaseError when the log before the cut is not what the file was written of, or when somebody reads
-        the old chunks all the time; then nothing has changed.
+        Raises DatabaseError if the log before the cut is not what the file was written from, or if another session
+        keeps reading the old chunks; then nothing has changed.
         """
         parameters = {"before": extent.before, "file": file, "sha256": sha256, "events": extent.events}
         async with translate_errors(), self._connection.transaction():
@@ -162,14 +162,14 @@ class Archiver:
 
 
 PREDECESSOR_S = 3.0
-"""The server may notice only after a moment that the client of a killed archive is gone."""
+"""The server may take a moment to notice that the client of a killed archive is gone."""
 
 POLL_INTERVAL_S = 0.1
 
 
 @asynccontextmanager
 async def archiving(conninfo: str) -> AsyncIterator[Archiver]:
-    """Connects and keeps others from archiving. Raises what `connect` raises, and DatabaseError while another does."""
+    """Connects and excludes other archives. Raises what `connect` raises, and DatabaseError while one runs."""
     async with (
         await connect_to_schema(conninfo, "archive", SETTINGS, writes=True) as connection,
         translate_errors(conninfo),
@@ -181,6 +181,6 @@ async def archiving(conninfo: str) -> AsyncIterator[Archiver]:
             if row["taken"]:
                 break
             if time.monotonic() > give_up_at:
-                raise DatabaseError("another nodeunit archive is at work on this log; wait for its end")
+                raise DatabaseError("another nodeunit archive runs on this log; wait until it ends")
             await asyncio.sleep(POLL_INTERVAL_S)
         yield Archiver(connection, now=row["now"], hypertable=row["hypertable"], database=row["database"])

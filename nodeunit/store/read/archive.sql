@@ -11,7 +11,7 @@ select e.events, e.first_position, e.last_position, e.first_recorded_at, e.last_
 from events_before(%(before)s) as e
 
 -- name: copy_events_before
--- JSON has no control characters in it, so as CSV with two of them for quote and delimiter each line is the plain JSON.
+-- JSON contains no control characters, so CSV with two of them as quote and delimiter makes each line plain JSON.
 copy (
     select row_to_json(r)
     from (

@@ -1,10 +1,9 @@
-"""The reader of the event log: history in memory that does not grow, then what follows, without gap or repetition.
+"""The reader of the event log: streams history in constant memory, then follows, without gap or repetition.
 
-Positions are taken in one order and committed in another: a reader that remembers the last position it saw can pass an
+Positions are taken in one order and committed in another: a reader that remembers the last position it saw can miss an
 event that is committed later. So events are read in the order of commits, by (transaction id, position), and only below
-a high-water mark: the oldest transaction still under way. Everything below it has ended and can no longer change; what
-is at or above it is read later, when the mark has moved on. The price: a write transaction left open holds every reader
-back.
+a high-water mark: the oldest running transaction. Everything below it has ended and can no longer change; what is at or
+above it is read later, when the mark has risen. The price is that a write transaction left open delays every reader.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -25,10 +24,10 @@ from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.postgres.requirements import connect_to_schema
 
 BATCH = 1000
-"""How many events travel together."""
+"""The number of events fetched together."""
 
 SHORT_QUERIES = {"jit": "off", "max_parallel_workers_per_gather": "0", "work_mem": "64MB"}
-"""A log of many chunks makes a plan look expensive: to compile it, or to start workers, takes longer than to run it."""
+"""With many chunks a plan looks expensive, and compiling it or starting workers takes longer than running it."""
 
 
 class Checkpoint(NamedTuple):
@@ -57,14 +56,14 @@ class RecordedEvent(msgspec.Struct, frozen=True):
     data: str
 
     def event(self) -> Event | Unknown:
-        """The typed event; one of an unknown type or a newer schema version comes back as it is.
+        """The typed event; one of an unknown type or a newer schema version is returned unchanged.
 
         Raises EventUndecodable.
         """
         return decode(self.type, self.data, self.schema_version)
 
     def checkpoint(self) -> Checkpoint:
-        """Where a reader goes on after this event."""
+        """Where a reader continues after this event."""
         return Checkpoint(self.transaction_id, self.position)
 
 
@@ -72,16 +71,16 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which events are read; a field that is not set excludes nothing."""
 
     since: datetime | None = None
-    """From this moment on."""
+    """From this time on."""
     until: datetime | None = None
-    """Before this moment."""
+    """Before this time."""
     at: datetime | None = None
-    """What had been recorded by this moment, with it."""
+    """Recorded up to and including this time."""
     position: int | None = None
     """The last position."""
     types: list[str] | None = None
     without: list[str] | None = None
-    """Types that are left out; a type that this program does not know is never among them."""
+    """Types that are left out; unknown types are never left out."""
     deployment_id: UUID | None = None
     unit_address: str | None = None
 
@@ -110,10 +109,10 @@ class TransactionSnapshot(NamedTuple):
     xmax: int
     """No transaction from it on had begun."""
     in_progress: frozenset[int]
-    """Those in between that had not ended."""
+    """The transactions in between that had not ended."""
 
     def shows(self, event: RecordedEvent) -> bool:
-        """Whether the event could be seen in it."""
+        """Whether the snapshot shows the event."""
         writer = event.transaction_id
         return writer < self.xmin or (writer < self.xmax and writer not in self.in_progress)
 
@@ -125,7 +124,7 @@ async def open_log(conninfo: str, purpose: str) -> Connection:
 
 @asynccontextmanager
 async def one_snapshot(connection: Connection) -> AsyncIterator[TransactionSnapshot]:
-    """Everything read inside is read at one moment; the value tells which events that moment shows."""
+    """Everything in the block is read in one snapshot, which says what events it shows."""
     async with translate_errors(), connection.transaction():
         await connection.execute(QUERIES["one_snapshot"])
         row = await (await connection.execute(QUERIES["transaction_snapshot"])).fetchone()
@@ -135,7 +134,7 @@ async def one_snapshot(connection: Connection) -> AsyncIterator[TransactionSnaps
 
 
 async def high_water_mark(connection: Connection) -> int:
-    """The transaction up to which the log can be read now: everything below it has ended."""
+    """The transaction below which the log can be read now: everything below it has ended."""
     async with translate_errors():
         row = await (await connection.execute(QUERIES["high_water_mark"])).fetchone()
     assert row is not None
@@ -145,9 +144,9 @@ async def high_water_mark(connection: Connection) -> int:
 async def stream(
     connection: Connection, wanted: EventFilter, below: int, after: Checkpoint = BEGINNING
 ) -> AsyncGenerator[RecordedEvent, None]:
-    """Every event after a checkpoint and below a high-water mark, in commit order, as fast as it is taken."""
+    """Every event after a checkpoint and below a high-water mark, in commit order, as fast as the caller reads."""
     async with translate_errors(), connection.cursor(row_factory=args_row(RecordedEvent)) as cursor:
-        # The server goes on reading while the events that it has sent are looked at.
+        # The server continues to read while the caller processes the events it has sent.
         size = BATCH if capabilities.has_stream_chunked() else 1
         parameters = _parameters(wanted, below, after, None)
         rows = cursor.stream(QUERIES["events_between"], parameters, binary=True, size=size)
@@ -159,7 +158,7 @@ async def stream(
 async def read(
     connection: Connection, wanted: EventFilter, below: int, after: Checkpoint = BEGINNING, limit: int = BATCH
 ) -> list[RecordedEvent]:
-    """The next events after a checkpoint and below a high-water mark; fewer than `limit` when that is all."""
+    """The next events after a checkpoint and below a high-water mark; fewer than `limit` if there are no more."""
     async with translate_errors(), connection.cursor(row_factory=args_row(RecordedEvent)) as cursor:
         await cursor.execute(QUERIES["events_between"], _parameters(wanted, below, after, limit))
         return await cursor.fetchall()

@@ -1,5 +1,5 @@
 -- fragment: event_metadata
--- Every column of an event but its data. No other statement lists them.
+-- Every column of an event except its data. No other statement lists them.
 e.position, e.recorded_at, e.transaction_id::text::bigint as transaction_id, e.event_id, e.stream_id, e.stream_version,
 e.type, e.deployment_id, e.unit_address, e.schema_version
 
@@ -8,7 +8,7 @@ e.type, e.deployment_id, e.unit_address, e.schema_version
 {event_metadata}, e.data::text as data
 
 -- name: high_water_mark
--- Every transaction below it has ended: what it wrote can be seen, and nothing more will come from it.
+-- Every transaction below it has ended: what it wrote is visible, and it will write nothing more.
 select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as high_water_mark
 
 -- name: one_snapshot
@@ -18,8 +18,8 @@ set transaction isolation level repeatable read, read only
 select pg_current_snapshot()::text as snapshot
 
 -- name: events_between
--- In commit order, after a checkpoint and below a high-water mark. A parameter that is null filters nothing; the planner
--- sees the values and drops what is not asked.
+-- In commit order, after a checkpoint and below a high-water mark. A parameter that is null filters nothing; the
+-- planner sees the values and drops unused conditions.
 select {event_columns}
 from event e
 where (e.transaction_id, e.position) > (%(after_transaction_id)s::text::xid8, %(after_position)s)

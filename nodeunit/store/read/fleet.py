@@ -1,4 +1,4 @@
-"""The fleet at a moment, read by SQL from the log."""
+"""The fleet at one time, read by SQL from the log."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,16 +13,16 @@ from nodeunit.store.postgres.queries import QUERIES
 
 
 class AsOf(NamedTuple):
-    """The last event that counts. Both None: every event until now."""
+    """The last event that counts. If both are None, all events until now count."""
 
     at: datetime | None = None
-    """The last moment; with a position, a bound within which the position is looked for."""
+    """The last time; with a position, a bound within which the position is searched."""
     position: int | None = None
     """The last position."""
 
 
 async def as_of(connection: Connection, at: datetime | None, position: int | None) -> AsOf:
-    """As of a time, a position, or now. Raises HistoryArchived when the live log does not go back that far."""
+    """As of a time, a position, or now. Raises HistoryArchived if the live log begins later."""
     if at is not None or position is not None:
         await _refuse_archived(connection, at, position)
     if position is None:
@@ -38,14 +38,14 @@ async def _refuse_archived(connection: Connection, at: datetime | None, position
         if position is None:
             row = await (await connection.execute(QUERIES["log_begins"])).fetchone()
             if row is None or row["at"] is None or at is None or at >= row["at"]:
-                return  # snapshots are recorded at the moment of the cut
+                return  # snapshots are recorded at the time of the cut
         archived = await (await connection.execute(QUERIES["log_archived"])).fetchone()
     if archived is None:
         return
     if (at is not None and at < archived["before"]) or (position is not None and position <= archived["last_position"]):
         raise HistoryArchived(
             f"the live log begins at {archived['before'].astimezone().isoformat(' ', 'seconds')}; "
-            f"for what was before: nodeunit replay --archive {archived['file']}"
+            f"for earlier times: nodeunit replay --archive {archived['file']}"
         )
 
 
@@ -65,7 +65,7 @@ async def units(connection: Connection, when: AsOf) -> list[UnitState]:
 
 
 def _deployment(*columns: Any) -> DeploymentState:
-    """By position, because there may be many: the columns are in the order of the fields."""
+    """Takes the columns by position, in the order of the fields, because there may be many rows."""
     return DeploymentState(**dict(zip(_FIELDS, columns, strict=True)))
 
 

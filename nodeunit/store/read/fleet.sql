@@ -1,4 +1,4 @@
--- The fleet at a moment; 'infinity' is now.
+-- The fleet at one time; 'infinity' is now.
 
 -- name: deployments_at
 select d.deployment_id, d.package_name, d.package_version, d.type, d.enabled, d.address, d.address_version, d.address_since
@@ -16,7 +16,7 @@ order by u.address
 select min(e.recorded_at) as at from event e
 
 -- name: log_archived
--- The newest archive; what was recorded before it stands in files.
+-- The newest archive; archive files have what was recorded before it.
 select (e.data ->> 'before')::timestamptz as before, (e.data ->> 'last_position')::bigint as last_position,
        e.data ->> 'file' as file
 from event e

@@ -1,6 +1,6 @@
--- What must be true of every log, one statement a rule: how many times it is not, and three places where.
--- They read the whole log in one snapshot: 1,000,000 events take some seconds. Of an archived log they read what remains:
--- a ...Snapshot event has the version and the position of the last event that it stands for, and the state after it.
+-- What must be true of every log, one statement per rule: how often it is violated, and three places where it is. They
+-- read the whole log in one snapshot: 1,000,000 events take some seconds. In an archived log they read what remains: a
+-- ...Snapshot event has the version and the position of the last event that it replaces, and the state after it.
 
 -- name: invariant_claimed_only_what_was_free
 -- Each claim comes first in its stream or right after a release; the ordering table, with its constraints, agrees.
@@ -34,8 +34,8 @@ from (
 ) r
 
 -- name: invariant_nothing_from_online_units
--- A row is taken from its holder only while the holder's last membership event is UnitLost or UnitLeft. Taken is what
--- is released as lost, and also what is claimed in the very transaction of its release, whatever the release says.
+-- A row is taken from its holder only while the holder's last membership event is UnitLost or UnitLeft. A row counts as
+-- taken if it is released as lost, or claimed in the same transaction as its release, whatever the release says.
 with membership as materialized (
     select e.unit_address, e.position as from_position,
            e.type in ('UnitLeft', 'UnitLost')
@@ -89,8 +89,8 @@ where c.type = 'DeploymentClaimed'
   and (m.absent is not false or c.unit_address <> c.data ->> 'claimant')
 
 -- name: invariant_versions_without_gap_or_double
--- Every stream counts 1, 2, 3, …, or goes on from a ...Snapshot event, or a LogArchived that tells of those before it.
--- Counted is what does not follow the one before.
+-- Every stream counts 1, 2, 3, …, or continues from a ...Snapshot event, or from a LogArchived that lists those before
+-- it. Each event that does not follow its predecessor is counted.
 select count(*) as violations,
        (array_agg(format('%s: %s after %s', v.stream_id, v.stream_version, v.before)))[:3] as examples
 from (
@@ -103,7 +103,7 @@ where v.stream_version <> v.before + 1
 
 -- name: invariant_order_matches_log
 -- Every row of the two ordering tables has its event, and every such event its row. What is older than a stream's
--- ...Snapshot event is archived, and so are all events of a row that is deleted, once anything is archived.
+-- ...Snapshot event is archived, and so are all events of a deleted row, once anything is archived.
 with logged as (
     select e.stream_id, e.stream_version as version,
            case
@@ -130,7 +130,7 @@ with logged as (
     where o.version > 0
       and (
           not exists (select from event e where e.type = 'LogArchived')
-          -- Its own streams: what units did late about a deleted row does not bring it back.
+          -- Only its own streams, because late events of units about a deleted row do not restore it.
           or o.deployment_id in (
               select e.deployment_id from event e
               where e.stream_id like 'deployment-%' or e.stream_id like 'assignment-%'
@@ -149,7 +149,7 @@ where (o.state, o.holder) is distinct from (l.state, l.holder)
   and c.version is null
 
 -- name: invariant_claims_follow_their_round
--- In the transaction of each claim its unit appended, right after each other: that it is eligible, and the attempt.
+-- In the transaction of each claim, its unit appended two consecutive events: its eligibility and the attempt.
 select count(*) as violations,
        (array_agg(format('%s v%s by %s', c.deployment_id, c.stream_version, c.unit_address)))[:3] as examples
 from event c
@@ -182,9 +182,9 @@ select count(*) as violations,
 from unit_differences() u
 
 -- name: invariant_held_rows_run_or_say_why
--- A row that a unit with a good lease has held for longer than its lease and ten seconds runs there, as the samples of its
--- program show, or the log says why not: the program is parked, or has ended and waits up to five minutes for its restart.
--- Only the present state can be looked at. A unit that is silent, and what it holds, is another rule's business.
+-- A row that a unit with a good lease has held for longer than its lease and ten seconds runs there, as the samples of
+-- its program show, or the log says why not: the program is parked, or has ended and waits up to five minutes for its
+-- restart. Only the present state can be checked. Another rule covers silent units and their rows.
 with held as (
     select d.id, d.address, d.address_since, now() - (l.expires_at - l.renewed_at) - interval '10 seconds' as since
     from deployment d

@@ -13,7 +13,7 @@ from nodeunit.store.postgres.queries import QUERIES
 
 
 class FleetUnit(msgspec.Struct, frozen=True):
-    """A unit as an operator looks it up."""
+    """A unit, as an operator sees it."""
 
     address: str
     name: str
@@ -21,11 +21,11 @@ class FleetUnit(msgspec.Struct, frozen=True):
     """present, draining, left or lost."""
     cordoned: bool
     rows: int
-    """Deployments whose address it is."""
+    """The number of deployments whose address it is."""
 
 
 async def find_deployment(connection: Connection, given: str) -> UUID:
-    """The deployment whose id begins like this, also a deleted one. Raises DeploymentUnknown for none or several."""
+    """The deployment whose id begins like this, deleted or not. Raises DeploymentUnknown for none or several."""
     lowest, highest = ids_like(given)
     async with translate_errors():
         cursor = await connection.execute(QUERIES["deployments_like"], {"lowest": lowest, "highest": highest})
@@ -50,25 +50,25 @@ def ids_like(given: str) -> tuple[UUID, UUID]:
     digits = given.strip().lower().replace("-", "")
     if not digits or len(digits) > 32 or digits.strip("0123456789abcdef"):
         raise DeploymentUnknown(
-            f"{given!r} is no beginning of a deployment id, which is hexadecimal digits and hyphens"
+            f"{given!r} is not the beginning of a deployment id, which has hexadecimal digits and hyphens"
         )
     return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
 
 
 def the_deployment(given: str, found: Sequence[UUID]) -> UUID:
-    """The only one that was found. Raises DeploymentUnknown for none or several."""
+    """The only id that was found. Raises DeploymentUnknown for none or several."""
     if not found:
         raise DeploymentUnknown(f"no deployment has an id that begins with {given}; see: nodeunit replay")
     if len(found) > 1:
         more = " and more" if len(found) > 10 else ""
         raise DeploymentUnknown(
-            f"{given} begins several ids: {', '.join(map(str, found[:10]))}{more}; give more of one"
+            f"several ids begin with {given}: {', '.join(map(str, found[:10]))}{more}; give more digits"
         )
     return found[0]
 
 
 def the_unit(given: str, addresses: Sequence[str]) -> str:
-    """The only one that was found. Raises UnitUnknown for none or several."""
+    """The only address that was found. Raises UnitUnknown for none or several."""
     if not addresses:
         raise UnitUnknown(f"no unit has the name or address {given}; the units are in the table unit")
     if len(addresses) > 1:
@@ -96,7 +96,7 @@ async def rows_to_move(connection: Connection, address: str) -> list[RowToMove]:
 
 
 async def holders_of(connection: Connection, ids: list[UUID]) -> dict[UUID, str]:
-    """The address that each row has now; empty: nobody's."""
+    """The address that each row has now; empty if no unit holds it."""
     async with translate_errors():
         rows = await (await connection.execute(QUERIES["holders_of"], {"ids": ids})).fetchall()
     return {row["id"]: row["address"] for row in rows}
@@ -110,7 +110,7 @@ async def unit_names(connection: Connection) -> dict[str, str]:
 
 
 async def now(connection: Connection) -> datetime:
-    """The database's clock, which is the one that counts."""
+    """The time by the database's clock."""
     async with translate_errors():
         row = await (await connection.execute(QUERIES["database_time"])).fetchone()
     assert row is not None

@@ -1,5 +1,5 @@
 -- name: deployments_like
--- Every deployment that ever existed has a version 0; an id is known by its beginning.
+-- Every deployment that ever existed has a version 0; an id may be given by its beginning.
 select o.deployment_id
 from assignment_order o
 where o.deployment_id between %(lowest)s and %(highest)s and o.version = 0
@@ -7,7 +7,7 @@ order by o.deployment_id
 limit 11
 
 -- name: units_like
--- A unit by its address, the beginning of it, or its name; those in the fleet first.
+-- Units by address, its beginning, or name; those in the fleet first.
 select u.address, u.name, u.membership, u.cordoned,
        (select count(*) from deployment d where d.address = u.address and d.type = 'deployment') as rows
 from unit u
@@ -29,7 +29,7 @@ where d.address = %(address)s and d.address <> '' and d.type = 'deployment'
 order by d.id
 
 -- name: holders_of
--- Who holds each of these rows now; nobody where it is empty, as for a row that was deleted.
+-- The unit that holds each of these rows now; empty if none does, or if the row was deleted.
 select m.id, coalesce(d.address, '') as address
 from unnest(%(ids)s::uuid[]) as m (id)
 left join deployment d on d.id = m.id

@@ -1,4 +1,4 @@
-"""Verifying and rebuilding the projections: the same fold functions that the appending transactions use."""
+"""Verifies and rebuilds the projections, by the fold functions that the appending transactions use."""
 
 from typing import LiteralString, NamedTuple
 
@@ -9,11 +9,11 @@ from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.postgres.requirements import connect_to_schema
 
 PROJECTIONS: tuple[LiteralString, ...] = ("deployment_address", "unit")
-"""Every projection by name, in the order in which a rebuild takes them."""
+"""Every projection by name, in the order of a rebuild."""
 
 
 class RowDifference(NamedTuple):
-    """A row in which a live table is not the fold of the log."""
+    """A row in which a live table differs from the fold of the log."""
 
     projection: str
     key: str
@@ -22,7 +22,7 @@ class RowDifference(NamedTuple):
 
 
 async def verify(conninfo: str) -> list[RowDifference]:
-    """Folds the whole log and compares it with the live tables, in one snapshot. Must always be empty."""
+    """Folds the whole log and compares it with the live tables, in one snapshot. The answer must always be empty."""
     found: list[RowDifference] = []
     async with await connect_to_schema(conninfo, "verify") as connection, translate_errors(conninfo):
         await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)

@@ -1,4 +1,4 @@
-"""The facts of a report, read from the log in one snapshot: what `audit` puts together and renders."""
+"""The facts of a report, read from the log in one snapshot; `audit` combines and renders them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,11 +15,11 @@ from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.postgres.requirements import connect_to_schema
 
 WORKING_MEMORY = {"work_mem": "64MB"}
-"""The invariants sort and hash the whole log; the default of 4 MB would send each of them to disk."""
+"""The invariants sort and hash the whole log; with the default of 4 MB each of them would use the disk."""
 
 
 class Bounds(NamedTuple):
-    """Which part of the log is shown: from `since` on, before `until`. The invariants always read all of it."""
+    """The part of the log that is shown: from `since` on, before `until`. The invariants always read all of it."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -30,9 +30,9 @@ class Server(msgspec.Struct, frozen=True):
 
     postgresql: str
     timescaledb: str | None
-    """Version of the extension; None: ordinary tables."""
+    """The version of the extension; None if the tables are ordinary."""
     knows_commits: bool
-    """Whether it keeps the times of commits (`track_commit_timestamp`)."""
+    """Whether the server keeps the times of commits (`track_commit_timestamp`)."""
     read_at: datetime
 
 
@@ -65,7 +65,7 @@ class InsertRow(msgspec.Struct, frozen=True):
     on_disconnect: str
     by: str
     inserts: int
-    """How many such lines there are, beyond the limit too."""
+    """The number of such lines, including those beyond the limit."""
 
 
 class WaitingRow(msgspec.Struct, frozen=True):
@@ -108,23 +108,23 @@ class SampleRow(msgspec.Struct, frozen=True):
     stream_version: int
     data: str
     events: int
-    """How many of this kind there are."""
+    """The number of events of this kind."""
 
 
 class TimingRow(msgspec.Struct, frozen=True):
-    """From the commit of the insert to the commits of the first claims of its rows."""
+    """The times from the commit of the insert to the commits of the first claims of its rows."""
 
     inserted_at: datetime | None
-    """None: there was no insert."""
+    """None if there was no insert."""
     deployments: int
     claimed: int
     first_ms: float | None
     median_ms: float | None
     last_ms: float | None
     by_commit: bool
-    """Whether these are times of commits; else of the recording of the events."""
+    """Whether these are commit times; otherwise they are the times at which the events were recorded."""
     total: bool
-    """The line over all inserts."""
+    """Whether this line is about all inserts."""
     inserts: int
 
 
@@ -139,7 +139,7 @@ Row = TypeVar("Row", Server, UnitRow, InsertRow, WaitingRow, AbilityRow, RoundRo
 
 
 class Snapshot:
-    """The log at one moment. Every reading sees the same events."""
+    """The log in one snapshot. Every query sees the same events."""
 
     def __init__(self, connection: AsyncConnection[DictRow], bounds: Bounds) -> None:
         self._connection = connection
@@ -156,7 +156,7 @@ class Snapshot:
         return await self._rows(InsertRow, "report_input", limit=limit, **self._bounds)
 
     async def split_after_first_claim(self) -> dict[str, int] | None:
-        """How many rows each address had after the first claim ('' is nobody); None when nothing was claimed."""
+        """The number of rows of each address after the first claim ('' is no unit); None if nothing was claimed."""
         cursor = await self._connection.execute(QUERIES["report_first_claim"], self._bounds)
         row = await cursor.fetchone()
         if row is None or row["position"] is None:
@@ -196,7 +196,7 @@ class Snapshot:
         return {row["address"]: row["deployments"] for row in await cursor.fetchall()}
 
     async def _rows(self, row: type[Row], query: str, **parameters: Any) -> list[Row]:
-        # Without parameters psycopg leaves the % of format() and like alone.
+        # Without parameters psycopg does not interpret the % of format() and like.
         cursor = await self._connection.execute(QUERIES[query], parameters or None)
         return [row(**found) for found in await cursor.fetchall()]
 
@@ -208,7 +208,7 @@ def invariant_text(name: str) -> str:
 
 @asynccontextmanager
 async def snapshot(conninfo: str, bounds: Bounds = Bounds()) -> AsyncIterator[Snapshot]:  # noqa: B008
-    """Opens the log for reading, at one moment and without writing. Raises what `connect` raises."""
+    """Opens the log for reading only, in one snapshot. Raises what `connect` raises."""
     async with (
         await connect_to_schema(conninfo, "report", WORKING_MEMORY) as connection,
         translate_errors(conninfo),

@@ -1,4 +1,4 @@
--- What `nodeunit report` shows, each from the log alone. %(since)s and %(until)s bound it, both may be null.
+-- What `nodeunit report` shows, all of it from the log alone, between %(since)s and %(until)s, which may be null.
 
 -- name: report_server
 select current_setting('server_version') as postgresql,
@@ -28,7 +28,7 @@ where m.present
 order by m.unit_address, m.stream_version desc
 
 -- name: report_input
--- The rows that people made, by transaction and specification.
+-- The rows that people inserted, by transaction and specification.
 select min(e.recorded_at) as recorded_at, count(*) as deployments,
        e.data ->> 'package_name' as package_name, e.data ->> 'package_version' as package_version,
        e.data ->> 'command' as command, (e.data -> 'args')::text as args, e.data ->> 'type' as type, (e.data ->> 'enabled')::boolean as enabled,
@@ -50,7 +50,7 @@ where e.type = 'DeploymentClaimed'
   and (%(until)s::timestamptz is null or e.recorded_at < %(until)s)
 
 -- name: report_split
--- How many rows each unit held; the empty address is nobody. Up to a position, or up to the upper bound.
+-- The number of rows that each unit held, up to a position or the upper bound; the empty address is no unit.
 with existing as (
     select e.deployment_id
     from event e
@@ -91,7 +91,7 @@ where u.membership = 'present' and not u.cordoned and u.policy <> 'none'
 order by 1, 2
 
 -- name: report_rounds
--- Rounds that ended with a claim: the newest %(limit)s, oldest first, with their number among all.
+-- The newest %(limit)s rounds that ended with a claim, oldest first, with their number among all.
 select c.number, c.recorded_at, c.claimant, c.deployment_id, a.data::text as attempt, r.data::text as round
 from (
     select e.position, e.recorded_at, e.transaction_id, e.deployment_id, e.data ->> 'claimant' as claimant,
@@ -120,8 +120,8 @@ left join lateral (
 order by c.number
 
 -- name: report_samples
--- One event of each type, and of each reason where reasons make the difference; and how many there are. Taken from the
--- first round that ended with a claim, where it has such an event, else the first that there is.
+-- One event of each type, and of each reason where reasons matter, with the number of such events. It is taken from the
+-- first round that ended with a claim if that has such an event, otherwise it is the first of the log.
 with bounded as (
     select e.position, e.type, e.transaction_id,
            case when e.type in ('DeploymentClaimSkipped', 'DeploymentReleased', 'ProcessExited', 'ProcessParked')
@@ -146,8 +146,8 @@ join event e on e.position = k.position
 order by e.position
 
 -- name: report_timings
--- From the commit of a row's insert to the commit of its first claim, in milliseconds: one line for each insert.
--- Commit times are the server's where it keeps them, else the times at which the events were recorded.
+-- The time from the commit of a row's insert to the commit of its first claim, in milliseconds, one line per insert.
+-- Commit times are the server's if it keeps them, otherwise the times at which the events were recorded.
 with created as (
     select e.deployment_id, e.transaction_id, e.recorded_at,
            case when current_setting('track_commit_timestamp') = 'on'

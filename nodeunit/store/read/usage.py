@@ -1,4 +1,4 @@
-"""Usage of units and programs over time, by the functions that people ask in SQL too."""
+"""Usage of units and programs over time, by the functions that people also call in SQL."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -12,18 +12,18 @@ from nodeunit.store.postgres.queries import QUERIES
 
 
 class UsagePoint(msgspec.Struct, frozen=True):
-    """What a unit, or one program on it, used in one bucket of time."""
+    """What a unit, or one program on it, used in one time bucket."""
 
     bucket_start: datetime
     unit: str
     """The name of the unit."""
     unit_address: str
     deployment_id: UUID | None
-    """None: the whole unit with all its programs."""
+    """None for the whole unit with all its programs."""
     package: str
     samples: int
     cpu_percent_avg: float
-    """Of the whole machine: all cores busy is 100."""
+    """The share of the whole machine: 100 is all cores busy."""
     cpu_percent_max: float
     memory_mb_avg: float
     """Resident memory, MiB."""
@@ -31,7 +31,7 @@ class UsagePoint(msgspec.Struct, frozen=True):
 
 
 class UsageWindow(msgspec.Struct, frozen=True):
-    """Which samples are read, and over how long they are averaged."""
+    """Which samples are read, and the length of time over which they are averaged."""
 
     since: datetime
     until: datetime
@@ -41,14 +41,14 @@ class UsageWindow(msgspec.Struct, frozen=True):
 async def of_units(
     connection: AsyncConnection[DictRow], window: UsageWindow, unit_address: str | None = None
 ) -> list[UsagePoint]:
-    """Of each unit, or of one; by name and time."""
+    """The usage of each unit, or of one, by name and time."""
     return await _read(connection, "usage_of_units", window, unit_address=unit_address)
 
 
 async def of_deployments(
     connection: AsyncConnection[DictRow], window: UsageWindow, *, unit_address: str | None = None, deployment: str = ""
 ) -> list[UsagePoint]:
-    """Of each program, or those of one unit, or of the deployments whose id begins so; by unit, id and time."""
+    """The usage of all programs, one unit's, or those of deployments whose id begins so; by unit, id and time."""
     return await _read(
         connection, "usage_of_deployments", window, unit_address=unit_address, deployment=deployment.lower()
     )

@@ -1,4 +1,4 @@
-"""The circumstances of one deployment: what was decided about it, on what, and what became of its program."""
+"""The circumstances of one deployment: what was decided about it, on which inputs, and what happened to its program."""
 
 from datetime import datetime
 from typing import Any, LiteralString
@@ -50,7 +50,7 @@ async def round_of_claim(connection: Connection, claim: RecordedEvent) -> Record
 async def rounds(
     connection: Connection, addresses: list[str], since: datetime, at: datetime | None
 ) -> list[RecordedEvent]:
-    """The newest round of each unit since then, the newest of all first; nothing of a unit that had none."""
+    """The newest round of each unit since then, newest first; units without a round are left out."""
     return await _events(connection, "why_rounds", addresses=addresses, since=since, at=at)
 
 
@@ -62,7 +62,7 @@ async def programs(
 
 
 async def inputs_now(connection: Connection, limit: int) -> RoundInputs:
-    """What a round would decide on now, with so many of the oldest candidates; nothing is written."""
+    """The inputs of a round now, with up to `limit` of the oldest candidates. Writes nothing."""
     async with translate_errors():
         row = await (await connection.execute(QUERIES["plan_inputs"], {"limit": limit})).fetchone()
     assert row is not None

@@ -1,7 +1,8 @@
--- The circumstances of one deployment up to a moment, each found by an index, newest first. Times bound what is opened.
+-- The circumstances of one deployment up to a time, each found by an index, newest first. Times limit the chunks
+-- opened.
 
 -- name: why_assignments
--- By version: a clock that was set back gives later events earlier times.
+-- Ordered by version, because a clock that was set back gives later events earlier times.
 select {event_columns}
 from event e
 where e.stream_id = 'assignment-' || %(deployment_id)s::text
@@ -18,7 +19,7 @@ where e.deployment_id = %(deployment_id)s
 order by e.stream_version desc
 
 -- name: why_round_of_claim
--- The inputs stand in the transaction of the claim, right before it.
+-- The inputs are in the transaction of the claim, right before it.
 select {event_columns}
 from event e
 where e.type = 'DeploymentClaimRound'
@@ -30,7 +31,7 @@ order by e.recorded_at desc
 limit 1
 
 -- name: why_rounds
--- The newest round of each of these units, since the row was free.
+-- The newest round of each of these units since the row became free.
 select r.*
 from unnest(%(addresses)s::text[]) as u (address)
 cross join lateral (

@@ -7,6 +7,6 @@
     demo_rows    the rows of `nodeunit demo`
 
 Every write of a unit carries its address and epoch; a stale epoch writes nothing. The statements of a module are in the
-`.sql` file of its name. What commands read belongs into `store.read`, what concerns the server itself into
-`store.postgres`, and a rule into `domain`.
+`.sql` file of its name. What commands read belongs in `store.read`, what concerns the server itself in
+`store.postgres`, and a rule in `domain`.
 """

@@ -1,9 +1,9 @@
-"""The stream of one unit's decisions: rounds, claims, process events. One writer, so one append at a time.
+"""The stream of one unit's decisions: rounds, claims, process events. One writer makes one append at a time.
 
-An append whose answer was lost, or that was cancelled, may have been committed or not. It is never simply sent again.
-The row that counts the versions of the stream is read under its lock, which waits for an append that is still on its
-way, and then the event is looked up by its id. If it is not there it is sent again, expecting the version just read.
-Only one of the two can be written, because they expect the same version.
+An append whose answer was lost, or that was cancelled, may have been committed or not. It is never simply repeated. The
+row that counts the versions of the stream is read under its lock, which waits for an append still in progress, and then
+the event is looked up by its id. If it is missing, it is sent again, expecting the version just read. Only one of the
+two can be written, because they expect the same version.
 """
 
 import asyncio
@@ -36,12 +36,12 @@ class DecisionStream:
 
     def __init__(self, unit: Membership) -> None:
         self._unit = unit
-        self._version: int | None = 0  # None: in doubt
+        self._version: int | None = 0  # None if it is unknown
         self._one_at_a_time = asyncio.Lock()
 
     async def append(self, *events: Event, event_ids: Sequence[UUID] = ()) -> None:
-        """Appends the events, in order, in one transaction. Waits out a lost connection. Without `event_ids` they get
-        new ones."""
+        """Appends the events, in order, in one transaction. Repeats after a lost connection. Without `event_ids` they
+        get new ones."""
         if not events:
             return
         event_ids = event_ids or [uuid4() for _ in events]
@@ -59,8 +59,8 @@ class DecisionStream:
                 pause_s = PAUSE_S
 
     async def claim(self, candidate: Candidate, events: tuple[Event, ...]) -> Deployment | None:
-        """Appends the events of the round and claims the row, all or nothing. None: another unit was faster, which is
-        recorded. Waits out a lost connection, and then looks up the outcome of the claim.
+        """Appends the events of the round and claims the row, all or nothing. None if another unit was faster, which is
+        recorded. After a lost connection it looks up the outcome of the claim.
         """
         event_id = uuid4()
         encoded = _encode(events, [uuid4() for _ in events])
@@ -84,7 +84,7 @@ class DecisionStream:
             return next((d for d in held if d.id == candidate.id), None)
 
     async def recorded(self, event_ids: Sequence[UUID]) -> set[UUID]:
-        """Which of these events are in the log, written by this daemon or another. Waits out a lost connection."""
+        """Which of these events are in the log, written by this daemon or another. Repeats after a lost connection."""
         row = await self._read("recorded_events", {"event_ids": list(event_ids)})
         if row is None or not row["event_ids"]:
             return set()
@@ -92,7 +92,7 @@ class DecisionStream:
         return set(row["event_ids"])
 
     async def _send(self, query: str, count: int, **parameters: object) -> DictRow | None:
-        """Executes one statement that appends `count` events, and one more for a conflict if it returns no row."""
+        """Executes one statement that appends `count` events, and another event for a conflict if it returns no row."""
         version = await self._current_version()
         self._version = None
         async with translate_errors(passing=OperationalError), self._unit.pool.connection() as connection:
@@ -102,13 +102,13 @@ class DecisionStream:
         return row
 
     async def _look_up(self, event_id: UUID, error: Exception) -> DictRow | None:
-        """The event of an append whose outcome is unknown, or None: it was not written."""
+        """The event of an append whose outcome is unknown; None if it was not written."""
         log.warning("the outcome of an append is unknown (%s): looking it up", str(error).strip())
         await self._current_version()
         return await self._read("event_by_id", {"event_id": event_id})
 
     async def _current_version(self) -> int:
-        """The version of the stream, read from the database when it is in doubt."""
+        """The version of the stream, read from the database if it is unknown."""
         if self._version is None:
             row = await self._read("stream_version_now", self._stream())
             if row is None or row["stream_version"] is None:
@@ -117,7 +117,7 @@ class DecisionStream:
         return self._version
 
     async def _read(self, query: str, parameters: dict[str, object]) -> DictRow | None:
-        """The row of a query, sent again until the database answers."""
+        """The row of a query, repeated until the database answers."""
         while True:
             try:
                 async with translate_errors(passing=OperationalError), self._unit.pool.connection() as connection:

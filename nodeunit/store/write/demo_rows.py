@@ -20,10 +20,10 @@ class UnitNow(msgspec.Struct, frozen=True):
 
     address: str
     cpu_percent: float | None
-    """None: it has not measured itself yet."""
+    """None if it has not measured itself yet."""
     memory_mb: float | None
     claimed: int
-    """How many of the demo's rows it holds."""
+    """The number of the demo's rows that it holds."""
 
 
 class ProcessNow(msgspec.Struct, frozen=True):
@@ -31,7 +31,7 @@ class ProcessNow(msgspec.Struct, frozen=True):
 
     deployment_id: UUID
     address: str
-    """Of the unit that runs it."""
+    """The address of the unit that runs it."""
     pid: int
     start_time: int
     """Clock ticks since boot."""
@@ -43,18 +43,18 @@ class DemoRows:
 
     def __init__(self, connection: AsyncConnection[DictRow], started_at: datetime) -> None:
         self.started_at = started_at
-        """By the database's clock: what the demo did was recorded from then on."""
+        """The beginning of the demo by the database's clock."""
         self._connection = connection
         self._ids: list[UUID] = []
 
     async def insert(self, deployments: int, command: str, args: list[str]) -> None:
-        """Inserts the rows, in one statement. Their ids are made here: interrupted, the demo knows what to delete."""
+        """Inserts the rows in one statement. Their ids are made here, so that an interrupted demo can delete them."""
         ids = [uuid4() for _ in range(deployments)]
         self._ids += ids
         await self._connection.execute(QUERIES["demo_insert"], {"ids": ids, "command": command, "args": Jsonb(args)})
 
     async def units(self) -> list[UnitNow]:
-        """Everybody who is in the fleet, by address."""
+        """The units in the fleet, by address."""
         cursor = await self._connection.execute(QUERIES["demo_units"], {"ids": self._ids})
         return [UnitNow(**row) for row in await cursor.fetchall()]
 
@@ -79,7 +79,7 @@ async def refuse_occupied(conninfo: str) -> None:
     if occupants["deployments"] or occupants["units"]:
         raise DemoFailed(
             f"the database is in use: {occupants['deployments']} deployments and {occupants['units']} living units are"
-            " in it; give the demo an empty one with --database, or none at all"
+            " in it; give the demo an empty one with --database, or leave --database out"
         )
 
 
@@ -89,5 +89,5 @@ async def demo_rows(conninfo: str) -> AsyncIterator[DemoRows]:
     async with await connect(conninfo, "demo") as connection, translate_errors(conninfo):
         row = await (await connection.execute(QUERIES["demo_lock"])).fetchone()
         if row is None or not row["taken"]:
-            raise DemoFailed("another demo runs in this database; wait for its end, or use another database")
+            raise DemoFailed("another demo runs in this database; wait until it ends, or use another database")
         yield DemoRows(connection, row["started_at"])

@@ -10,13 +10,13 @@ select (select count(*) from deployment) as deployments,
        (select count(*) from lease l where l.epoch is not null and not lease_has_expired(l)) as units
 
 -- name: demo_insert
--- The report's statement, with a command and ids that are known before. One statement, one notification.
+-- The report's statement, with a command and ids known in advance. One statement sends one notification.
 insert into deployment (id, package_name, package_version, enabled, command, args)
 select given.id, '@yuants/app-portal', '0.2.26', true, %(command)s, %(args)s::jsonb
 from unnest(%(ids)s::uuid[]) as given (id)
 
 -- name: demo_units
--- Who is in the fleet, how much it holds and what it uses now.
+-- The units in the fleet, the number of rows each holds and what it uses now.
 select l.address, l.cpu_percent, l.memory_mb, (
            select count(*) from deployment d where d.address = l.address and d.id = any (%(ids)s)
        ) as claimed

@@ -1,4 +1,4 @@
-"""The rows of `deployment` as units read them: what a round decides on, and what should run where."""
+"""What a unit reads of the table `deployment`: the inputs of a round, and the programs that should run."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -15,7 +15,7 @@ from nodeunit.store.postgres.queries import QUERIES
 
 
 async def round_inputs(pool: Pool, limit: int, refused: Collection[Needs] = ()) -> RoundInputs:
-    """What a round decides on, with up to `limit` candidates, none of which needs what is `refused`."""
+    """The inputs of a round, with up to `limit` candidates, none of which needs what is `refused`."""
     parameters = {
         "refused": sorted(needs.package for needs in refused if not needs.has_command),
         "refused_commands": sorted(needs.package for needs in refused if needs.has_command),
@@ -41,10 +41,10 @@ async def disabled_rows_of(pool: Pool, address: str) -> list[Deployment]:
 async def programs_of(
     pool: Pool, address: str, *, confirm: tuple[int, Collection[tuple[UUID, int]]] | None = None
 ) -> list[Deployment]:
-    """What should run on a unit: the enabled rows it holds and every enabled daemon row.
+    """The programs that should run on a unit: the enabled rows it holds and every enabled daemon row.
 
-    `confirm` is the unit's epoch and the rows, by id and version, that it knows to hold. When there are others, this
-    waits until they are durable. Raises StaleEpoch when that epoch is over.
+    `confirm` is the unit's epoch and the rows, by id and version, that it knows to hold. If there are others, this
+    waits until they are durable. Raises StaleEpoch if that epoch is over.
     """
     async with translate_errors(), pool.connection() as connection:
         rows = await (await connection.execute(QUERIES["programs_of"], {"address": address})).fetchall()

@@ -2,7 +2,8 @@
 select r.units, r.candidates from round_inputs(%(refused)s, %(refused_commands)s, %(limit)s) as r
 
 -- name: runs_elsewhere
--- Whether another unit has started a row since it was held at this version; a moment ago, so that few chunks are looked at.
+-- Whether another unit has started a row since it was held at this version, within the last hour, so that few chunks
+-- are read.
 select exists (
     select from event e
     where e.deployment_id = %(deployment_id)s and e.type = 'ProcessStarted' and e.unit_address <> %(address)s
@@ -10,12 +11,12 @@ select exists (
 ) as runs
 
 -- name: confirm_reads
--- Locks the unit's lease row for a moment: such a transaction is written and waits for the standby like any other, and so
--- for everything that this session has read before.
+-- Locks the unit's lease row briefly. Such a transaction is written and waits for the standby, and with it for
+-- everything that this session has read before.
 select stream_version_now(%(address)s, %(epoch)s) is not null as in_force
 
 -- name: disabled_rows_of
--- What one unit holds and does not run.
+-- The rows that a unit holds and does not run.
 select d.id, d.package_name, d.package_version, d.command, d.args, d.env, d.type, d.address, d.address_version,
        d.enabled, d.on_disconnect, d.revision
 from deployment d
@@ -23,11 +24,11 @@ where not d.enabled and d.address = %(address)s and d.address <> '' and d.type =
 order by d.id
 
 -- name: programs_of
--- What should run on one unit: the rows it holds and every daemon row.
+-- The programs that should run on a unit: the rows it holds and every daemon row.
 select d.id, d.package_name, d.package_version, d.command, d.args, d.env, d.type, d.address, d.address_version,
        d.enabled, d.on_disconnect, d.revision
 from deployment d
 where d.enabled
-  -- `<> ''` is what the index is limited to, which a prepared statement cannot know of its parameter.
+  -- The index is limited to `<> ''`, which a prepared statement cannot conclude from its parameter.
   and (d.address = %(address)s and d.address <> '' and d.type = 'deployment' or d.type = 'daemon')
 order by d.id

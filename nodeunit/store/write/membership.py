@@ -22,12 +22,12 @@ from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.write import deployments
 
 LOCKED_FOR_S = 2.0
-"""How long a release waits for a row that another transaction has locked, without holding a connection or a lock."""
+"""How long a release waits, without a connection or a lock, for a row that another transaction has locked."""
 
 POLL_EVERY_S = 0.05
 
 MOST_ADDRESSES = 20
-"""A notification for more units than this is for all: its payload is bounded."""
+"""A notification for more units than this goes to all, because its payload is limited."""
 
 
 class ProgramSample(msgspec.Struct, frozen=True):
@@ -36,12 +36,12 @@ class ProgramSample(msgspec.Struct, frozen=True):
     deployment_id: UUID
     claim_version: int
     cpu_percent: float
-    """Of the whole machine: all cores busy is 100."""
+    """The share of the whole machine: 100 is all cores busy."""
     memory_mb: float
 
 
 class HeartbeatAnswer(msgspec.Struct, frozen=True):
-    """What a heartbeat answers."""
+    """The answer to a heartbeat."""
 
     fenced: bool
     """The epoch is over."""
@@ -50,16 +50,16 @@ class HeartbeatAnswer(msgspec.Struct, frozen=True):
     waiting: bool
     """There are rows to claim."""
     drain_s: float | None
-    """Seconds in which the rows are to be moved away; None: no operator has asked for a drain."""
+    """The seconds left to move the rows away; None if no operator has requested a drain."""
     wake_up: int
     """The number of the newest notification."""
     expires_s: float | None = None
-    """Seconds until the next lease of another unit runs out, if it is not renewed; None: there is none."""
+    """The seconds until the next lease of another unit expires unless it is renewed; None if there is none."""
 
 
 @dataclass(frozen=True)
 class Membership:
-    """One unit in one epoch, with all that it reads and writes of the fleet.
+    """One unit in one epoch, with everything that it reads and writes.
 
     Whatever changes the fleet carries address and epoch, and raises StaleEpoch when the epoch is over. Every method
     raises DatabaseError for an outage.
@@ -70,14 +70,14 @@ class Membership:
     epoch: int
     lease_ttl_s: float
     inactive_after_s: float
-    """After so many seconds without a heartbeat the unit takes no part in rounds."""
+    """After this many seconds without a heartbeat the unit takes no part in rounds."""
 
     async def heartbeat(
         self, measured: Usage | None, samples: list[ProgramSample], *, takes_part: bool = True
     ) -> HeartbeatAnswer:
         """Renews the lease and stores the samples, in one statement. `measured` is None before the first measurement.
 
-        Says in its answer when the epoch is over, and does not raise StaleEpoch.
+        The answer says whether the epoch is over; StaleEpoch is not raised.
         """
         async with translate_errors(), self.pool.connection() as connection:
             try:
@@ -94,8 +94,8 @@ class Membership:
                     },
                 )
             except OperationalError:
-                # The next one may go to another host: this server may have been replaced, and wait for a standby that
-                # follows it no longer, with the lease locked by the heartbeat before.
+                # The next one may go to another host, because this server may have been replaced: it waits for a
+                # standby that no longer follows it, and the previous heartbeat keeps the lease locked.
                 await connection.close()
                 raise
             row = await cursor.fetchone()
@@ -103,14 +103,14 @@ class Membership:
         return HeartbeatAnswer(**row)
 
     async def declare_lost(self, addresses: list[str]) -> list[str]:
-        """Records that the leases of other units have run out, in one statement. Returns the units that are lost by it,
-        which leaves out those whose lease is good after all, or with which another transaction is busy.
+        """Records that the leases of other units have expired, in one statement. Returns the units that it declared
+        lost; it leaves out those whose lease is still good, or that another transaction has locked.
         """
         lost: list[str] = await self._write("declare_lost", lost=addresses)
         return lost
 
     async def probe(self, addresses: list[str]) -> datetime:
-        """Asks units for a heartbeat, now. Returns the time, by the database's clock, after which one is an answer."""
+        """Asks units for an immediate heartbeat. Returns the time, by the database's clock, after which one counts."""
         probed_at: datetime = await self._write("probe_units", addresses=addresses)
         return probed_at
 
@@ -124,7 +124,7 @@ class Membership:
         await self._write("wake", what=what, who=who)
 
     async def begin_draining(self) -> None:
-        """From here on the unit claims nothing more."""
+        """Records that the unit is leaving: it claims nothing more."""
         await self._write("begin_draining", event_id=uuid4())
 
     async def record_supervisor_death(self) -> None:
@@ -132,7 +132,7 @@ class Membership:
         await self._write("record_supervisor_death", event_id=uuid4())
 
     async def release(self, deployment: Deployment, reason: str) -> bool:
-        """Gives a row back. False: the unit does not hold it at that version any more. May be repeated.
+        """Releases a row. False if the unit no longer holds it at that version. May be repeated.
 
         Raises RowLocked when another transaction has kept the row locked for two seconds.
         """
@@ -154,7 +154,7 @@ class Membership:
             await asyncio.sleep(POLL_EVERY_S)
 
     async def end_drain(self) -> None:
-        """Records that a drain asked for by an operator is done: the unit holds nothing more, and stays."""
+        """Records that a drain requested by an operator is complete: the unit holds nothing more, and stays."""
         await self._write("end_drain", event_id=uuid4())
 
     async def leave(self) -> None:
@@ -170,10 +170,11 @@ class Membership:
         return await deployments.disabled_rows_of(self.pool, self.address)
 
     async def programs(self, known: Collection[tuple[UUID, int]] = ()) -> list[Deployment]:
-        """What should run here: the enabled rows that this unit holds, and every enabled daemon row.
+        """The programs that should run here: the enabled rows that this unit holds, and every enabled daemon row.
 
-        A row that was not `known`, by id and version, to be held here is as durable as a claim when this returns. A
-        server may show what no standby has: after a crash, or a cancelled wait for the standby. Raises StaleEpoch.
+        Each row, except those `known` by id and version to be held here, is as durable as a claim when this returns.
+        Otherwise a server may show what no standby has, after a crash or a cancelled wait for the standby. Raises
+        StaleEpoch.
         """
         return await deployments.programs_of(self.pool, self.address, confirm=(self.epoch, known))
 
@@ -182,7 +183,7 @@ class Membership:
         return await deployments.runs_elsewhere(self.pool, self.address, released)
 
     async def _write(self, query: str, **parameters: object) -> Any:
-        """The one value that a statement answers."""
+        """The single value that a statement returns."""
         parameters |= {"address": self.address, "epoch": self.epoch}
         async with translate_errors(), self.pool.connection() as connection:
             row = await (await connection.execute(QUERIES[query], parameters)).fetchone()
@@ -200,7 +201,7 @@ async def join(
     lease_ttl_s: float,
     inactive_after_s: float,
 ) -> Membership:
-    """Takes a new epoch. Raises IdentityAlive while another supervisor's unit lives under this address."""
+    """Begins a new epoch. Raises IdentityAlive while another supervisor's unit has a good lease under this address."""
     async with translate_errors(), pool.connection() as connection:
         cursor = await connection.execute(
             QUERIES["join_unit"],
@@ -227,7 +228,7 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 async def lease_of(pool: Pool, address: str) -> Lease | None:
-    """The lease in force, or None. Lets leases count anew after a failover, where no other unit is there to do so."""
+    """The lease in force, or None. Restarts the leases after a failover, because no other unit may be left to do so."""
     async with translate_errors(), pool.connection() as connection:
         await connection.execute(QUERIES["count_leases_anew_after_failover"])
         row = await (await connection.execute(QUERIES["lease_of"], {"address": address})).fetchone()
