@@ -57,8 +57,11 @@ begin
     grant execute on function usage_per_unit, usage_per_deployment, usage_at, fold_deployment_address
     to nodeunit_unit, nodeunit_operator, nodeunit_reader;
 
-    grant insert (id, package_name, package_version, command, args, env, type, address, enabled, on_disconnect),
-        update (package_name, package_version, command, args, env, type, address, enabled, on_disconnect),
+    -- With the columns that programs write back as they have read them: triggers keep those as they are to be.
+    grant insert (id, package_name, package_version, command, args, env, type, address, enabled, on_disconnect,
+            created_at, updated_at),
+        update (id, package_name, package_version, command, args, env, type, address, enabled, on_disconnect,
+            created_at, updated_at),
         delete
     on deployment to nodeunit_operator;
 end

@@ -15,6 +15,7 @@
     │   ├── PoolingProxy          15
     │   ├── EncodingUnfit         16   the database is not encoded in UTF-8
     │   ├── MigrationBlocked      60   other sessions held a lock that a migration needs for too long
+    │   ├── SchemaOccupied        61   another program has a table deployment where nodeunit's would be
     │   ├── OrderAndRowDiffer     16   internal: a deployment row is not at the version of its assignment order
     │   ├── LogAppendOnly         16   someone tried to change or delete events, or to truncate a table of the log
     │   ├── UnitUnknown           17   no unit in the fleet has this name or address
@@ -121,6 +122,12 @@ class MigrationBlocked(DatabaseError):
     """Other sessions held a lock that a migration needs for as long as it waits."""
 
     exit_code = 60
+
+
+class SchemaOccupied(DatabaseError):
+    """Another program has a table `deployment` in the schema that nodeunit's tables would be made in."""
+
+    exit_code = 61
 
 
 class OrderAndRowDiffer(DatabaseError):

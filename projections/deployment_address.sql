@@ -32,6 +32,11 @@ begin atomic
       and not exists (
           select from event d
           where d.stream_id like 'deployment-%' and d.type = 'DeploymentDeleted' and d.deployment_id = e.deployment_id
+            -- It may have come back under the same id.
+            and not exists (
+                select from event c
+                where c.stream_id = d.stream_id and c.type = 'DeploymentCreated' and c.stream_version > d.stream_version
+            )
       )
     group by e.deployment_id;
 end;

@@ -45,6 +45,7 @@ class Row(NamedTuple):
     deployment_id: UUID | None
     unit_address: str
     data: str
+    schema_version: int
 
 
 @dataclass
@@ -303,7 +304,7 @@ class Fleet:
         self._out.append(
             Row(
                 self.written, self._at, self.transactions, self._uuid(), stream, version, type_name(event),
-                deployment_id, unit_address, json.encode(event).decode(),
+                deployment_id, unit_address, json.encode(event).decode(), event.schema_version,
             )
         )  # fmt: skip
 

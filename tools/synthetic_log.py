@@ -20,7 +20,7 @@ USAGE_EVERY = timedelta(seconds=30)
 
 COLUMNS = (
     "copy event (position, recorded_at, transaction_id, event_id, stream_id, stream_version, type, deployment_id, "
-    "unit_address, data) from stdin"
+    "unit_address, data, schema_version) from stdin"
 )
 
 USE_UP_TRANSACTIONS = """

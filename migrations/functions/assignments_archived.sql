@@ -15,6 +15,11 @@ begin atomic
       and not exists (
           select from event d
           where d.deployment_id = e.deployment_id and d.type = 'DeploymentDeleted' and d.recorded_at < p_before
+            -- It may have come back under the same id, before or after that moment.
+            and not exists (
+                select from event c
+                where c.stream_id = d.stream_id and c.type = 'DeploymentCreated' and c.stream_version > d.stream_version
+            )
       )
     group by e.stream_id, e.deployment_id;
 end;

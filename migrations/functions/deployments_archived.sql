@@ -8,13 +8,13 @@ begin atomic
                filter (where e.type in ('DeploymentCreated', 'DeploymentChanged', 'DeploymentSnapshot', 'DeploymentCarried')))[1]
            || jsonb_build_object(
                'enabled', (array_agg(e.type = 'DeploymentEnabled' or coalesce((e.data ->> 'enabled')::boolean, false)
-                   order by e.stream_version desc))[1],
-               'created_at', coalesce(
-                   min((e.data ->> 'created_at')::timestamptz) filter (where e.type in ('DeploymentSnapshot', 'DeploymentCarried')),
-                   min(e.recorded_at))
+                   order by e.stream_version desc) filter (where e.type <> 'DeploymentRestartRequested'))[1],
+               'created_at', greatest(
+                   max((e.data ->> 'created_at')::timestamptz) filter (where e.type in ('DeploymentSnapshot', 'DeploymentCarried')),
+                   max(e.recorded_at) filter (where e.type = 'DeploymentCreated'))
            )
     from event e
     where e.recorded_at < p_before and e.stream_id like 'deployment-%'
     group by e.stream_id
-    having not bool_or(e.type = 'DeploymentDeleted');
+    having (array_agg(e.type order by e.stream_version desc))[1] <> 'DeploymentDeleted';
 end;

@@ -16,13 +16,14 @@ begin atomic
                        'DeploymentCreated', 'DeploymentChanged', 'DeploymentSnapshot', 'DeploymentCarried'
                    )))[1] as specification,
                (array_agg(e.type = 'DeploymentEnabled' or coalesce((e.data ->> 'enabled')::boolean, false)
-                   order by e.stream_version desc))[1] as enabled
+                   order by e.stream_version desc)
+                   filter (where e.type <> 'DeploymentRestartRequested'))[1] as enabled
         from event e
         where e.stream_id like 'deployment-%'
           and e.recorded_at <= p_at
           and (p_position is null or e.position <= p_position)
         group by e.deployment_id
-        having not bool_or(e.type = 'DeploymentDeleted')
+        having (array_agg(e.type order by e.stream_version desc))[1] <> 'DeploymentDeleted'
     )
     select s.deployment_id, s.specification ->> 'package_name', s.specification ->> 'package_version',
            s.specification ->> 'type', s.enabled,

@@ -12,6 +12,9 @@ begin
     insert into event (stream_id, stream_version, type, deployment_id, data)
     select 'deployment-' || o.id, o.revision + 1, 'DeploymentDeleted', o.id, jsonb_build_object('by', session_user)
     from old_row o;
+    insert into former_deployment (deployment_id, revision)
+    select o.id, o.revision + 1 from old_row o
+    on conflict on constraint former_deployment_pkey do update set revision = excluded.revision;
     -- In the order in which heartbeats take them, several as well.
     perform from current_usage c join old_row o on o.id = c.deployment_id order by c.deployment_id for update of c;
     delete from current_usage c using old_row o where c.deployment_id = o.id;

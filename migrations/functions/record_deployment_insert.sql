@@ -7,10 +7,17 @@ begin
         return null;
     end if;
     insert into assignment_order (deployment_id, version, assignment)
-    select n.id, 0, 'free' from new_row n;
+    select n.id, 0, 'free' from new_row n
+    on conflict on constraint assignment_order_has_one_event_per_version do nothing;
     insert into event (stream_id, stream_version, type, deployment_id, data)
-    select 'deployment-' || n.id, 1, 'DeploymentCreated', n.id, describe_deployment(n) from new_row n;
-    perform follow_address_set_by_hand(n.id, 0, '', n.address) from new_row n where n.address <> '';
+    select 'deployment-' || n.id, n.revision, 'DeploymentCreated', n.id, describe_deployment(n) from new_row n;
+    -- The id was deleted, and its events are archived: the stream goes on from here.
+    insert into event (stream_id, stream_version, type, deployment_id, data)
+    select 'assignment-' || n.id, n.address_version, 'AssignmentSnapshot', n.id,
+           jsonb_build_object('deployment_id', n.id, 'holder', '', 'since', clock_timestamp())
+    from new_row n
+    where n.address_version > 0 and not exists (select from event e where e.stream_id = 'assignment-' || n.id);
+    perform follow_address_set_by_hand(n.id, n.address_version, '', n.address) from new_row n where n.address <> '';
     perform wake('deployment', '*');
     return null;
 end

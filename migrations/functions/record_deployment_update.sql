@@ -20,6 +20,9 @@ begin
         select case when n.enabled then 'DeploymentEnabled' else 'DeploymentDisabled' end,
                jsonb_build_object('by', session_user)
         where n.enabled <> o.enabled
+        union all
+        select 'DeploymentRestartRequested', jsonb_build_object('by', session_user)
+        where cardinality(changed_fields(o, n)) = 0 and n.enabled = o.enabled
     ) c
     where n.revision > o.revision;
     get diagnostics v_told = row_count;

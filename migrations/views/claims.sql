@@ -61,7 +61,7 @@ from event i
 left join event c on c.deployment_id = i.deployment_id and c.type = 'DeploymentClaimed' and c.stream_version = 1
     and c.stream_id = 'assignment-' || i.deployment_id and c.recorded_at >= i.recorded_at
 left join unit u on u.address = c.unit_address
-where i.type = 'DeploymentCreated' and i.data ->> 'type' = 'deployment';
+where i.type = 'DeploymentCreated' and i.stream_version = 1 and i.data ->> 'type' = 'deployment';
 
 comment on view claim_latency is 'How long each new row waited for its first claim; null: it still waits, or was assigned by hand.';
 

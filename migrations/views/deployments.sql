@@ -27,7 +27,7 @@ create or replace view time_without_owner as
 with told as (
     select e.deployment_id, e.position, e.recorded_at, e.type, e.data,
            -- Each of the two kinds of streams tells one of these and leaves the other as it was.
-           case when e.stream_id like 'deployment-%' then
+           case when e.stream_id like 'deployment-%' and e.type <> 'DeploymentRestartRequested' then
                (e.type = 'DeploymentEnabled' or coalesce((e.data ->> 'enabled')::boolean, false))::integer end as wanted,
            case when e.stream_id like 'assignment-%' then
                (fold_deployment_address('', e.type, e.data) <> '')::integer end as held

@@ -129,6 +129,7 @@ _WORDS: dict[type, Callable[[Any, Names], str]] = {
     events.DeploymentChanged: _specification,
     events.DeploymentEnabled: _by,
     events.DeploymentDisabled: _by,
+    events.DeploymentRestartRequested: _by,
     events.DeploymentDeleted: _by,
     events.ProcessStarted: lambda e, _: f"pid {e.pid}, revision {e.revision}, claim {e.claim_version}",
     events.ProcessExited: lambda e, _: f"pid {e.pid}: {_ending(e)}",

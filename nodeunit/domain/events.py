@@ -150,8 +150,14 @@ class DeploymentDisabled(Event, frozen=True):
     by: str
 
 
+class DeploymentRestartRequested(Event, frozen=True):
+    """A person set `updated_at` and nothing else: the program starts again where it is, also a parked one."""
+
+    by: str
+
+
 class DeploymentDeleted(Event, frozen=True):
-    """The row is gone."""
+    """The row is gone. If its id comes back, its streams go on."""
 
     by: str
 

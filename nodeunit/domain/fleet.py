@@ -97,7 +97,6 @@ class Fleet:
     def __init__(self) -> None:
         self._deployments: dict[UUID, DeploymentState] = {}
         self._units: dict[str, UnitState] = {}
-        self._deleted: set[UUID] = set()
         self._newest: dict[tuple[UUID | str, str], int] = {}
 
     def apply(
@@ -112,14 +111,19 @@ class Fleet:
         """Adds one event. Events that change neither a deployment nor a unit are ignored."""
         kind = type(event)
         if deployment_id is not None:
-            if (change := _OF_DEPLOYMENT.get(kind)) and deployment_id not in self._deleted:
+            if change := _OF_DEPLOYMENT.get(kind):
                 change(self, event, deployment_id, stream_version, recorded_at)
         elif unit_address and kind in _OF_UNIT:
             self._member(event, unit_address, stream_version, recorded_at)
 
     def deployments(self) -> list[DeploymentState]:
         """The deployments that exist, by id."""
-        there = (state for key, state in self._deployments.items() if (key, "specification") in self._newest)
+        newest = self._newest
+        there = (
+            state
+            for key, state in self._deployments.items()
+            if newest.get((key, "specification"), 0) > newest.get((key, "deleted"), 0)
+        )
         return sorted(there, key=lambda state: state.deployment_id)
 
     def units(self) -> list[UnitState]:
@@ -156,9 +160,9 @@ class Fleet:
         if self._is_news(deployment_id, "enabled", version):
             self._deployment(deployment_id).enabled = isinstance(event, DeploymentEnabled)
 
-    def _delete(self, _event: Any, deployment_id: UUID, _version: int, _at: datetime) -> None:
-        self._deleted.add(deployment_id)
-        self._deployments.pop(deployment_id, None)
+    def _delete(self, _event: Any, deployment_id: UUID, version: int, _at: datetime) -> None:
+        # What is known stays, because the id may come back.
+        self._is_news(deployment_id, "deleted", version)
 
     def _member(self, event: Any, address: str, version: int, at: datetime) -> None:
         unit = self._units.get(address)

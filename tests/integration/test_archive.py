@@ -102,6 +102,29 @@ async def archived(conninfo: str, before: datetime | timedelta, path: Path) -> A
     return done
 
 
+async def test_an_id_may_come_back_before_and_after_its_first_life_is_archived(history: str, tmp_path: Path) -> None:
+    moment = datetime.now(UTC) - TWO_DAYS
+    gone = rows(
+        history,
+        "select deployment_id as id, max(stream_version) as version from event e where type = 'DeploymentDeleted' "
+        "and recorded_at < %s and exists (select from assignment_order o where o.deployment_id = e.deployment_id "
+        "and o.version > 0) group by 1 order by 1",
+        (moment,),
+    )
+    before, after = gone[0], gone[-1]
+    assert before != after
+    rows(history, "insert into deployment (id) values (%s)", (before["id"],))
+    await check(history)
+    await archived(history, moment, tmp_path / "a.gz")
+    await check(history)
+    rows(history, "insert into deployment (id) values (%s)", (after["id"],))
+    await check(history)
+    found = rows(history, "select id, revision from deployment where id = any (%s)", ([before["id"], after["id"]],))
+    assert {row["id"]: row["revision"] for row in found}[before["id"]] == before["version"] + 1
+    rows(history, "delete from deployment where id = %s", (after["id"],))
+    await check(history)
+
+
 async def test_archive_and_live_log_are_what_the_log_was(history: str, tmp_path: Path) -> None:
     before = await whole_log(history)
     moment = datetime.now(UTC) - TWO_DAYS

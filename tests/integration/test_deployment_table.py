@@ -202,12 +202,25 @@ async def test_deleting_a_held_row_releases_it(database: str, pool: Pool) -> Non
     assert await projections.verify(database) == []
 
 
-def test_the_id_of_a_deleted_row_does_not_come_back(database: str) -> None:
-    (one,) = insert_deployments(database)
-    rows(database, "delete from deployment")
-    again = refusal(database, "insert into deployment (id) values (%(id)s)", {"id": one})
-    assert isinstance(again, DeploymentRefused)
-    assert "assignment_order_has_one_event_per_version" in str(again)
+async def test_the_id_of_a_deleted_row_comes_back_and_its_streams_go_on(database: str, pool: Pool) -> None:
+    await join(pool, "unit-1")
+    (one,) = insert_deployments(database, address="unit-1")
+    for _ in range(2):
+        rows(database, "delete from deployment")
+        rows(database, "insert into deployment (id, address) values (%s, 'unit-1')", (one,))
+    rows(database, "update deployment set enabled = false")
+    found = deployment(database, one)
+    assert (found["revision"], found["address"], found["address_version"]) == (6, "unit-1", 5)
+    assert told(database, one) == [
+        ("deployment", "DeploymentCreated", 1), ("assignment", "DeploymentAssigned", 1),
+        ("assignment", "DeploymentReleased", 2), ("deployment", "DeploymentDeleted", 2),
+        ("deployment", "DeploymentCreated", 3), ("assignment", "DeploymentAssigned", 3),
+        ("assignment", "DeploymentReleased", 4), ("deployment", "DeploymentDeleted", 4),
+        ("deployment", "DeploymentCreated", 5), ("assignment", "DeploymentAssigned", 5),
+        ("deployment", "DeploymentDisabled", 6),
+    ]  # fmt: skip
+    assert await projections.verify(database) == []
+    assert [row["id"] for row in rows(database, "select deployment_id as id from deployments_at('infinity')")] == [one]
 
 
 def test_an_address_that_nobody_has_is_refused(database: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from nodeunit.errors import DatabaseError, MigrationBlocked, NotMigrated, SchemaTooNew
+from nodeunit.errors import DatabaseError, MigrationBlocked, NotMigrated, SchemaOccupied, SchemaTooNew
 from nodeunit.store.postgres import requirements
 from nodeunit.store.postgres.compatibility import SCHEMA_VERSION
 from nodeunit.store.postgres.migrator import dry_run, migrate, status
@@ -27,6 +27,18 @@ async def test_applies_every_file_once(empty_database: str) -> None:
     await requirements.require(empty_database, timescaledb=True)
     assert {(line.name, line.state) for line in await status(empty_database)} == {(name, "applied") for name in ALL}
     assert (await migrate(empty_database)).applied == []
+
+
+async def test_beside_the_table_of_another_program(empty_plain_database: str) -> None:
+    rows(empty_plain_database, "create table deployment (id text)")
+    with pytest.raises(SchemaOccupied, match="the schema public has a table deployment that is not nodeunit's"):
+        await migrate(empty_plain_database)
+    assert value(empty_plain_database, RELATIONS) == 1
+    rows(empty_plain_database, "create schema nodeunit")
+    own = make_conninfo(empty_plain_database, options="-csearch_path=nodeunit")
+    assert (await migrate(own)).applied == ALL
+    assert value(empty_plain_database, RELATIONS) == 1
+    await requirements.require(own, timescaledb=False)
 
 
 async def test_makes_hypertables(database: str) -> None:

@@ -1,13 +1,9 @@
 """Least privilege: what a unit, an operator and a reader may do with the database, and what nobody may."""
 
 import asyncio
-import secrets
-from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from nodeunit.domain.events import DeploymentClaimSkipped
 from nodeunit.domain.policy import Usage
@@ -19,35 +15,13 @@ from nodeunit.store.read import projections
 from nodeunit.store.write import deployments, membership, operators
 from nodeunit.store.write.decisions import DecisionStream
 from nodeunit.store.write.membership import ProgramSample
+from tests.integration.conftest import Login
 from tests.support.locks import until_waiting
 from tests.support.logs import whole_log
 from tests.support.lossy_proxy import Loss, LossyProxy
 from tests.support.members import claim, join
 from tests.support.rows import deployment, insert_deployments, rows, value
 from tests.support.waiting import eventually
-
-Login = Callable[..., str]
-
-
-@pytest.fixture
-def login(database: str) -> Iterator[Login]:
-    """`login("nodeunit_unit")`: the conninfo of a login that has only these roles."""
-    made: list[sql.Identifier] = []
-
-    def make(*roles: str) -> str:
-        name, password = f"test_{secrets.token_hex(6)}", secrets.token_hex(12)
-        made.append(sql.Identifier(name))
-        with psycopg.connect(database, autocommit=True) as administrator:
-            administrator.execute(sql.SQL("create role {} login password {}").format(made[-1], sql.Literal(password)))
-            for role in roles:
-                administrator.execute(sql.SQL("grant {} to {}").format(sql.Identifier(role), made[-1]))
-        return make_conninfo(database, user=name, password=password)
-
-    yield make
-    with psycopg.connect(database, autocommit=True) as administrator:
-        for role in made:
-            administrator.execute(sql.SQL("drop owned by {} cascade").format(role))
-            administrator.execute(sql.SQL("drop role {}").format(role))
 
 
 async def test_a_unit_can_do_all_that_a_unit_does(database: str, login: Login) -> None:

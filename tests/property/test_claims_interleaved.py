@@ -273,6 +273,14 @@ class Fleet(RuleBasedStateMachine):
         elif not self.would_wait(row=row):
             self.connection.execute("delete from deployment where id = %s", (row.id,))
             row.deleted = True
+            row.state = Assignment("", row.state.version + (row.state.holder != ""))
+
+    @rule(n=numbers)
+    def bring_back(self, n: int) -> None:
+        row = self.rows[n]
+        if row.deleted:
+            self.connection.execute("insert into deployment (id) values (%s)", (row.id,))
+            row.deleted, row.enabled = False, True
 
     def insert(self, n: int) -> None:
         row = Row()
@@ -306,7 +314,7 @@ class Fleet(RuleBasedStateMachine):
             )
         for row in self.all_rows:
             last = folded.get(row.id, initial_state())
-            assert last == row.state or (row.deleted and last.holder == "")
+            assert last == row.state
         for projection in ("deployment_address", "unit"):
             assert self.connection.execute(QUERIES[f"{projection}_differences"]).fetchall() == []
 

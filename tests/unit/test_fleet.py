@@ -157,6 +157,15 @@ def test_what_was_deleted_stays_so() -> None:
     assert folded((DeploymentDeleted("p"), 2), (created(), 1)).deployments() == []
 
 
+def test_an_id_that_was_deleted_comes_back() -> None:
+    fleet = folded((created(), 1), (DeploymentClaimed(ONE, "a"), 1), (DeploymentDeleted("p"), 2))
+    folded((created(), 3), fleet=fleet)
+    (state,) = fleet.deployments()
+    assert (state.address, state.address_version) == ("a", 1)
+    folded((DeploymentDeleted("p"), 4), fleet=fleet)
+    assert fleet.deployments() == []
+
+
 def test_a_deployment_is_there_once_its_specification_is() -> None:
     fleet = folded((DeploymentClaimed(ONE, "a"), 1), (DeploymentDisabled("p"), 2))
     assert fleet.deployments() == []

@@ -16,7 +16,7 @@ from psycopg import AsyncConnection
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 from psycopg.rows import DictRow
 
-from nodeunit.errors import DatabaseError, SchemaTooNew
+from nodeunit.errors import DatabaseError, SchemaOccupied, SchemaTooNew
 from nodeunit.store.postgres.compatibility import SCHEMA_VERSION, applied_migrations, stated
 from nodeunit.store.postgres.connections import connect, translate_error, translate_errors
 from nodeunit.store.postgres.lock_wait import SETTINGS, LockWait, Tell
@@ -68,8 +68,9 @@ async def migrate(
     """Applies what is missing. `tell` gets a sentence when others hold a lock that is needed; `root` holds the files
     of another schema.
 
-    Raises SchemaTooNew for a database that a newer version has migrated, MigrationBlocked when others held the locks
-    for longer than `wait_s`, DatabaseError naming the file that failed, and what `connect` raises.
+    Raises SchemaOccupied where another program has a table `deployment`, SchemaTooNew for a database that a newer
+    version has migrated, MigrationBlocked when others held the locks for longer than `wait_s`, DatabaseError naming the
+    file that failed, and what `connect` raises.
     """
     notices: list[str] = []
     async with AsyncExitStack() as stack:
@@ -98,6 +99,7 @@ class _Migrating:
         await _refuse_newer_schema(self._connection)
         pending = _pending(self._ours, known := await applied_migrations(self._connection))
         if not known:
+            await _refuse_occupied_schema(self._connection)
             await self._in_one_transaction(pending)
             return [m.name for m in pending]
         before, repeatable, after = ([m for m in pending if m.phase is phase] for phase in Phase)
@@ -136,6 +138,16 @@ class _Migrating:
 
 async def _run(connection: AsyncConnection[DictRow], query: str) -> None:
     await connection.execute(QUERIES[query])
+
+
+async def _refuse_occupied_schema(connection: AsyncConnection[DictRow]) -> None:
+    occupied = await (await connection.execute(QUERIES["tables_of_others"])).fetchone()
+    if occupied is not None:
+        raise SchemaOccupied(
+            f"the schema {occupied['schema']} has a table deployment that is not nodeunit's, and stays as it is; give "
+            "nodeunit a schema of its own beside it: create schema nodeunit, and add options=-csearch_path%3Dnodeunit "
+            "to POSTGRES_URI"
+        )
 
 
 async def _refuse_newer_schema(connection: AsyncConnection[DictRow]) -> None:

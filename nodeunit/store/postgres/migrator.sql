@@ -7,6 +7,11 @@ select pg_advisory_lock(hashtextextended('nodeunit migrate ' || current_schema()
 -- table named lease would replace the real one, with the rights of the owner.
 select set_config('search_path', current_setting('search_path') || ', pg_temp', false)
 
+-- name: tables_of_others
+-- The schema that tables are made in, when it has a table deployment already; asked before the first migration.
+select current_schema() as schema
+where to_regclass(quote_ident(current_schema()) || '.deployment') is not null
+
 -- name: create_ledger
 create table if not exists schema_migration (
     name text not null constraint schema_migration_pkey primary key,

@@ -89,8 +89,9 @@ where c.type = 'DeploymentClaimed'
   and (m.absent is not false or c.unit_address <> c.data ->> 'claimant')
 
 -- name: invariant_versions_without_gap_or_double
--- Every stream counts 1, 2, 3, …, or continues from a ...Snapshot event, or from a LogArchived that lists those before
--- it. Each event that does not follow its predecessor is counted.
+-- Every stream counts 1, 2, 3, …, or continues from a ...Snapshot event, from a LogArchived that lists those before it,
+-- or from the DeploymentCreated of a row whose id came back after its first life was archived. Each event that does not
+-- follow its predecessor is counted.
 select count(*) as violations,
        (array_agg(format('%s: %s after %s', v.stream_id, v.stream_version, v.before)))[:3] as examples
 from (
@@ -99,7 +100,7 @@ from (
     from event e
 ) v
 where v.stream_version <> v.before + 1
-  and not (v.before = 0 and (v.type ~ '(Snapshot|Carried)$' or v.type = 'LogArchived'))
+  and not (v.before = 0 and (v.type ~ '(Snapshot|Carried)$' or v.type in ('LogArchived', 'DeploymentCreated')))
 
 -- name: invariant_order_matches_log
 -- Every row of the two ordering tables has its event, and every such event its row. What is older than a stream's

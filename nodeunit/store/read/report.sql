@@ -58,7 +58,7 @@ with existing as (
       and (%(position)s::bigint is null or e.position <= %(position)s)
       and (%(until)s::timestamptz is null or e.recorded_at < %(until)s)
     group by e.deployment_id
-    having count(*) filter (where e.type = 'DeploymentDeleted') = 0
+    having (array_agg(e.type order by e.stream_version desc))[1] <> 'DeploymentDeleted'
        and max(e.data ->> 'type') <> 'daemon'
 ), held as (
     select e.deployment_id, deployment_address_of(e.type, e.data order by e.stream_version) as address
@@ -148,12 +148,14 @@ order by e.position
 -- name: report_timings
 -- The time from the commit of a row's insert to the commit of its first claim, in milliseconds, one line per insert.
 -- Commit times are the server's if it keeps them, otherwise the times at which the events were recorded.
+-- A row that came back under the id of a deleted one is not timed.
 with created as (
     select e.deployment_id, e.transaction_id, e.recorded_at,
            case when current_setting('track_commit_timestamp') = 'on'
                then pg_xact_commit_timestamp(e.transaction_id::xid) end as committed_at
     from event e
     where e.type = 'DeploymentCreated'
+      and e.stream_version = 1
       and e.data ->> 'type' = 'deployment'
       and (e.data ->> 'enabled')::boolean
       and (%(since)s::timestamptz is null or e.recorded_at >= %(since)s)
