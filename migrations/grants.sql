@@ -31,7 +31,7 @@ begin
 
     -- Looking back, and asking who would claim a row.
     grant execute on function
-        deployments_at, units_at, moment_of_position,
+        deployments_at, units_at, moment_of_position, log_transaction_offset,
         fold_deployment_address, deployment_address_folded, deployment_address_differences,
         fold_unit, unit_folded, unit_differences
     to nodeunit_unit, nodeunit_operator, nodeunit_reader;

@@ -7,6 +7,8 @@ language plpgsql stable set search_path from current as $$
 declare
     v_cut timestamptz := least(p_before, clock_timestamp());
     v_hypertable boolean := is_hypertable('event');
+    v_high_water_mark xid8 :=
+        (pg_snapshot_xmin(pg_current_snapshot())::text::bigint + log_transaction_offset())::text::xid8;
     v_crossed_at timestamptz;
 begin
     loop
@@ -24,7 +26,7 @@ begin
         from event e
         where e.recorded_at < v_cut
           and (
-              e.transaction_id >= pg_snapshot_xmin(pg_current_snapshot())
+              e.transaction_id >= v_high_water_mark
               or e.transaction_id in (select o.transaction_id from other_side o)
               or e.stream_id in (select o.stream_id from other_side o)
                   and exists (

@@ -56,7 +56,7 @@ begin
         from event e
         join unit w on w.address = e.unit_address
         cross join lateral fold_unit(w, e) as f
-        where e.transaction_id = pg_current_xact_id() and e.type = 'UnitLost' and e.unit_address = any (v_lost)
+        where e.transaction_id = (select log_transaction_id()) and e.type = 'UnitLost' and e.unit_address = any (v_lost)
         on conflict on constraint unit_pkey do update set
             (membership, version, since) = (excluded.membership, excluded.version, excluded.since);
     end if;

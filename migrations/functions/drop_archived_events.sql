@@ -8,7 +8,7 @@ declare
     v_archived jsonb := (
         select e.data from event e
         where e.stream_id = 'log' and e.type = 'LogArchived' and e.data ->> 'sha256' = p_sha256
-          and e.transaction_id = pg_current_xact_id()
+          and e.transaction_id = (select log_transaction_id())
     );
     v_before timestamptz := v_archived ->> 'before';
     v_dropped bigint;

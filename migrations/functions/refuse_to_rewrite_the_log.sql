@@ -20,7 +20,7 @@ begin
         else
             -- Once for all rows, before the first.
             perform from event e
-            where e.stream_id = 'log' and e.type = 'LogArchived' and e.transaction_id = pg_current_xact_id()
+            where e.stream_id = 'log' and e.type = 'LogArchived' and e.transaction_id = (select log_transaction_id())
               and (e.data ->> 'before')::timestamptz = v_archived_before;
             if found then
                 return null;

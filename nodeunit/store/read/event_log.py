@@ -102,7 +102,7 @@ EVERYTHING = EventFilter()
 
 
 class TransactionSnapshot(NamedTuple):
-    """Which transactions a snapshot of the database shows, as pg_snapshot has it."""
+    """Which transactions a snapshot of the database shows: a pg_snapshot in the transaction ids of the log."""
 
     xmin: int
     """Every transaction below it had ended."""
@@ -129,8 +129,7 @@ async def one_snapshot(connection: Connection) -> AsyncIterator[TransactionSnaps
         await connection.execute(QUERIES["one_snapshot"])
         row = await (await connection.execute(QUERIES["transaction_snapshot"])).fetchone()
         assert row is not None
-        xmin, xmax, in_progress = str(row["snapshot"]).split(":")
-        yield TransactionSnapshot(int(xmin), int(xmax), frozenset(map(int, filter(None, in_progress.split(",")))))
+        yield TransactionSnapshot(row["xmin"], row["xmax"], frozenset(row["in_progress"]))
 
 
 async def high_water_mark(connection: Connection) -> int:

@@ -9,13 +9,15 @@ e.type, e.deployment_id, e.unit_address, e.schema_version
 
 -- name: high_water_mark
 -- Every transaction below it has ended: what it wrote is visible, and it will write nothing more.
-select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as high_water_mark
+select pg_snapshot_xmin(pg_current_snapshot())::text::bigint + log_transaction_offset() as high_water_mark
 
 -- name: one_snapshot
 set transaction isolation level repeatable read, read only
 
 -- name: transaction_snapshot
-select pg_current_snapshot()::text as snapshot
+select pg_snapshot_xmin(s.now)::text::bigint + o.added as xmin, pg_snapshot_xmax(s.now)::text::bigint + o.added as xmax,
+       array(select x::text::bigint + o.added from pg_snapshot_xip(s.now) x) as in_progress
+from pg_current_snapshot() as s (now), log_transaction_offset() as o (added)
 
 -- name: events_between
 -- In commit order, after a checkpoint and below a high-water mark. A parameter that is null filters nothing; the

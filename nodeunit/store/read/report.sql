@@ -151,9 +151,9 @@ order by e.position
 -- A row that came back under the id of a deleted one is not timed.
 with created as (
     select e.deployment_id, e.transaction_id, e.recorded_at,
-           case when current_setting('track_commit_timestamp') = 'on'
-               then pg_xact_commit_timestamp(e.transaction_id::xid) end as committed_at
-    from event e
+           case when current_setting('track_commit_timestamp') = 'on' and e.transaction_id::text::bigint > o.added
+               then pg_xact_commit_timestamp((e.transaction_id::text::bigint - o.added)::text::xid8::xid) end as committed_at
+    from event e, log_transaction_offset() as o (added)
     where e.type = 'DeploymentCreated'
       and e.stream_version = 1
       and e.data ->> 'type' = 'deployment'
@@ -162,9 +162,9 @@ with created as (
       and (%(until)s::timestamptz is null or e.recorded_at < %(until)s)
 ), claimed as (
     select e.deployment_id, e.recorded_at,
-           case when current_setting('track_commit_timestamp') = 'on'
-               then pg_xact_commit_timestamp(e.transaction_id::xid) end as committed_at
-    from event e
+           case when current_setting('track_commit_timestamp') = 'on' and e.transaction_id::text::bigint > o.added
+               then pg_xact_commit_timestamp((e.transaction_id::text::bigint - o.added)::text::xid8::xid) end as committed_at
+    from event e, log_transaction_offset() as o (added)
     where e.type = 'DeploymentClaimed' and e.stream_version = 1
 ), delay as (
     select i.transaction_id, i.recorded_at, i.deployment_id,
