@@ -9,8 +9,10 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from msgspec.structs import asdict
 
 from nodeunit.store.postgres.queries import QUERIES
+from nodeunit.store.read.event_log import EventFilter
 from tests.support.databases import Databases
 from tests.support.plans import Plan, plans_of
 from tests.support.rows import rows, value
@@ -117,7 +119,7 @@ def test_samples_are_stored_by_key(grown: str) -> None:
 
 def test_a_round_finds_its_candidates_by_index(grown: str) -> None:
     """The rows that are held are counted, which reads them all; those to claim must be found at once."""
-    found = plans(grown, "round_inputs", refused=[], limit=64)
+    found = plans(grown, "round_inputs", refused=[], refused_commands=[], limit=64)
     scans = [scan for plan in found for scan in plan.of("deployment")]
     waiting = [scan.rows for scan in scans if scan.index == "deployment_unassigned"]
     orphaned = [scan.rows for scan in scans if scan.index == "deployment_by_address"]
@@ -176,13 +178,15 @@ def test_a_release_touches_one_row(grown: str) -> None:
 def test_a_follower_reads_on_by_index(grown: str, where: str) -> None:
     """Wherever it stands: a batch, and a look at each chunk."""
     share = {"at the beginning": 0.0, "in the middle": 0.5, "at the end": 1.0}[where]
-    (at,) = rows(
+    (after,) = rows(
         grown,
-        "select transaction_id::text, position from event order by event.transaction_id, position "
-        "offset greatest(%s::integer - 1, 0) limit 1",
+        "select transaction_id::text as after_transaction_id, position as after_position from event "
+        "order by event.transaction_id, position offset greatest(%s::integer - 1, 0) limit 1",
         (int(share * value(grown, "select count(*) from event")),),
     )
-    found = plans(grown, "events_after", **at, limit=1000)
+    below = value(grown, "select pg_snapshot_xmin(pg_current_snapshot())::text")
+    everything = asdict(EventFilter())
+    found = plans(grown, "events_between", **everything, **after, below=below, limit=1000)
     reads(found, "event", by={"event_in_commit_order"}, at_most=1001)
 
 
