@@ -21,6 +21,7 @@
     │   ├── UnitUnknown           17   no unit in the fleet has this name or address
     │   ├── DeploymentUnknown     18   no deployment, or more than one, has an id that begins like this
     │   ├── HistoryArchived       19   the live log begins later: an archive file has that time
+    │   ├── TimeNotInLog          25   a time in the future, or before the first event
     │   ├── ArchiveConflict       16   the log is not what the archive file was written from
     │   ├── VersionConflict       16   internal: a stream is not at the version the writer expected
     │   └── RowLocked             16   another transaction has changed or locked the row and is still open
@@ -154,6 +155,12 @@ class HistoryArchived(DatabaseError):
     """The requested time is before the beginning of the live log."""
 
     exit_code = 19
+
+
+class TimeNotInLog(DatabaseError):
+    """The log says nothing about the time asked for: it is in the future, or before the first event."""
+
+    exit_code = 25
 
 
 class ArchiveConflict(DatabaseError):

@@ -10,12 +10,14 @@ from uuid import UUID
 
 import msgspec
 
-from nodeunit.audit.wording import program_sentence, release_reason
+from nodeunit.audit.why_program import program
+from nodeunit.audit.wording import local_time, release_reason
 from nodeunit.domain.claim_round import recorded_inputs
 from nodeunit.domain.events import (
     DeploymentAssigned,
     DeploymentClaimed,
     DeploymentClaimRound,
+    DeploymentCreated,
     DeploymentDeleted,
     DeploymentDisabled,
     DeploymentReleased,
@@ -37,7 +39,7 @@ class Explanation(msgspec.Struct, kw_only=True):
     at: datetime | None
     """The moment asked for; None is now."""
     state: str
-    """`held`, `waiting`, `disabled`, `daemon`, `deleted` or `not_yet`."""
+    """`held`, `waiting`, `disabled` (which may have a holder), `daemon`, `deleted` or `not_yet`."""
     package: str = ""
     holder: str = ""
     holder_name: str = ""
@@ -56,7 +58,7 @@ class Explanation(msgspec.Struct, kw_only=True):
 
 
 async def explain(connection: Connection, given: str, at: datetime | None = None) -> Explanation:
-    """Explains the deployment whose id begins like this. Raises DeploymentUnknown, and HistoryArchived."""
+    """Explains the deployment whose id begins like this. Raises DeploymentUnknown, HistoryArchived and TimeNotInLog."""
     deployment_id = await lookup.find_deployment(connection, given)
     await fleet.as_of(connection, at, None)
     found = await fleet.deployments(connection, AsOf(at), deployment_id)
@@ -75,10 +77,11 @@ async def explain(connection: Connection, given: str, at: datetime | None = None
         version=state.address_version,
     )
     if state.address:
+        if not state.enabled:
+            answer.because.append(_disabled(specifications))
         await _explain_held(connection, answer, assignments)
-        assert state.address_since is not None
-        programs = await store.programs(connection, deployment_id, state.address_since, at)
-        answer.program = program_sentence(programs)
+        holder = next((u for u in await fleet.units(connection, AsOf(at)) if u.address == state.address), None)
+        answer.program = await program(connection, state, holder, at)
     else:
         await _explain_free(connection, answer, state, assignments, specifications)
     return answer
@@ -87,9 +90,20 @@ async def explain(connection: Connection, given: str, at: datetime | None = None
 def _state(state: DeploymentState) -> str:
     if state.type == "daemon":
         return "daemon"
-    if state.address:
-        return "held"
-    return "waiting" if state.enabled else "disabled"
+    if not state.enabled:
+        return "disabled"
+    return "held" if state.address else "waiting"
+
+
+def _disabled(specifications: list[RecordedEvent]) -> str:
+    """By whom, from the newest event that can have done it."""
+    for recorded in specifications:
+        event = recorded.event()
+        if isinstance(event, DeploymentDisabled):
+            return f"disabled by {event.by} at {local_time(recorded.recorded_at)}: its program is stopped"
+        if isinstance(event, DeploymentCreated):
+            return f"created as disabled by {event.by}"
+    return "disabled"
 
 
 def _gone(deployment_id: UUID, at: datetime | None, specifications: list[RecordedEvent]) -> Explanation:
@@ -145,10 +159,11 @@ async def _explain_free(
     answer.since = free_since
     if answer.state == "daemon":
         answer.because.append("it is a daemon row: every unit runs it, and nobody claims it")
+        if not state.enabled:
+            answer.because.insert(0, _disabled(specifications))
         return
     if answer.state == "disabled":
-        disabled = [e for recorded in specifications if isinstance(e := recorded.event(), DeploymentDisabled)]
-        answer.because.append(f"disabled by {disabled[0].by}" if disabled else "created as disabled")
+        answer.because.append(_disabled(specifications))
         return
     there = [unit.address for unit in roster if unit.is_there]
     recorded = await store.rounds(connection, there, free_since, answer.at) if free_since else []

@@ -20,7 +20,7 @@ from nodeunit.cli.options import (
     Time,
     Until,
     given,
-    resolve,
+    resolve_stretch,
     without_database,
 )
 from nodeunit.cli.output.render import Column, Format, document, lines, table, write
@@ -83,7 +83,7 @@ async def _run(
         return await audit.backtest(files, override, first, last), files.names
     conninfo = given(database)
     async with await event_log.open_log(conninfo, "backtest") as connection:
-        first, last = await resolve(since, connection), await resolve(until, connection)
+        first, last = await resolve_stretch(since, until, connection)
         names = await lookup.unit_names(connection)
     source: EventSource = LiveLog(
         conninfo,

@@ -16,7 +16,7 @@ from nodeunit.cli.options import (
     UnitOption,
     Until,
     given,
-    resolve,
+    resolve_stretch,
 )
 from nodeunit.cli.output.event_lines import EventLines
 from nodeunit.cli.output.render import Format, document, is_terminal
@@ -73,9 +73,10 @@ async def _print(
     output: Format,
 ) -> None:
     async with await event_log.open_log(conninfo, "events") as connection:
+        first, last = await resolve_stretch(since, until, connection)
         wanted = EventFilter(
-            since=await resolve(since, connection),
-            until=await resolve(until, connection),
+            since=first,
+            until=last,
             types=[name for kind in types for name in stored_names(kind)] if types else None,
             deployment_id=await lookup.find_deployment(connection, deployment) if deployment else None,
             unit_address=(await lookup.find_unit(connection, unit)).address if unit else None,

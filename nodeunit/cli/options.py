@@ -11,10 +11,11 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from nodeunit.audit.wording import local_time
 from nodeunit.cli.output.render import Format
-from nodeunit.errors import DatabaseUnreachable
+from nodeunit.errors import DatabaseUnreachable, TimeNotInLog
 from nodeunit.store.postgres.connections import Connection
-from nodeunit.store.read import lookup
+from nodeunit.store.read import fleet, lookup
 
 FORMS = "ISO 8601, local time without an offset, or so long ago: 30s, 5m, 2h, 1d"
 """How a TIME may be written, for the help of options."""
@@ -41,10 +42,25 @@ def parse_time(text: str) -> Time:
 
 
 async def resolve(time: Time | None, connection: Connection) -> datetime | None:
-    """The moment that was meant; how long ago counts from the database's now."""
-    if time is None or time.at is not None:
-        return time and time.at
-    return await lookup.now(connection) - time.ago
+    """The moment that was meant; how long ago counts from the database's now. Raises TimeNotInLog for the future."""
+    if time is None:
+        return None
+    now = await lookup.now(connection)
+    if time.at is not None and time.at > now:
+        asked, there = local_time(time.at, "seconds"), local_time(now, "seconds")
+        raise TimeNotInLog(f"{asked} is in the future: the database has {there}; give an earlier time")
+    return now - time.ago if time.at is None else time.at
+
+
+async def resolve_stretch(
+    since: Time | None, until: Time | None, connection: Connection
+) -> tuple[datetime | None, datetime | None]:
+    """The moments that were meant. Raises as `resolve`, and TimeNotInLog or HistoryArchived for a stretch that ends
+    before the log begins. One that only begins before it has all that there is."""
+    first, last = await resolve(since, connection), await resolve(until, connection)
+    if last is not None:
+        await fleet.require_recorded(connection, last)
+    return first, last
 
 
 def without_database(time: Time | None, option: str) -> datetime | None:

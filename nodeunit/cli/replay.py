@@ -30,7 +30,7 @@ from nodeunit.cli.options import (
 from nodeunit.cli.output.event_lines import EventLines
 from nodeunit.cli.output.render import Column, Format, lines, show, write
 from nodeunit.domain.fleet import DeploymentState
-from nodeunit.store.read import event_log, lookup
+from nodeunit.store.read import event_log, fleet, lookup
 from nodeunit.store.read.event_log import EventFilter, TransactionSnapshot
 
 
@@ -103,6 +103,8 @@ async def _of_database(asked: _Asked, conninfo: str) -> None:
     shown: TransactionSnapshot | None = None
     async with await event_log.open_log(conninfo, "replay") as connection:
         at = await resolve(asked.at, connection)
+        if at is not None:
+            await fleet.require_recorded(connection, at, asked.position)
         if not asked.history:
             async with event_log.one_snapshot(connection) as shown:
                 _show(await audit.at_moment(connection, at, asked.position), asked.output)

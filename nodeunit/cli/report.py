@@ -9,7 +9,7 @@ import typer
 
 from nodeunit.audit import report as audit
 from nodeunit.audit.markdown import markdown
-from nodeunit.cli.options import Database, Since, Time, Until, given, resolve
+from nodeunit.cli.options import Database, Since, Time, Until, given, resolve_stretch
 from nodeunit.errors import InvariantViolated
 from nodeunit.store.postgres.requirements import connect_to_schema
 from nodeunit.store.read.report import Bounds
@@ -45,7 +45,7 @@ def report(
 
 async def _read(conninfo: str, since: Time | None, until: Time | None, rounds: int) -> audit.Report:
     async with await connect_to_schema(conninfo, "report") as connection:
-        bounds = Bounds(await resolve(since, connection), await resolve(until, connection))
+        bounds = Bounds(*await resolve_stretch(since, until, connection))
     return await audit.read(conninfo, bounds, rounds=rounds)
 
 

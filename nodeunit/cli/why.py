@@ -39,10 +39,12 @@ async def _explain(conninfo: str, deployment: str, at: Time | None) -> Explanati
 
 def _show(found: Explanation, *, wide: bool) -> None:
     since = f" since {local_time(found.since)}" if found.since else ""
-    who = f" by {found.holder_name} ({found.holder})" if found.holder else ""
+    who = f"held by {found.holder_name} ({found.holder})" if found.holder else ""
+    state = found.state.replace("_", " ")
+    state = who if found.state == "held" else f"{state}, {who}" if who else state
     version = f", version {found.version}" if found.holder else ""
     write(f"{found.deployment_id} {found.package}".rstrip())
-    write(f"{found.state.replace('_', ' ')}{who}{since}{version}")
+    write(f"{state}{since}{version}")
     for reason in found.because:
         write(f"  {reason}")
     if found.program:

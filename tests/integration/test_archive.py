@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
-from nodeunit.audit import invariants, replay
+from nodeunit.audit import invariants, replay, why
 from nodeunit.audit.archive import Archived, archive, plan, read_archive
 from nodeunit.audit.archive_file import Reader
 from nodeunit.audit.replay import FleetAt
@@ -165,6 +165,20 @@ async def test_replay_tells_the_same_before_and_after(history: str, tmp_path: Pa
     with pytest.raises(HistoryArchived, match=r"begins at .*--archive a\.gz"):
         async with await event_log.open_log(history, "test") as connection:
             await replay.at_moment(connection, datetime.now(UTC) - timedelta(days=3))
+
+
+async def test_what_ran_at_the_cut_is_said_to_run(history: str, tmp_path: Path) -> None:
+    held = rows(history, "select id from deployment where address <> '' and address_since < now() - interval '1 day'")
+
+    async def programs() -> list[str]:
+        async with await event_log.open_log(history, "test") as connection:
+            told = [(await why.explain(connection, str(row["id"]))).program for row in held]
+            return [sentence.partition(", after")[0] for sentence in told]  # how often it had ended is archived
+
+    before = await programs()
+    assert any("runs since" in sentence for sentence in before)
+    await archived(history, timedelta(0), tmp_path / "a.gz")
+    assert await programs() == before
 
 
 async def test_the_cut_is_a_chunk_boundary_or_the_very_moment(history: str, tmp_path: Path) -> None:

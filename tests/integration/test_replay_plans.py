@@ -99,7 +99,13 @@ def test_why_opens_only_chunks_of_its_time(long_log: Any) -> None:
     asked: dict[str, dict[str, Any]] = {
         "why_assignments": {"deployment_id": deployment_id, "at": at},
         "why_specifications": {"deployment_id": deployment_id, "at": at},
-        "why_programs": {"deployment_id": deployment_id, "since": claim["recorded_at"], "at": at},
+        "why_programs": {
+            "deployment_id": deployment_id,
+            "holder": claim["unit_address"],
+            "version": claim["stream_version"],
+            "since": claim["recorded_at"],
+            "at": at,
+        },
         "why_rounds": {"addresses": [claim["unit_address"]], "since": at - timedelta(days=1), "at": at},
     }
     for query, parameters in asked.items():
@@ -140,8 +146,9 @@ def test_a_position_is_found_by_halving(long_log: Any) -> None:
 def claimed_before(conninfo: str, at: datetime) -> dict[str, Any]:
     found = rows(
         conninfo,
-        "select deployment_id, unit_address, recorded_at, transaction_id::text::bigint as transaction_id "
-        "from event where type = 'DeploymentClaimed' and recorded_at < %s order by recorded_at desc limit 1",
+        "select deployment_id, unit_address, stream_version, recorded_at, "
+        "transaction_id::text::bigint as transaction_id from event "
+        "where type = 'DeploymentClaimed' and recorded_at < %s order by recorded_at desc limit 1",
         (at,),
     )
     assert isinstance(found[0]["deployment_id"], UUID)

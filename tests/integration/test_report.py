@@ -184,9 +184,7 @@ def test_the_verb_prints_the_report_and_exits_0(database: str) -> None:
 
 def test_the_verb_takes_times_as_every_verb_does(database: str) -> None:
     insert_deployments(database, 1)
-    bounded: tuple[tuple[list[str], int], ...]
-    bounded = (([], 1), (["--since", "5m"], 1), (["--until", "5m"], 0), (["--since", "2h", "--until", "1h"], 0))
-    for bounds, inserts in bounded:
+    for bounds, inserts in (([], 1), (["--since", "5m"], 1), (["--since", "0s"], 0), (["--until", "0s"], 1)):
         result = CliRunner().invoke(app, ["report", "--database", database, "-o", "json", *bounds])
         assert result.exit_code == 0, result.output
         assert len(msgspec.json.decode(result.output, type=Report).inserts) == inserts, bounds

@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg.rows import args_row
 
 from nodeunit.domain.fleet import DeploymentState, UnitState
-from nodeunit.errors import HistoryArchived
+from nodeunit.errors import HistoryArchived, TimeNotInLog
 from nodeunit.store.postgres.connections import Connection, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 
@@ -22,9 +22,10 @@ class AsOf(NamedTuple):
 
 
 async def as_of(connection: Connection, at: datetime | None, position: int | None) -> AsOf:
-    """As of a time, a position, or now. Raises HistoryArchived if the live log begins later."""
+    """As of a time, a position, or now. Raises HistoryArchived if the live log begins later, and TimeNotInLog if the
+    time is before the first event of all."""
     if at is not None or position is not None:
-        await _refuse_archived(connection, at, position)
+        await require_recorded(connection, at, position)
     if position is None:
         return AsOf(at)
     async with translate_errors():
@@ -33,20 +34,29 @@ async def as_of(connection: Connection, at: datetime | None, position: int | Non
     return AsOf(row["at"] if at is None or row["at"] is None else min(at, row["at"]), position)
 
 
-async def _refuse_archived(connection: Connection, at: datetime | None, position: int | None) -> None:
+async def require_recorded(connection: Connection, at: datetime | None, position: int | None = None) -> None:
+    """Raises HistoryArchived or TimeNotInLog, as `as_of` does, when the live log says nothing about then."""
+    begins: datetime | None = None
     async with translate_errors():
         if position is None:
             row = await (await connection.execute(QUERIES["log_begins"])).fetchone()
-            if row is None or row["at"] is None or at is None or at >= row["at"]:
+            begins = row["at"] if row else None
+            if begins is None or at is None or at >= begins:
                 return  # snapshots are recorded at the time of the cut
         archived = await (await connection.execute(QUERIES["log_archived"])).fetchone()
     if archived is None:
+        if begins is not None:
+            raise TimeNotInLog(f"the log begins at {_shown(begins)} and says nothing about before; give a later time")
         return
     if (at is not None and at < archived["before"]) or (position is not None and position <= archived["last_position"]):
         raise HistoryArchived(
-            f"the live log begins at {archived['before'].astimezone().isoformat(' ', 'seconds')}; "
+            f"the live log begins at {_shown(archived['before'], 'seconds')}; "
             f"for earlier times: nodeunit replay --archive {archived['file']}"
         )
+
+
+def _shown(moment: datetime, precision: str = "milliseconds") -> str:
+    return moment.astimezone().isoformat(" ", precision)
 
 
 async def deployments(connection: Connection, when: AsOf, deployment_id: UUID | None = None) -> list[DeploymentState]:

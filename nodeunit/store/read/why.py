@@ -55,10 +55,34 @@ async def rounds(
 
 
 async def programs(
-    connection: Connection, deployment_id: UUID, since: datetime, at: datetime | None
+    connection: Connection, deployment_id: UUID, holder: str, version: int, since: datetime, at: datetime | None
 ) -> list[RecordedEvent]:
-    """The newest starts, ends and parkings of the program, newest first."""
-    return await _events(connection, "why_programs", deployment_id=deployment_id, since=since, at=at)
+    """The newest starts, ends and parkings of the program under one claim of one unit, newest first."""
+    return await _events(
+        connection, "why_programs", deployment_id=deployment_id, holder=holder, version=version, since=since, at=at
+    )
+
+
+async def unit_snapshot(connection: Connection, address: str, at: datetime | None) -> RecordedEvent | None:
+    """What a unit ran at the end of the archived events; None: nothing of it is archived."""
+    found = await _events(connection, "why_unit_snapshot", address=address, at=at)
+    return found[0] if found else None
+
+
+class Silence(msgspec.Struct, frozen=True):
+    """A heartbeat is overdue."""
+
+    since: datetime
+    expires_at: datetime
+    """The end of its lease."""
+    expired: bool
+
+
+async def silence(connection: Connection, address: str) -> Silence | None:
+    """Whether a unit is silent now."""
+    async with translate_errors():
+        row = await (await connection.execute(QUERIES["why_silence"], {"address": address})).fetchone()
+    return None if row is None else Silence(**row)
 
 
 async def inputs_now(connection: Connection, limit: int) -> RoundInputs:

@@ -47,14 +47,37 @@ cross join lateral (
 order by r.recorded_at desc
 
 -- name: why_programs
+-- Under one claim of one unit. Before 0.2 only ProcessStarted had the version of the claim. By position, because events
+-- that are appended together may have one time.
 select {event_columns}
 from event e
 where e.deployment_id = %(deployment_id)s
   and e.type in ('ProcessStarted', 'ProcessExited', 'ProcessNotEnded', 'ProcessParked')
+  and e.unit_address = %(holder)s
+  and coalesce((e.data ->> 'claim_version')::integer, 0) in (0, %(version)s)
   and e.recorded_at >= %(since)s
   and e.recorded_at <= coalesce(%(at)s::timestamptz, 'infinity')
-order by e.recorded_at desc
+order by e.recorded_at desc, e.position desc
 limit 20
+
+-- name: why_unit_snapshot
+select {event_columns}
+from event e
+where e.stream_id = 'unit-' || %(address)s
+  and e.type in ('UnitSnapshot', 'UnitCarried')
+  and e.recorded_at <= coalesce(%(at)s::timestamptz, 'infinity')
+order by e.stream_version desc
+limit 1
+
+-- name: why_silence
+-- No row for a unit of which no heartbeat is overdue. One that wants no part in rounds sets inactive_at to renewed_at.
+select l.renewed_at as since, l.expires_at, l.expires_at <= clock_timestamp() as expired
+from lease l
+where l.address = %(address)s
+  and (
+      l.renewed_at + (l.expires_at - l.renewed_at) / 2 <= clock_timestamp()
+      or (l.inactive_at <= clock_timestamp() and l.inactive_at > l.renewed_at)
+  )
 
 -- name: plan_inputs
 select r.units, r.candidates from round_inputs('{}', '{}', %(limit)s) as r
