@@ -23,5 +23,5 @@ EXPECTED = {
 
 @pytest.mark.parametrize("name", BREAKAGES)
 def test_a_broken_build_is_caught(name: str, tmp_path: Path) -> None:
-    found = is_caught(BREAKAGES[name], tmp_path, trials=3, seed=5, shape=Shape(settle_s=20))
+    found = is_caught(BREAKAGES[name], tmp_path, trials=6, seed=5, shape=Shape(settle_s=20))
     assert any(EXPECTED[name] in fault for fault in found), found
