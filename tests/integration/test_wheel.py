@@ -45,7 +45,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_command_is_there(installed: Path, tmp_path: Path) -> None:
     assert "Usage: nodeunit" in run(installed / "nodeunit", "--help", at=tmp_path)
-    assert run(installed / "nodeunit", "--version", at=tmp_path) == "nodeunit 0.1.0\n"
+    assert run(installed / "nodeunit", "--version", at=tmp_path) == "nodeunit 0.2.0.dev0\n"
 
 
 def test_migrations_and_projections_are_in_the_package(installed: Path, tmp_path: Path) -> None:
