@@ -1,21 +1,21 @@
-"""The daemon: it decides what this unit claims, starts, stops and gives back. One module per duty.
+"""The daemon decides what this unit claims, starts, stops and releases. Each module has one duty.
 
     daemon              joins, works, joins again when fenced, and ends
     membership_session  the tasks between a join and the end of that membership, in one `task_group`
     heartbeat           renews the lease, stores samples, learns which units are lost and whether work waits
     scheduler           runs claim rounds when it is notified
-    suspicion           goes on without a unit that should claim and does not answer
+    suspicion           leaves a unit out of rounds that should claim and does not answer
     reconciler          compares what should run with what runs: start, stop, restart, park
     restarts            how a program that failed is started again, or parked; remembered by the supervisor
     process_events      the supervisor's reports as events, each in the log once
     outbox              writes process events in order, without holding up the reconciler
-    spawn_request       what the supervisor is asked to start for a row, or why it may not be started
+    spawn_request       what the supervisor is asked to start for a row, or why it may not start
     supervisor_link     the daemon's end of the socket pair
-    drain               gives rows back, and leaves
-    end_request         why the daemon is to end
+    drain               releases rows, and leaves
+    end_request         why the daemon must end
 
 The daemon is a child of the supervisor, which is the parent of the programs. So a daemon may crash, be replaced or be
-fenced while the programs go on: it joins again, asks what runs, and reconciles.
+fenced while the programs continue to run: it joins again, asks what runs, and reconciles.
 
 What must not be here: SQL and psycopg (`store`), signals and exit status of programs (`supervisor`), and the rules of
 claiming and restarting, which are pure functions (`domain`).

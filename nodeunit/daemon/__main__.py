@@ -1,4 +1,4 @@
-"""Where the daemon starts: `python -m nodeunit.daemon`, by the supervisor and nobody else."""
+"""The daemon's entry point, `python -m nodeunit.daemon`. Only the supervisor starts it."""
 
 import argparse
 import asyncio
@@ -11,7 +11,7 @@ from nodeunit.errors import NodeunitError
 
 
 def main() -> int:
-    """Runs the daemon; its exit code tells the supervisor what became of it."""
+    """Runs the daemon; its exit code tells the supervisor how it ended."""
     parser = argparse.ArgumentParser(prog="nodeunit.daemon")
     parser.add_argument("--settings-fd", type=int, required=True)
     parser.add_argument("--link-fd", type=int, required=True)
@@ -24,8 +24,8 @@ def main() -> int:
         logging.getLogger("nodeunit").error("%s", error)
         return error.exit_code
     except Exception:
-        # Through the log: the interpreter would print it to standard error and wait for a reader.
-        logging.getLogger("nodeunit").exception("the daemon ends by an error of its own")
+        # Logged, because the interpreter would print it to standard error and wait for a reader.
+        logging.getLogger("nodeunit").exception("the daemon ends because of an unexpected error")
         return 1
     return 0
 

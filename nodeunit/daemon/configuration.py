@@ -1,4 +1,4 @@
-"""What the daemon is started with, read once from the memory file that the supervisor passes on."""
+"""The settings of the daemon, read once from the memory file that the supervisor passes on."""
 
 import os
 from typing import Any
@@ -11,7 +11,7 @@ from nodeunit.domain.events import UnitJoined
 from nodeunit.settings import Settings
 
 INACTIVE_AFTER_HEARTBEATS = 2
-"""A unit that missed this many heartbeats takes no part in rounds, long before its lease runs out."""
+"""A unit that missed this many heartbeats takes no part in rounds, long before its lease expires."""
 
 
 class Configuration(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ class Configuration(msgspec.Struct, frozen=True):
 
 
 def of_unit(settings: Settings, address: str, environ: dict[str, str]) -> dict[str, Any]:
-    """What `read` returns in the daemon, as values that JSON has."""
+    """What `read` returns in the daemon, as JSON values."""
     libpq = {name: value for name, value in environ.items() if name.startswith("PG")}
     plain = msgspec.structs.replace(settings, password="")
     return {"address": address, "settings": msgspec.to_builtins(plain), "libpq": libpq}

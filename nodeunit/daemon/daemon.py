@@ -2,7 +2,7 @@
 
     hello ─→ join ─→ a session: heartbeat, listener, scheduler, reconciler, outbox
                ↑        │ fenced            │ drain            │ replace
-               └────────┘                   └─→ leave, exit 0  └─→ exit 0, the programs go on
+               └────────┘                   └─→ leave, exit 0  └─→ exit 0, the programs continue
 
 Link, reconciler and outbox belong to the daemon and outlive a session, so that programs do not notice when their unit
 joins again.
@@ -55,7 +55,7 @@ class Daemon:
 
     async def run(self) -> None:
         """Returns when the daemon is done. Raises what joining raises; IdentityAlive means that another unit has joined
-        under this identity.
+        with this identity.
         """
         await requirements.require(self._configuration.settings.postgres_uri, timescaledb=True)
         messages = self._link.messages()
@@ -79,7 +79,7 @@ class Daemon:
                     task.cancel()
 
     async def _live(self, supervisor: UUID, sampler: Sampler) -> None:
-        """Runs one session after another, until one ends in order."""
+        """Runs one session after another, until one ends normally."""
         while True:
             await self._supervisor.wait_until_it_answers()
             unit, sent_at = await self._join(supervisor)
@@ -95,17 +95,17 @@ class Daemon:
             except* StaleEpoch:
                 fenced = True
             except* SupervisorSilent as silence:
-                log.error("%s: the lease is not renewed before it does", silence.exceptions[0])
+                log.error("%s: the lease is not renewed until it does", silence.exceptions[0])
                 silent = True
             if not (fenced or silent):
                 return
             if fenced:
-                log.warning("this unit was declared lost: it joins again and keeps what nobody took")
+                log.warning("this unit was declared lost: it joins again and keeps rows that no unit took over")
 
     async def _join(self, supervisor: UUID) -> tuple[Membership, float]:
         """Joins; returns the membership and the time (CLOCK_BOOTTIME) from which its lease counts.
 
-        A lease under this identity may be that of a dead daemon. It is watched until it has run out, or until it is
+        A lease under this identity may be that of a dead daemon. It is watched until it has expired, or until it is
         renewed: then another daemon is alive, and IdentityAlive is raised.
         """
         s = self._configuration.settings
@@ -126,7 +126,7 @@ class Daemon:
                     raise
                 if first is None and lease is not None:
                     first = lease
-                    log.warning("the lease of a unit with this identity runs %.0f s more; waiting", lease.left_s)
+                    log.warning("the lease of a unit with this identity expires in %.0f s; waiting", lease.left_s)
             await asyncio.sleep(READ_LEASE_EVERY_S)
 
     async def _stop_everything(self) -> None:
@@ -164,7 +164,7 @@ class Daemon:
 
 
 async def run(configuration: Configuration, link_fd: int) -> None:
-    """Runs a daemon until it ends. Raises NodeunitError: the first, when several tasks failed."""
+    """Runs a daemon until it ends. Raises NodeunitError, the first one if several tasks failed."""
     daemon = Daemon(configuration, await SupervisorLink.open(link_fd))
     first: BaseException | None = None
     try:

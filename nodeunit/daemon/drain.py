@@ -1,4 +1,4 @@
-"""Releases rows: all at once when the unit leaves, one by one when an operator wants them elsewhere.
+"""Releases rows: all at once when the unit leaves, one by one when an operator drains the unit.
 
 A row is released only when its program is dead, and the units that can take it are notified at once.
 """
@@ -24,7 +24,7 @@ RUNS_WITHIN_S = 3.0
 POLL_EVERY_S = 0.05
 
 LOCKED_AGAIN_AFTER_S = 3.0
-"""A row that somebody else has locked is stopped again after so long, to be released: it starts again meanwhile."""
+"""The pause before a row that another transaction has locked is stopped and released again; it runs meanwhile."""
 
 
 async def leave(unit: Membership, reconciler: Reconciler, outbox: Outbox) -> None:
@@ -53,7 +53,7 @@ async def leave_without_supervisor(
 ) -> None:
     """Records what died with the supervisor, releases every row and leaves the fleet.
 
-    With `left`, processes that cannot be ended, nothing is released: their rows may still run, and the lease runs out.
+    If processes are `left` that cannot be ended, nothing is released: their rows may still run, and the lease expires.
     """
     await unit.record_supervisor_death()
     reconciler.supervisor_died({one.key for one in left})
@@ -80,11 +80,11 @@ async def move_away(unit: Membership, reconciler: Reconciler, within_s: float, g
     Grace periods are cut so that all rows are moved within `within_s` seconds.
     """
     deadline = boottime() + within_s
-    log.info("an operator wants %d rows moved away within %.0f s", len(reconciler.held_rows()), within_s)
+    log.info("an operator has asked to move %d rows away within %.0f s", len(reconciler.held_rows()), within_s)
     locked: set[str] = set()
     while keys := reconciler.held_rows():
         free = [key for key in keys if key not in locked]
-        if not free:  # somebody has these in hand; meanwhile their programs run
+        if not free:  # other transactions have locked these; meanwhile their programs run
             await asyncio.sleep(LOCKED_AGAIN_AFTER_S)
             locked.clear()
             continue
@@ -95,7 +95,7 @@ async def move_away(unit: Membership, reconciler: Reconciler, within_s: float, g
         else:
             locked.add(free[0])
     for row in await unit.disabled_rows():
-        # Enabled again it would come back to a unit that is to hold nothing.
+        # If it were enabled again, it would run on a unit that is to hold nothing.
         await reconciler.begin_release(str(row.id), 0.0)
         try:
             await unit.release(row, "drained")
@@ -105,7 +105,7 @@ async def move_away(unit: Membership, reconciler: Reconciler, within_s: float, g
 
 
 async def give_back(unit: Membership, reconciler: Reconciler, keys: list[str]) -> None:
-    """Gives back rows whose programs this unit cannot start, for others to take."""
+    """Releases rows whose programs this unit cannot start, so that others can claim them."""
     for key in keys:
         await _release(unit, reconciler, key, "unit_exhausted", None)
 
@@ -128,12 +128,12 @@ async def _release_row(unit: Membership, row: Deployment, reason: str) -> bool:
             await _notify_eligible(unit)
             return True
     except DatabaseError as error:
-        log.warning("%s could not be released (%s); it is taken over when this unit has left", row.id, error)
+        log.warning("%s could not be released (%s); another unit takes it over when this unit has left", row.id, error)
     return False
 
 
 async def _until_it_runs_elsewhere(unit: Membership, released: Deployment, within_s: float) -> None:
-    """Returns after `within_s` in any case: a row that no unit takes must not keep the other rows here."""
+    """Returns after `within_s` at the latest, because a row that no unit claims must not keep the other rows here."""
     give_up_at = boottime() + within_s
     while not await unit.runs_elsewhere(released):
         if boottime() >= give_up_at:

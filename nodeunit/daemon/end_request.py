@@ -1,4 +1,4 @@
-"""Why a daemon is to end. A stronger reason that follows takes the place of the first, and of what that had begun."""
+"""Why a daemon must end. A stronger reason that arrives later replaces the first and cancels its work."""
 
 import asyncio
 import signal
@@ -8,42 +8,43 @@ from enum import IntEnum
 from nodeunit.daemon.task_group import CANCEL_AGAIN_AFTER_S
 
 ORPHAN_ENDS_WITHIN_S = 20
-"""A daemon without a supervisor is gone after so long, whatever it waits for: nobody would end it."""
+"""A daemon without a supervisor is killed after this time, because no other process would end it."""
 
 
 class EndReason(IntEnum):
-    """The greater one is the stronger."""
+    """A greater value is a stronger reason."""
 
     REPLACE = 1
-    """Another daemon goes on; programs and rows stay."""
+    """Another daemon takes over; programs and rows stay."""
     DRAIN = 2
     SUPERVISOR_ENDED = 3
-    """The supervisor has ended the programs and said so: what a drain still waits for, nobody will report."""
+    """The supervisor has ended the programs and said so. The reports that a drain waits for will not come."""
     SUPERVISOR_DIED = 4
-    """It is dead without a word, and the programs with it."""
+    """The supervisor died without saying so, and the programs with it."""
 
 
 class EndRequest:
-    """What the supervisor has asked for, or what its death asks for."""
+    """The reason that the supervisor has given, or that its death gives."""
 
     def __init__(self) -> None:
         self._reason: EndReason | None = None
         self._changed = asyncio.Event()
 
     def request(self, reason: EndReason) -> None:
-        """A weaker reason than one that is there changes nothing."""
+        """A reason weaker than the current one is ignored."""
         if self._reason is None or reason > self._reason:
             self._reason = reason
             self._changed.set()
         if reason >= EndReason.SUPERVISOR_ENDED:
-            # The kernel keeps this, even when the event loop does not turn any more.
+            # The kernel does this even if the event loop is stuck.
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(ORPHAN_ENDS_WITHIN_S)
 
     async def carry_out(self, end: Callable[[EndReason], Awaitable[None]]) -> None:
-        """Waits for a reason and calls `end` with it. A stronger one that follows cancels that and is carried out.
+        """Waits for a reason and calls `end` with it. A stronger reason that arrives later cancels that call and is
+        carried out.
 
-        What was interrupted, as by the loss of the lease, is carried out anew by the next call.
+        What was interrupted, for example by the loss of the lease, is carried out again by the next call.
         """
         while self._reason is None:
             await self._changed.wait()

@@ -1,10 +1,11 @@
-"""A unit that lacks descriptors, memory, processes or disk: it gives back what it cannot start, and stands aside.
+"""A unit that lacks descriptors, memory, processes or disk releases what it cannot start, and stands aside.
 
-    works ──a start fails for a lack──> aside: claims nothing, gives back what it cannot start
+    works ──a start fails for a lack──> aside: claims nothing, releases what it cannot start
       └────────────────────────────────────────── a trial succeeds ──────────────────────────┘
 
-What fails for a lack of the unit's own says nothing about the program, so it counts as no failure of it. While the unit
-stands aside its heartbeats say that it is inactive, so that the others do not wait for its claims. What runs goes on.
+A start that fails because the unit lacks something says nothing about the program, so it does not count as its failure.
+While the unit stands aside, its heartbeats say that it is inactive, so that the others do not wait for its claims.
+Running programs continue.
 """
 
 import asyncio
@@ -21,11 +22,11 @@ log = logging.getLogger(__name__)
 
 FIRST_TRIAL_S = 5.0
 LAST_TRIAL_S = 60.0
-"""Trials are made after growing pauses: each that fails costs the machine what it has least of."""
+"""Trials are made after growing pauses, because each failed trial uses what the machine lacks."""
 
 
 class Exhaustion:
-    """`stand_aside` has the heartbeats say so, and returns when one has."""
+    """`stand_aside` makes the heartbeats say that the unit is inactive, and returns when one has."""
 
     def __init__(
         self,
@@ -44,11 +45,11 @@ class Exhaustion:
         while True:
             await self._reconciler.unable.wait()
             lacks, detail = self._reconciler.lack
-            log.error("this unit lacks %s (%s): it claims nothing and gives back what it cannot start", lacks, detail)
+            log.error("this unit lacks %s (%s): it claims nothing and releases what it cannot start", lacks, detail)
             self._outbox.put(UnitExhausted(lacks, detail))
             await self._stand_aside(True)
             await self._until_a_trial_succeeds()
-            log.warning("this unit does not lack %s any more", lacks)
+            log.warning("this unit no longer lacks %s", lacks)
             self._outbox.put(UnitRecovered(lacks))
             await self._stand_aside(False)
 

@@ -1,7 +1,7 @@
-"""The heartbeat: one statement every interval, which renews the lease and whose answer the other duties act on.
+"""The heartbeat: one statement per interval that renews the lease; the other modules act on its answer.
 
 Only the database's clock decides about leases. The unit counts its own lease from the time at which the heartbeat was
-sent, so that it never believes in a later end than the database.
+sent, so that it never expects a later end than the database.
 """
 
 import asyncio
@@ -19,18 +19,19 @@ from nodeunit.store.write.membership import HeartbeatAnswer, Membership, Program
 log = logging.getLogger(__name__)
 
 AGAIN_AFTER_S = 0.5
-"""The pause after a failed heartbeat, because the lease goes on running out."""
+"""The pause after a failed heartbeat is short, because the lease continues to run out."""
 
 SOON_AFTER_S = 0.03
-"""When the lease of another unit ends before the next heartbeat is due, it is sent this long after that end, a little
-staggered. A lost unit is found at once; in a healthy fleet, where no lease comes near its end, it costs nothing."""
+"""If the lease of another unit ends before the next heartbeat is due, the heartbeat is sent this long after that end,
+slightly staggered. A lost unit is found at once; in a healthy fleet, where no lease comes near its end, this costs
+nothing."""
 
 SETTLES_AFTER_S = 1.0
-"""A program that has just started is sampled after this pause, so that its claim is no reservation any more."""
+"""A program that has just started is sampled after this pause, so that its claim is no longer a reservation."""
 
 
 class Heartbeat:
-    """Runs until cancelled. `on_answer` gets each answer, and the time (CLOCK_BOOTTIME) when its heartbeat was sent."""
+    """Runs until cancelled. `on_answer` gets each answer, and when (CLOCK_BOOTTIME) its heartbeat was sent."""
 
     def __init__(
         self,
@@ -41,7 +42,7 @@ class Heartbeat:
         on_answer: Callable[[HeartbeatAnswer, float], Awaitable[None]],
     ) -> None:
         self.soon = asyncio.Event()
-        """Set it to have a heartbeat sent at once."""
+        """Set to send a heartbeat at once."""
         self._unit = unit
         self._interval_s = interval_s
         self._sampler = sampler
@@ -65,8 +66,7 @@ class Heartbeat:
             await self._beat()
 
     def stand_aside(self, aside: bool) -> "asyncio.Future[None]":
-        """From now on the heartbeats say that the unit takes no part in rounds, or takes part again. The future is done
-        when one has said so."""
+        """From now on heartbeats say whether the unit takes part in rounds. The future is done when one has."""
         self._aside = aside
         self._said_aside = asyncio.get_running_loop().create_future()
         self.soon.set()

@@ -1,4 +1,4 @@
-"""The tasks of a unit in one epoch: they end together, when the unit is fenced or is to end."""
+"""The tasks of a unit in one epoch. They end together, when the unit is fenced or must end."""
 
 import asyncio
 import logging
@@ -99,10 +99,10 @@ class MembershipSession:
         if missed := self._listener.check_deafness(answer.wake_up):
             self._outbox.put(UnitListenerDeaf(missed))
         if answer.expired and (self._declaring is None or self._declaring.done()):
-            # In a task of its own, because no heartbeat may wait for it. The next heartbeat names those that are left.
+            # In a separate task, because no heartbeat may wait for it. The next heartbeat names the remaining units.
             self._declaring = self._tasks.start(self._declare_lost(answer.expired))
         if answer.drain_s is None and self._moving is not None:
-            self._moving.cancel()  # uncordoned; again with each answer, because psycopg may lose a cancellation
+            self._moving.cancel()  # uncordoned; repeated with each answer, because psycopg may lose a cancellation
         if answer.drain_s is not None and self._moving is None:
             self._moving = self._tasks.start(self._move_away(answer.drain_s))
         if answer.waiting:
@@ -116,7 +116,7 @@ class MembershipSession:
     async def _declare_lost(self, addresses: list[str]) -> None:
         try:
             if lost := await self._unit.declare_lost(addresses):
-                log.warning("lost, because the lease has run out: %s", ", ".join(lost))
+                log.warning("declared lost, because the lease has expired: %s", ", ".join(lost))
                 self._scheduler.notify("unit_lost")
         except DatabaseError as error:
             log.warning("cannot declare %s lost yet: %s", ", ".join(addresses), error)
@@ -125,7 +125,7 @@ class MembershipSession:
         try:
             await self._supervisor.run()
         except SupervisorSilent as silence:
-            # Recorded while the lease still allows it: what the others see next is that it runs out.
+            # Recorded while the lease is still good, because the other units next see it expire.
             with suppress(DatabaseError, TimeoutError):
                 await asyncio.wait_for(self._decisions.append(UnitSupervisorSilent(SILENT_S)), SAY_WITHIN_S)
             raise silence
@@ -151,5 +151,5 @@ class MembershipSession:
             else:
                 await leave(self._unit, self._reconciler, self._outbox)
         except DatabaseError as error:
-            log.warning("could not leave in order (%s): the lease runs out", error)
+            log.warning("could not leave normally (%s): the lease expires", error)
         self._link.send({"op": "leave"})

@@ -1,6 +1,6 @@
-"""Process events on their way to the log: in order, none lost, and no duty waits for them.
+"""Process events on their way to the log: in order, without loss, and without making other modules wait.
 
-During an outage of the database programs start and end all the same. Their events are kept here, and written later.
+Programs also start and end during an outage of the database. Their events are kept here and written later.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ class Outbox:
         maybe_written: bool = False,
         on_written: Callable[[], None] | None = None,
     ) -> None:
-        """Takes an event. `maybe_written`: another daemon may have written it already, under this `event_id`; it is
+        """Accepts an event. `maybe_written`: another daemon may have written it already, under this `event_id`; it is
         looked up first. `on_written` is called when it is in the log.
         """
         self._entries.append(_Entry(event, event_id or uuid4(), maybe_written, on_written))

@@ -1,7 +1,7 @@
-"""What the supervisor reports about programs, as events in the log: each one once, whichever daemon writes it.
+"""The supervisor's reports about programs as events in the log, each written once, whichever daemon writes it.
 
 The supervisor repeats a report to the next daemon until it is told that the event is in the log. The id of an event is
-derived from the report, so that two daemons that write the same one use the same id, and the second finds it written.
+derived from the report, so that two daemons use the same id for it, and the second finds it written.
 """
 
 import logging
@@ -19,7 +19,7 @@ from nodeunit.domain.events import ProcessExited, ProcessNotEnded, ProcessParked
 log = logging.getLogger(__name__)
 
 REASONS = {"exited": "exited", "stop": "stopped", "lease": "lease_expired", "shutdown": "unit_ended"}
-"""What the supervisor calls the cause of an exit, and what the event calls it."""
+"""The supervisor's name for the cause of an exit, and the event's name for it."""
 
 Claim = tuple[int, int]
 """What a program was started for: the revision of the row and the version of the claim."""
@@ -34,7 +34,7 @@ class ProcessEvents:
         self._outbox = outbox
 
     def log_report(self, report: Mapping[str, Any], *, repeated: bool) -> None:
-        """The event of a `started`, `exited` or `spawn_failed`. One without a number is never repeated."""
+        """Logs a `started`, `exited`, `spawn_failed` or `not_ended`. A report without a number is never repeated."""
         event = _event_of(report)
         if "id" not in report:
             self._outbox.put(event)
@@ -48,7 +48,7 @@ class ProcessEvents:
         )
 
     def log_died(self, key: str, claim: Claim, pid: int, start_time: int) -> None:
-        """A program was killed with its supervisor, which therefore reports nothing."""
+        """Logs that a program was killed with its supervisor, which therefore reports nothing."""
         ran_s = round(max(boottime() - start_time / os.sysconf("SC_CLK_TCK"), 0.0), 3)
         detail = "killed with its supervisor"
         self._outbox.put(
@@ -58,7 +58,7 @@ class ProcessEvents:
         )
 
     def log_outlived(self, key: str, claim: Claim, pid: int) -> None:
-        """Something of a program's tree goes on though its supervisor is dead."""
+        """Logs that processes of a program survive its dead supervisor."""
         detail = "its supervisor is dead, and this unit cannot end it"
         self._outbox.put(
             ProcessNotEnded(UUID(key), pid, detail, claim[1]),
@@ -77,7 +77,7 @@ class ProcessEvents:
         maybe_written: bool,
         on_written: Callable[[], None] | None = None,
     ) -> None:
-        """A program was parked. `cause` distinguishes this parking of the key from its others."""
+        """Logs that a program was parked. `cause` distinguishes this parking from others of the same key."""
         log.warning("%s is parked (%s): %s", key, reason, detail)
         self._outbox.put(
             ProcessParked(UUID(key), reason, detail, claim[1]),
@@ -88,7 +88,7 @@ class ProcessEvents:
 
 
 def claim_of(report: Mapping[str, Any]) -> Claim:
-    """For which claim the program of a report, or one listed in `hello`, was started."""
+    """The claim for which the program of a report, or one listed in `hello`, was started."""
     return report["meta"]["revision"], report["meta"]["claim_version"]
 
 

@@ -1,7 +1,8 @@
-"""What should run against what runs, on this unit: starts, stops, restarts and parks programs.
+"""Compares what should run on this unit with what does run: starts, stops, restarts and parks programs.
 
-The rows say what should run, the supervisor what runs; every change of either ends in `_reconcile`, which compares
-them. A program runs one revision of its row under one claim: another revision or another claim is another program.
+The rows say what should run, the supervisor says what does run. Every change of either leads to `_reconcile`, which
+compares them. A program runs one revision of its row under one claim: another revision or another claim is another
+program.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ Claims = Set[tuple[UUID, int]]
 """Rows by id, each with the version of the claim by which the unit holds it."""
 
 UNABLE_FOR_S = 30.0
-"""What could not be started for a lack of the unit's own is not tried here again before, should it stay here."""
+"""The pause before a start is tried here again that failed because the unit lacked something."""
 
 AGAIN_AFTER_S = 0.5
 
@@ -40,22 +41,22 @@ class LiveProgram:
     claim: Claim
     pid: int = 0
     start_time: int = 0
-    """Clock ticks since boot; with the pid the identity of the process."""
+    """The start time in clock ticks since boot; with the pid it identifies the process."""
     stopping: bool = False
 
 
 class Reconciler:
-    """Outlives the epochs of its daemon: programs go on while the unit joins anew.
+    """Outlives the epochs of its daemon: programs continue to run while the unit joins again.
 
-    What outlives the daemon itself is kept by the supervisor and comes with its `hello`: what runs, what is not in the
-    log yet (`process_events`), and what is known of programs that failed (`restarts`).
+    The supervisor keeps what must outlive the daemon and sends it with its `hello`: what runs, what is not in the log
+    yet (`process_events`), and what is known of programs that failed (`restarts`).
     """
 
     def __init__(
         self, link: SupervisorLink, outbox: Outbox, spawn_requests: SpawnRequestBuilder, rule: RestartRule
     ) -> None:
         self.started = asyncio.Event()
-        """Set after each start, for the heartbeat to sample it soon."""
+        """Set after each start, so that the heartbeat samples it soon."""
         self._link = link
         self._events = ProcessEvents(link, outbox)
         self._spawn_requests = spawn_requests
@@ -72,9 +73,9 @@ class Reconciler:
         self._least_left_s = 0.0
         self._draining = False
         self.unable = asyncio.Event()
-        """Set while there are rows whose programs cannot be started for a lack of the unit's own."""
+        """Set while there are rows whose programs cannot be started because the unit lacks something."""
         self.lack = ("", "")
-        """What the unit lacked last, and in which words."""
+        """What the unit lacked last, and the supervisor's description of it."""
         self._unable: set[str] = set()
         self._trial: asyncio.Future[str] | None = None
         self._next: asyncio.TimerHandle | None = None
@@ -84,16 +85,17 @@ class Reconciler:
         return {key: (p.pid, p.start_time) for key, p in self._programs.items() if p.pid}
 
     def claim_version(self, key: str) -> int | None:
-        """The version of the claim under which a running program was started; None: it does not run any more."""
+        """The version of the claim under which a running program was started; None if it no longer runs."""
         program = self._programs.get(key)
         return program.claim[1] if program is not None and program.pid else None
 
     def renew_lease(self, deadline: float, ttl_s: float = 0.0) -> None:
-        """The lease ends at `deadline` (CLOCK_BOOTTIME). Without a lease nothing is started; with less than half of
-        `ttl_s` left nothing that must stop with it: a confirmation that came so late may be the last for a while.
+        """The lease ends at `deadline` (CLOCK_BOOTTIME). Without a lease nothing is started. With less than half of
+        `ttl_s` left, no program that must stop with the lease is started, because after such a late confirmation more
+        may fail.
         """
         if self._lease.expires < boottime():
-            self.invalidate()  # in the meantime others may have taken what stood in the rows
+            self.invalidate()  # in the meantime other units may have claimed the rows
         self._lease = LeaseDeadline(deadline, renewed=boottime())
         self._least_left_s = ttl_s / 2
         self._reconcile_after()
@@ -105,11 +107,11 @@ class Reconciler:
         self._rows_changed.set()
 
     def refresh(self) -> None:
-        """Reads the rows again, because they may have changed. What is known of them counts until then."""
+        """Reads the rows again, because they may have changed. Until then what is known of them is used."""
         self._rows_changed.set()
 
     def adopt(self, deployment: Deployment) -> None:
-        """Takes a row that this unit has just claimed, to start it without reading it again."""
+        """Adds a row that this unit has just claimed, and starts it without reading it again."""
         key = str(deployment.id)
         self._desired[key] = deployment
         self._adopted.add(key)
@@ -128,26 +130,26 @@ class Reconciler:
             try:
                 rows = {str(d.id): d for d in await read_programs(self._known_claims())}
             except DatabaseError as error:
-                log.warning("cannot read what should run here (%s); what runs goes on", error)
+                log.warning("cannot read what should run here (%s); what runs continues", error)
                 await asyncio.sleep(0.5)
                 self._rows_changed.set()
                 continue
             # What was claimed while the query ran is newer than its answer.
             rows |= {key: self._desired[key] for key in self._adopted if key in self._desired and key not in rows}
             self._desired = {key: row for key, row in rows.items() if key not in self._releasing}
-            # Invalidated while the query ran, its answer may be too old.
+            # If the rows were invalidated while the query ran, its answer may be too old.
             self._rows_are_current = invalidations == self._invalidations
             if self._rows_are_current:
                 self._restarts.forget_all_but(rows.keys() | self._programs.keys())
             self._reconcile_after()
 
     def _known_claims(self) -> Claims:
-        """Those that were confirmed to this unit, or under which it runs a program."""
+        """The claims that were confirmed to this unit, or under which it runs a program."""
         desired = {(row.id, row.address_version) for row in self._desired.values()}
         return desired | {(UUID(key), program.claim[1]) for key, program in self._programs.items()}
 
     async def begin_release(self, key: str, grace_s: float | None = None) -> Deployment | None:
-        """Stops one program, not to be started again until `end_release`. Returns the row when it is one to release."""
+        """Stops a program, which stays stopped until `end_release`. Returns the row if it is to be released."""
         self._releasing.add(key)
         deployment = self._desired.pop(key, None)
         if key in self._programs:
@@ -157,16 +159,16 @@ class Reconciler:
         return deployment if deployment is not None and deployment.type == "deployment" else None
 
     def end_release(self, key: str) -> None:
-        """Ends what `begin_release` began. If the row comes back to this unit, that is a new claim."""
+        """Ends what `begin_release` began. If this unit gets the row again, that is a new claim."""
         self._releasing.discard(key)
         self._rows_changed.set()
 
     def stop_starting(self) -> None:
-        """Starts no program any more, because the unit leaves."""
+        """From now on starts no program, because the unit leaves."""
         self._draining = True
 
     def held_rows(self) -> list[str]:
-        """The ids of the rows that this unit holds, without daemon rows, which every unit runs."""
+        """The ids of the rows that this unit holds, except daemon rows, which every unit runs."""
         return sorted(key for key, d in self._desired.items() if d.type == "deployment")
 
     def known_keys(self) -> list[str]:
@@ -174,7 +176,7 @@ class Reconciler:
         return sorted(self._desired.keys() | self._programs.keys())
 
     def supervisor_died(self, outlived_by: Container[str]) -> None:
-        """The programs died with the supervisor, but for these, of which something goes on; no report will say so."""
+        """The programs died with the supervisor, except parts of those in `outlived_by`. No report will come."""
         for key, program in self._programs.items():
             if key in outlived_by:
                 self._events.log_outlived(key, program.claim, program.pid)
@@ -183,14 +185,14 @@ class Reconciler:
         self.supervisor_ended()
 
     def supervisor_ended(self) -> None:
-        """Nothing runs any more, and no report of it will come."""
+        """Nothing runs any more, and no report will say so."""
         self._draining = True
         self._programs.clear()
         for ended in self._ended.values():
             ended.set()
 
     def receive(self, message: Message) -> None:
-        """Takes a message of the supervisor: hello, started, spawn_failed, exited."""
+        """Handles a message of the supervisor: hello, started, spawn_failed, exited, not_ended, probed."""
         match message["event"]:
             case "hello":
                 self._take_over(message)
@@ -204,7 +206,7 @@ class Reconciler:
                 self._trial.set_result(message["lacks"])
 
     def _take_over(self, hello: Message) -> None:
-        """Goes on where the daemon before this one ended, wherever that was."""
+        """Takes over the state of the previous daemon."""
         self._events.supervisor = UUID(hello["supervisor"])
         self._restarts.take_over(hello.get("states", {}))
         for report in hello.get("reports", hello.get("exits", [])):  # a supervisor of an earlier version repeats exits
@@ -223,7 +225,7 @@ class Reconciler:
         self.started.set()
 
     def _on_ended(self, report: Message) -> None:
-        """A program has ended, or was not started at all."""
+        """A program has ended or could not be started."""
         key = report["key"]
         self._events.log_report(report, repeated=False)
         self._programs.pop(key, None)
@@ -236,7 +238,7 @@ class Reconciler:
         self._reconcile_after()
 
     def _on_lack(self, key: str, report: Message, lacks: str) -> None:
-        """A program was not started through no fault of its own."""
+        """A program was not started because the unit lacks something."""
         self._restarts.wait(key, claim_of(report), AGAIN_AFTER_S if lacks == LEASE else UNABLE_FOR_S)
         if lacks not in (LEASE, LEFTOVER):
             self.lack = (lacks, report["detail"])
@@ -244,20 +246,20 @@ class Reconciler:
             self.unable.set()
 
     def take_unable(self) -> list[str]:
-        """The rows to give back, because their programs cannot be started here."""
+        """The rows to release because their programs cannot be started here."""
         keys, self._unable = sorted(self._unable), set()
         self.unable.clear()
         return keys
 
     async def try_a_start(self) -> str:
-        """What another few programs would lack; empty: they can be started."""
+        """Tries a start; returns the missing resource, or empty."""
         self._trial = asyncio.get_running_loop().create_future()
         self._link.send({"op": "probe"})
         return await self._trial
 
     def _reconcile_after(self, delay_s: float = 0.0) -> None:
-        """Reconciles once, after the shortest of the delays asked for: there is one timer, however many programs wait
-        for their restart, and what changes in one turn of the event loop is compared together.
+        """Reconciles once, after the shortest requested delay. One timer serves all programs that wait for their
+        restart, and all changes in one turn of the event loop are compared together.
         """
         loop = asyncio.get_running_loop()
         at = loop.time() + delay_s
@@ -269,7 +271,7 @@ class Reconciler:
     def _reconcile(self) -> None:
         self._next = None
         if not self._rows_are_current:
-            return  # it is known what runs, but not what should
+            return  # what runs is known, but not what should run
         for key, program in self._programs.items():
             wanted = self._desired.get(key)
             if wanted is None or _claim_of(wanted) != program.claim:
@@ -277,7 +279,7 @@ class Reconciler:
         now = boottime()
         if self._draining or now >= self._lease.expires:
             return
-        # By the supervisor's rule: what it has ended with the lease is started under the next one.
+        # The supervisor's rule: what it ended with the lease is started under the next one.
         long_enough = self._lease.expires - now >= self._least_left_s
         stops_may_start = long_enough and self._lease.allows(now, self._spawn_requests.grace_s)
         for key, wanted in self._desired.items():
@@ -314,7 +316,7 @@ def _claim_of(deployment: Deployment) -> Claim:
 
 
 def _is_failure(report: Message) -> bool:
-    """Whether a program ended without having been stopped, or was not started through its own fault."""
+    """Whether a program ended without having been stopped, or could not be started because of its own fault."""
     return (
         report["event"] in ("exited", "spawn_failed") and not report.get("stopped", False) and not report.get("lacks")
     )

@@ -1,7 +1,8 @@
-"""How programs that ended by themselves are started again, or are parked; remembered by the supervisor.
+"""The restarts of this unit's programs: when each is started again or parked, by `domain.restart`, as the supervisor
+remembers.
 
-A changed row or a new claim starts with a clean record. The supervisor keeps each record for the next daemon, so that a
-crash of this one neither forgets failures nor starts again what was parked.
+A changed row or a new claim begins a new record. The supervisor keeps each record for the next daemon, so that a crash
+of this daemon neither forgets failures nor restarts what was parked.
 """
 
 import logging
@@ -24,12 +25,12 @@ class RestartRecord(msgspec.Struct):
     claim: Claim
     state: RestartState = RestartState()
     not_before: float = 0.0
-    """No start before this moment of CLOCK_BOOTTIME."""
+    """The program is not started before this time of CLOCK_BOOTTIME."""
     parked: bool = False
     unlogged: bool = False
-    """It is parked as a crash loop, and the event is not in the log yet."""
+    """Whether it is parked as a crash loop and the event is not in the log yet."""
     counted: int = 0
-    """The number of the last report that is taken into account here."""
+    """The number of the last counted report."""
 
 
 class Restarts:
@@ -42,12 +43,12 @@ class Restarts:
         self._records: dict[str, RestartRecord] = {}
 
     def take_over(self, states: Mapping[str, Any]) -> None:
-        """Goes on with what the daemon before this one knew, and logs the parkings that it may not have logged."""
+        """Takes over the records of the previous daemon, and logs the parkings that it may not have logged."""
         for key, state in states.items():
             try:
                 record = msgspec.convert(state, RestartRecord)
             except msgspec.ValidationError as error:
-                log.warning("how to restart %s is not remembered in a form known here: %s", key, error)
+                log.warning("the remembered restarts of %s cannot be read: %s", key, error)
                 continue
             self._records[key] = record
             if record.unlogged:
@@ -61,7 +62,7 @@ class Restarts:
         return known
 
     def count_failure(self, report: Mapping[str, Any]) -> None:
-        """A program ended by itself, or was not started at all. A report that is already counted changes nothing."""
+        """Counts that a program ended by itself or could not be started. A counted report changes nothing."""
         key, number = report["key"], report.get("id", 0)
         known = self._records.get(key)
         if known is not None and 0 < number <= known.counted:
@@ -77,16 +78,16 @@ class Restarts:
         self._remember(key, record)
 
     def wait(self, key: str, claim: Claim, delay_s: float) -> None:
-        """The program is not started before that long, and nothing counts as its failure."""
+        """Delays the next start; nothing counts as a failure of the program."""
         self.record_of(key, claim).not_before = boottime() + delay_s
 
     def park_not_runnable(self, key: str, claim: Claim, reason: str, detail: str) -> None:
-        """Parks what this unit may not run. Not remembered: the next daemon decides anew, and its event has this id."""
+        """Parks what this unit may not run. Not remembered: the next daemon decides again, with the same event id."""
         self.record_of(key, claim).parked = True
         self._events.log_parked(key, claim, reason, detail, cause=claim, maybe_written=True)
 
     def forget_all_but(self, keys: Container[str]) -> None:
-        """Forgets what does not belong here any more, except what is still to be logged."""
+        """Forgets the records of other keys, except those still to be logged."""
         for key in [key for key, record in self._records.items() if key not in keys and not record.unlogged]:
             del self._records[key]
             self._remember(key, None)

@@ -1,8 +1,8 @@
-"""Claim rounds. A notification starts a series of rounds, which goes on as long as this unit claims.
+"""Claim rounds. A notification starts a series of rounds, which continues as long as this unit claims.
 
 A claim carries no notification. After its commit the claimant reads the new state, which its next round needs anyway,
 and wakes exactly the units that would claim now and would not have before. The last one to commit sees the full state,
-so no wake-up is lost; a claimant that dies in between is covered by the heartbeats, whose answer says that work waits.
+so no wake-up is lost. If a claimant dies in between, the answers to heartbeats say that work waits.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from nodeunit.store.write.membership import Membership
 log = logging.getLogger(__name__)
 
 FIRST_CANDIDATES = 64
-"""So many of the oldest rows the first round looks at; later ones know how many units there are."""
+"""The number of the oldest rows that the first round reads; later rounds know how many units there are."""
 
 SPARE_CANDIDATES = 4
-"""Beyond one row for each unit a round looks at a few more: for rows that only some units can run."""
+"""Besides one row per unit, a round reads a few more, because some rows can run only on some units."""
 
 TARGETED_WAKE_UPS = ("eligible", "unit", "unit_lost", "overdue")
-"""Wake-ups that not every unit gets: a unit that is not eligible after one passes it on to those that are."""
+"""Wake-ups that not every unit gets. A unit that is not eligible passes them on to those that are."""
 
 
 class Scheduler:
@@ -50,7 +50,7 @@ class Scheduler:
         self._suspicion = Suspicion(unit, lambda: self._read_inputs(set()), lambda: self.notify("overdue"))
 
     def notify(self, reason: str) -> None:
-        """Asks for rounds. The reason `heartbeat` counts only when there is no other."""
+        """Requests rounds. The reason `heartbeat` counts only if there is no other."""
         self._reasons.append(reason)
         self._notified.set()
 
@@ -71,7 +71,7 @@ class Scheduler:
                     await self._run_rounds(next((r for r in reasons if r != "heartbeat"), "heartbeat"))
                 except DatabaseError as error:
                     log.warning("claiming is interrupted: %s", error)
-                    self._reconciler.refresh()  # what was claimed may not have been read yet
+                    self._reconciler.refresh()  # the claimed rows may not have been read yet
         finally:
             self._suspicion.stop()
 
@@ -98,10 +98,10 @@ class Scheduler:
                 conflicts.add(decision.candidate.id)
 
     async def _read_inputs(self, conflicts: set[UUID]) -> RoundInputs:
-        """The state as every unit sees it, without the rows that another unit took in this series: a claim under way
-        is not visible yet, and another attempt at once would only conflict again.
+        """The state as every unit sees it, without the rows that another unit claimed during this series: a claim in
+        progress is not visible yet, and another attempt would only conflict again.
 
-        Rows that no unit can run are read only once. Rows of other units may stand before the first of ours.
+        Rows that no unit can run are read only once. Rows of other units may come before the first of this unit.
         """
         units = len(self._last_inputs.units) if self._last_inputs is not None else FIRST_CANDIDATES
         limit = units + SPARE_CANDIDATES + len(conflicts)
@@ -124,7 +124,7 @@ class Scheduler:
             limit *= 4
 
     def _others_expect_a_claim(self, now: RoundInputs) -> bool:
-        """Whether units that see what this unit saw last wait for its claim; a sample may have changed that since."""
+        """Whether units that see the last state of this unit wait for its claim; a sample may have changed that."""
         if self._last_inputs is None:
             return False
         expected = RoundInputs(self._last_inputs.units, now.candidates)
@@ -145,7 +145,7 @@ class Scheduler:
         return True
 
     async def _skip(self, reason: str, inputs: RoundInputs, decision: Decision) -> None:
-        """Records the skip. A heartbeat reads again what was recorded before; that is nothing new."""
+        """Records the skip, unless a heartbeat only reads what is already recorded."""
         waiting = frozenset(c.id for c in inputs.candidates)
         if reason == "heartbeat" and waiting <= self._recorded_rows:
             return

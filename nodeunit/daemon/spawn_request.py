@@ -1,4 +1,4 @@
-"""How a row becomes a request to start its program, and every reason why it does not."""
+"""Makes the request to start the program of a row, or finds the reason why it may not be started."""
 
 from typing import cast
 
@@ -10,7 +10,7 @@ from nodeunit.supervisor.protocol import OnDisconnect, Spawn
 
 
 class NotRunnable(Exception):
-    """This unit does not run the row as it is; `reason` is for the event, the text for people."""
+    """This unit cannot run the row; `reason` is for the event, the text for people."""
 
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(text)
@@ -18,7 +18,7 @@ class NotRunnable(Exception):
 
 
 class SpawnRequestBuilder:
-    """Builds the requests by what this unit may run."""
+    """Builds the requests for what this unit may run."""
 
     def __init__(self, address: str, trusted: str, custom_command: bool, grace_s: float) -> None:
         self.grace_s = grace_s

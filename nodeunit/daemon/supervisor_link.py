@@ -24,7 +24,7 @@ class SupervisorLink:
 
     @classmethod
     async def open(cls, fd: int) -> "SupervisorLink":
-        """Takes over the file descriptor that the daemon was started with."""
+        """Uses the file descriptor that the daemon was started with."""
         return cls(*await asyncio.open_connection(sock=socket.socket(fileno=fd)))
 
     def send(self, message: Op) -> None:
@@ -34,7 +34,7 @@ class SupervisorLink:
 
     async def messages(self) -> AsyncIterator[Message]:
         """The messages of the supervisor, `hello` first; ends with the supervisor."""
-        decoder = Decoder(lambda complaint: log.error("the supervisor sent what is no message: %s", complaint))
+        decoder = Decoder(lambda complaint: log.error("the supervisor sent an invalid message: %s", complaint))
         try:
             while data := await self._reader.read(READ_AT_ONCE):
                 for message in decoder.feed(data):
@@ -43,7 +43,7 @@ class SupervisorLink:
             log.error("the link to the supervisor broke: %s", error)
 
     async def flush(self) -> None:
-        """Returns when everything sent is on its way."""
+        """Returns when everything has been passed to the kernel."""
         try:
             await self._writer.drain()
         except ConnectionError:

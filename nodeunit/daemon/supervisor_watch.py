@@ -1,13 +1,13 @@
-"""Notices a supervisor that is there and does not answer: frozen, or stuck in the kernel.
+"""Notices a living supervisor that does not answer because it is frozen or stuck in the kernel.
 
-While it is silent nothing is started, stopped or reported. A unit that went on renewing its lease would keep its rows
-from all others, and nothing would become of them.
+While it is silent nothing is started, stopped or reported. A unit that still renewed its lease would keep its rows from
+all other units without running them.
 """
 
 import asyncio
 
 SILENT_S = 10.0
-"""A supervisor answers within a second. One that has been silent for so long has no lease to keep."""
+"""A supervisor normally answers within a second. After this silence the unit stops renewing its lease."""
 
 LOOK_EVERY_S = 0.5
 
@@ -17,7 +17,7 @@ class SupervisorSilent(Exception):
 
 
 class SupervisorWatch:
-    """Told of each answer to `alive`. A supervisor of 0.1.0 never gives one, and is trusted."""
+    """Gets each answer to `alive`. A supervisor of version 0.1.0 never answers, and is trusted."""
 
     def __init__(self, silent_s: float = SILENT_S) -> None:
         self._silent_s = silent_s
@@ -26,7 +26,7 @@ class SupervisorWatch:
         self._answered.set()
 
     def on_answer(self) -> None:
-        """The supervisor has answered, or has ended, which is known to others."""
+        """The supervisor has answered, or has ended, which other modules handle."""
         self._unanswered_s = 0.0
         self._answered.set()
 
@@ -36,7 +36,8 @@ class SupervisorWatch:
             await asyncio.sleep(LOOK_EVERY_S)
             if self._unanswered_s is None:
                 continue
-            # Counted and not taken from a clock: while this process stood still, it could not hear an answer.
+            # Counted instead of read from a clock, because this process could not receive an answer while it was
+            # stopped.
             self._unanswered_s += LOOK_EVERY_S
             if self._unanswered_s > self._silent_s:
                 self._answered.clear()

@@ -1,13 +1,14 @@
-"""What a unit does about others that should claim and do not: a frozen unit must not hold up the fleet.
+"""What a unit does about others that should claim and do not, because a frozen unit must not delay the fleet.
 
-A round compares all units that are online, and a unit that stopped a moment ago still is. If that unit is the one to
-claim, all others wait for it. So the unit that would be next watches the claims that are due:
+A round compares all units that are online, and a unit that stopped a moment ago still counts as online. If that unit
+should claim, all others wait for it. So the unit that would be next watches the claims that are due:
 
     skip ──PROBE_AFTER_S, the claim is still due──> probe ──ANSWER_WITHIN_S, no heartbeat──> suspect
 
-A suspicion is recorded in the database, on the lease of the suspected unit: until its next heartbeat that unit is not
-online for anybody. So every unit sees the same state, the recorded inputs of a round still explain its whole decision,
-and the suspected unit keeps its lease and its rows. A unit that is only slow answers the probe, and is waited for.
+A suspicion is recorded in the database, on the lease of the suspected unit: until its next heartbeat that unit counts
+as offline for every unit. So every unit sees the same state, the recorded inputs of a round still explain its whole
+decision, and the suspected unit keeps its lease and its rows. A unit that is only slow answers the probe, and the
+others wait for it.
 """
 
 import asyncio
@@ -26,16 +27,16 @@ from nodeunit.errors import NodeunitError
 log = logging.getLogger(__name__)
 
 PROBE_AFTER_S = 0.15
-"""A claim takes some milliseconds, on a busy machine some dozens."""
+"""A claim takes a few milliseconds, on a busy machine a few dozen."""
 
 ANSWER_WITHIN_S = 0.25
 
 DueClaims = dict[str, tuple[UUID, int]]
-"""By address, the row and the version of it that each other unit is to claim."""
+"""The row, and its version, that each other unit should claim, by address."""
 
 
 class Prober(Protocol):
-    """What is needed here of a Membership."""
+    """The part of a Membership that is needed here."""
 
     @property
     def address(self) -> str: ...
@@ -44,7 +45,7 @@ class Prober(Protocol):
 
 
 class Suspicion:
-    """`read_inputs` reads the state as a round would; `on_suspected` is called when units were suspected."""
+    """`read_inputs` reads the state as a round would; `on_suspected` is called after units were suspected."""
 
     def __init__(
         self,
@@ -59,13 +60,11 @@ class Suspicion:
 
     @property
     def watching(self) -> bool:
-        """Whether claims of other units are due, as far as is known here."""
+        """Whether claims of other units are due, as far as this unit knows."""
         return self._task is not None and not self._task.done()
 
     def watch(self, inputs: RoundInputs) -> None:
-        """Watches the units that are to claim, as this unit has nothing to claim in `inputs`. Returns at once; does
-        nothing while it watches already.
-        """
+        """Watches the units that should claim, because this unit has nothing to claim in `inputs`. Returns at once."""
         if not self.watching and (due := self._due_claims(inputs)):
             self._task = asyncio.create_task(self._watch(due))
 
@@ -87,14 +86,14 @@ class Suspicion:
                 due = self._due_claims(await self._read_inputs())
                 silent = _still_due(now, due)
                 if silent and await self._unit.suspect(silent, probed_at):
-                    log.warning("going on without %s, which should have claimed and does not answer", ", ".join(silent))
+                    log.warning("leaving out %s, which should have claimed and does not answer", ", ".join(silent))
                     self._on_suspected()
                     return
         except NodeunitError as error:
-            log.warning("cannot see what the other units do: %s", error)
+            log.warning("cannot see whether the other units claim: %s", error)
 
     def _due_claims(self, inputs: RoundInputs) -> DueClaims:
-        """The claims of the other units; empty when this unit would have nothing to claim without those units."""
+        """The claims of the other units; empty if this unit would claim nothing without those units either."""
         claims = claim_round.claims(inputs)
         others = {address: (row.id, row.version) for address, row in claims.items() if address != self._unit.address}
         rest = tuple(unit for unit in inputs.units if unit.address not in others)

@@ -2,8 +2,8 @@
 
 A task that is cancelled at the moment when the result it awaits arrives may never see the cancellation:
 `asyncio.wait_for` of Python 3.11 returns the result instead, and psycopg and its pool wait that way. After an outage
-many answers arrive at once, one of them saying that the unit is fenced. A task that missed its cancellation ran for
-ever: the group waited for it, and the unit stayed out of the fleet until somebody restarted it. So cancellations are
+many answers arrive at once, one of them saying that the unit is fenced. A task that missed its cancellation ran
+forever: the group waited for it, and the unit stayed out of the fleet until it was restarted. So cancellations are
 repeated.
 """
 
@@ -12,11 +12,11 @@ from collections.abc import Coroutine
 from typing import Any
 
 CANCEL_AGAIN_AFTER_S = 0.5
-"""Time to end in order before the next cancellation, which also interrupts what a task does in its `finally`."""
+"""The time to end before the next cancellation, which also interrupts what a task does in its `finally`."""
 
 
 class RecancellingTaskGroup(asyncio.TaskGroup):
-    """As a TaskGroup: the first task that fails ends all the others. Cancels each of them until it has ended."""
+    """A TaskGroup, in which the first task that fails ends all others. It cancels each of them until it has ended."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class RecancellingTaskGroup(asyncio.TaskGroup):
         return task
 
     def cancel_all(self) -> None:
-        """Cancels every task, again and again until it has ended."""
+        """Cancels every task repeatedly until it has ended."""
         for task in self._running:
             task.cancel()
         if self._running:
