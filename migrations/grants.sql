@@ -16,6 +16,7 @@ begin
     end loop;
 
     if not exists (select from pg_roles where rolname = 'nodeunit_unit') then
+        raise notice 'nobody has rights yet: have the roles nodeunit_unit, nodeunit_operator and nodeunit_reader created, then run nodeunit migrate again';
         return;
     end if;
 

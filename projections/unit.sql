@@ -44,25 +44,25 @@ create or replace aggregate unit_of (event) (sfunc = fold_unit, stype = unit);
 
 create or replace function unit_folded() returns setof unit
 language sql stable
-begin atomic
+as $$
     select (folded.u).*
     from (
-        select unit_of(e order by e.stream_version) as u
+        select unit_of(e.* order by e.stream_version) as u
         from event e
         where e.stream_id like 'unit-%'
         group by e.unit_address
     ) folded;
-end;
+$$;
 
 create or replace function unit_differences()
 returns table (key text, live text, folded text)
 language sql stable
-begin atomic
-    select coalesce(u.address, f.address), u::text, f::text
+as $$
+    select coalesce(u.address, f.address), u.*::text, f.*::text
     from unit u
     full join unit_folded() f on f.address = u.address
-    where u is distinct from f;
-end;
+    where u.* is distinct from f.*;
+$$;
 
 create or replace function unit_rebuild() returns bigint
 language plpgsql as $$

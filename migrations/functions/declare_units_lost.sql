@@ -16,13 +16,13 @@ begin
     perform require_epoch(p_by, p_epoch);
     v_addresses := array(
         select a.address from (select distinct unnest(p_addresses) as address order by 1) a
-        where not lease_has_expired((select l from lease l where l.address = p_by)) and try_lock_membership(a.address)
+        where not lease_has_expired((select l.*::lease from lease l where l.address = p_by)) and try_lock_membership(a.address)
     );
 
     with over as materialized (
         select l.address, l.expires_at
         from lease l
-        where l.address = any (v_addresses) and lease_has_expired(l)
+        where l.address = any (v_addresses) and lease_has_expired(l.*)
           -- The server may have been frozen between the heartbeat that saw the lease expire and this call. Then no unit
           -- has sent a heartbeat for a while: the outage is shared by all, although no heartbeat has recorded it yet.
           and clock_timestamp() - v_heard_at <= (l.expires_at - l.renewed_at) / 2
@@ -55,7 +55,7 @@ begin
         select f.*
         from event e
         join unit w on w.address = e.unit_address
-        cross join lateral fold_unit(w, e) as f
+        cross join lateral fold_unit(w.*, e.*) as f
         where e.transaction_id = (select log_transaction_id()) and e.type = 'UnitLost' and e.unit_address = any (v_lost)
         on conflict on constraint unit_pkey do update set
             (membership, version, since) = (excluded.membership, excluded.version, excluded.since);

@@ -8,7 +8,7 @@ returns table (
 language sql stable set search_path from current
 begin atomic
     select count(*), min(e.position), max(e.position), min(e.recorded_at), max(e.recorded_at),
-           coalesce(bit_xor(hash_record_extended(e, 0)), 0)
+           coalesce(bit_xor(hash_record_extended(e.*, 0)), 0)
     from event e
     where e.recorded_at < p_before;
 end;

@@ -82,7 +82,7 @@ begin
 
     return query select
         false,
-        array(select l.address from lease l where l.expires_at < v_now and lease_has_expired(l) order by l.address),
+        array(select l.address from lease l where l.expires_at < v_now and lease_has_expired(l.*) order by l.address),
         -- In order, and by a count, because both use an index. To find just any row the planner would scan the table from
         -- its beginning and expect one soon; but new rows stand at the end, and in an idle fleet there is none.
         (

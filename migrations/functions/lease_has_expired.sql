@@ -3,7 +3,7 @@
 
 create or replace function lease_has_expired(p_lease lease) returns boolean
 language sql
-return p_lease.epoch is not null and clock_timestamp() > greatest(
+as $$ select p_lease.epoch is not null and clock_timestamp() > greatest(
     p_lease.expires_at,
     (select f.leases_count_from from fleet f) + (p_lease.expires_at - p_lease.renewed_at)
-) and coalesce((select f.timeline = current_timeline() from fleet f), true);
+) and coalesce((select f.timeline = current_timeline() from fleet f), true) $$;

@@ -10,7 +10,7 @@ begin
     select n.id, 0, 'free' from new_row n
     on conflict on constraint assignment_order_has_one_event_per_version do nothing;
     insert into event (stream_id, stream_version, type, deployment_id, data)
-    select 'deployment-' || n.id, n.revision, 'DeploymentCreated', n.id, describe_deployment(n) from new_row n;
+    select 'deployment-' || n.id, n.revision, 'DeploymentCreated', n.id, describe_deployment(n.*) from new_row n;
     -- The id was deleted, and its events are archived: the stream goes on from here.
     insert into event (stream_id, stream_version, type, deployment_id, data)
     select 'assignment-' || n.id, n.address_version, 'AssignmentSnapshot', n.id,

@@ -14,15 +14,15 @@ begin
     join new_row n using (id)
     cross join lateral (
         select 'DeploymentChanged' as type,
-               describe_deployment(n) || jsonb_build_object('changed', changed_fields(o, n)) as data
-        where cardinality(changed_fields(o, n)) > 0
+               describe_deployment(n.*) || jsonb_build_object('changed', changed_fields(o.*, n.*)) as data
+        where cardinality(changed_fields(o.*, n.*)) > 0
         union all
         select case when n.enabled then 'DeploymentEnabled' else 'DeploymentDisabled' end,
                jsonb_build_object('by', session_user)
         where n.enabled <> o.enabled
         union all
         select 'DeploymentRestartRequested', jsonb_build_object('by', session_user)
-        where cardinality(changed_fields(o, n)) = 0 and n.enabled = o.enabled
+        where cardinality(changed_fields(o.*, n.*)) = 0 and n.enabled = o.enabled
     ) c
     where n.revision > o.revision;
     get diagnostics v_told = row_count;

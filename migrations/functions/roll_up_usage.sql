@@ -6,7 +6,6 @@
 create or replace function roll_up_usage(p_before timestamptz)
 returns table (cut timestamptz, samples bigint, hours bigint)
 language plpgsql security definer set search_path from current as $$
-#variable_conflict use_column
 declare
     v_cut timestamptz := usage_archivable_before(p_before);
     v_hypertable boolean := is_hypertable('usage');
@@ -18,15 +17,13 @@ begin
     for v_chunk in select c.chunk from chunks_before('usage', v_cut) c loop
         execute format('lock table %s in share row exclusive mode', v_chunk);
     end loop;
-    with deleted as (
-        delete from usage u where not v_hypertable and u.recorded_at < v_cut returning u.*
-    ), gone as (
-        select d.* from deleted d
-        union all
-        select u.* from usage u where v_hypertable and u.recorded_at < v_cut
+    -- Two statements, because a publication may refuse a delete from a hypertable even where it would delete nothing.
+    execute 'with gone as (' || case when v_hypertable
+        then 'select u.* from usage u where u.recorded_at < $1'
+        else 'delete from usage u where u.recorded_at < $1 returning u.*' end || '
     ), rolled_up as (
         insert into usage_hourly as h
-        select date_trunc('hour', g.recorded_at, 'UTC'), g.unit_address, g.deployment_id, count(*),
+        select date_trunc(''hour'', g.recorded_at, ''UTC''), g.unit_address, g.deployment_id, count(*),
                avg(g.cpu_percent), max(g.cpu_percent), avg(g.memory_mb), max(g.memory_mb)
         from gone g
         group by 1, 2, 3
@@ -40,7 +37,8 @@ begin
             memory_mb_max = greatest(h.memory_mb_max, excluded.memory_mb_max)
         returning 1
     )
-    select (select count(*) from gone), (select count(*) from rolled_up) into v_samples, v_hours;
+    select (select count(*) from gone), (select count(*) from rolled_up)'
+    into v_samples, v_hours using v_cut;
     if v_samples > 0 and v_hypertable then
         perform drop_chunks('usage', older_than => v_cut);
     end if;

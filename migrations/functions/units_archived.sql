@@ -39,7 +39,7 @@ begin atomic
         from holding p
         group by p.unit_address
     ), folded as (
-        select e.stream_id, e.unit_address, to_jsonb(unit_of(e order by e.stream_version)) as data
+        select e.stream_id, e.unit_address, to_jsonb(unit_of(e.* order by e.stream_version)) as data
         from event e
         where e.recorded_at < p_before and e.stream_id like 'unit-%'
         group by e.stream_id, e.unit_address

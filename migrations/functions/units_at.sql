@@ -2,14 +2,14 @@
 
 create or replace function units_at(p_at timestamptz, p_position bigint default null) returns setof unit
 language sql stable parallel safe
-begin atomic
+as $$
     select (folded.u).*
     from (
-        select unit_of(e order by e.stream_version) as u
+        select unit_of(e.* order by e.stream_version) as u
         from event e
         where e.stream_id like 'unit-%'
           and e.recorded_at <= p_at
           and (p_position is null or e.position <= p_position)
         group by e.unit_address
     ) folded;
-end;
+$$;

@@ -2,4 +2,4 @@
 
 create or replace function lease_is_over(p_lease lease) returns boolean
 language sql
-return lease_has_expired(p_lease);
+as $$ select lease_has_expired(p_lease) $$;

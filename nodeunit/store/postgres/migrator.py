@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.errors import DeadlockDetected, LockNotAvailable
+from psycopg.errors import DeadlockDetected, InsufficientPrivilege, LockNotAvailable
 from psycopg.rows import DictRow
 
 from nodeunit.errors import DatabaseError, SchemaOccupied, SchemaTooNew
@@ -59,7 +59,8 @@ async def dry_run(conninfo: str) -> list[str]:
     async with await connect(conninfo, "migrate") as connection, translate_errors(conninfo):
         await refuse_old_server(connection)
         await _refuse_newer_schema(connection)
-        return [m.name for m in _pending(migrations(), await applied_migrations(connection))]
+        known = await applied_migrations(connection)
+        return [m.name for m in _pending(migrations(), known, grants=await _grants_missing(connection))]
 
 
 async def migrate(
@@ -81,7 +82,7 @@ async def migrate(
         await refuse_old_server(connection)
         waiting = LockWait(connection, watcher, wait_s, tell)
         await waiting.attempt("the migration", lambda: _run(connection, "take_migration_lock"))
-        await _run(connection, "search_temporary_tables_last")
+        await _run(connection, "settle_search_path")
         applied = await _Migrating(connection, waiting, migrations(root)).run()
     return MigrationResult(applied, [n for n in notices if "already exists" not in n and "skipping" not in n])
 
@@ -97,7 +98,8 @@ class _Migrating:
     async def run(self) -> list[str]:
         """Applies what is pending. Returns the names."""
         await _refuse_newer_schema(self._connection)
-        pending = _pending(self._ours, known := await applied_migrations(self._connection))
+        known = await applied_migrations(self._connection)
+        pending = _pending(self._ours, known, grants=await _grants_missing(self._connection))
         if not known:
             await _refuse_occupied_schema(self._connection)
             await self._in_one_transaction(pending)
@@ -116,10 +118,18 @@ class _Migrating:
 
     async def _in_one_transaction(self, files: list[Migration]) -> None:
         async def step() -> None:
-            async with self._connection.transaction():
-                await _run(self._connection, "create_ledger")
-                for migration in files:
-                    await self._apply(migration)
+            at = "the table schema_migration"
+            try:
+                async with self._connection.transaction():
+                    await _run(self._connection, "create_ledger")
+                    for migration in files:
+                        at = migration.name
+                        await self._apply(migration)
+            except InsufficientPrivilege as error:
+                advice = f"grant it to {self._connection.info.user}, or let a login migrate that has it"
+                raise DatabaseError(
+                    f"{at} cannot be made: {error.diag.message_primary}; {error.diag.message_hint or advice}"
+                ) from error
 
         if files:
             await self._waiting.attempt(files[0].name, step)
@@ -127,7 +137,7 @@ class _Migrating:
     async def _apply(self, migration: Migration) -> None:
         try:
             await self._connection.execute(migration.text.encode())
-        except (LockNotAvailable, DeadlockDetected):
+        except (LockNotAvailable, DeadlockDetected, InsufficientPrivilege):
             raise
         except psycopg.Error as error:
             raise DatabaseError(f"{migration.name} failed and is rolled back: {translate_error(error)}") from error
@@ -159,10 +169,16 @@ async def _refuse_newer_schema(connection: AsyncConnection[DictRow]) -> None:
         )
 
 
-def _pending(ours: list[Migration], known: dict[str, str]) -> list[Migration]:
+async def _grants_missing(connection: AsyncConnection[DictRow]) -> bool:
+    row = await (await connection.execute(QUERIES["grants_missing"])).fetchone()
+    assert row is not None
+    return bool(row["missing"])
+
+
+def _pending(ours: list[Migration], known: dict[str, str], *, grants: bool) -> list[Migration]:
     """What is to be applied, in order. The grants follow every repeatable file, because a new function has none yet."""
     states = {m.name: _state(m, known) for m in ours}
-    repeated = any(states[m.name] != "applied" for m in ours if m.phase is Phase.REPEATABLE)
+    repeated = grants or any(states[m.name] != "applied" for m in ours if m.phase is Phase.REPEATABLE)
     return [m for m in ours if states[m.name] != "applied" or (repeated and m.name == "migrations/grants.sql")]
 
 

@@ -2,10 +2,22 @@
 -- The number is arbitrary and stands for "migrating nodeunit"; the lock ends with the session.
 select pg_advisory_lock(hashtextextended('nodeunit migrate ' || current_schema(), 0))
 
--- name: search_temporary_tables_last
--- Functions store this session's search path. If pg_temp is not listed last, it is searched first, and a caller's own
--- table named lease would replace the real one, with the rights of the owner.
-select set_config('search_path', current_setting('search_path') || ', pg_temp', false)
+-- name: settle_search_path
+-- The functions keep the search path of this session. The extension may be in a schema of its own. If pg_temp were left
+-- out it would be searched first, and a caller's own table named lease would replace the real one, with the owner's rights.
+select set_config('search_path', concat_ws(', ', current_setting('search_path'), (
+    select quote_ident(n.nspname)
+    from pg_extension x
+    join pg_namespace n on n.oid = x.extnamespace
+    where x.extname = 'timescaledb' and n.nspname <> all (current_schemas(false))
+), 'pg_temp'), false)
+
+-- name: grants_missing
+-- Whether the roles were made after the grants.
+select exists (
+    select from pg_roles r
+    where r.rolname = 'nodeunit_unit' and not has_table_privilege(r.oid, to_regclass('deployment'), 'select')
+) as missing
 
 -- name: tables_of_others
 -- The schema that tables are made in, when it has a table deployment already; asked before the first migration.

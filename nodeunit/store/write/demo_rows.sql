@@ -7,7 +7,7 @@ select to_regclass('deployment') is not null and to_regclass('lease') is not nul
 
 -- name: demo_occupants
 select (select count(*) from deployment) as deployments,
-       (select count(*) from lease l where l.epoch is not null and not lease_has_expired(l)) as units
+       (select count(*) from lease l where l.epoch is not null and not lease_has_expired(l.*)) as units
 
 -- name: demo_insert
 -- The report's statement, with a command and ids known in advance. One statement sends one notification.
