@@ -42,7 +42,7 @@ begin
 
     grant select on
         deployment, event, usage, unit, lease, fleet, current_usage, wake_up, assignment_order, membership_order,
-        schema_migration, schema_compatibility, usage_hourly
+        schema_migration, schema_compatibility, usage_hourly, unusable_deployment
     to nodeunit_unit, nodeunit_operator, nodeunit_reader;
 
     -- What people ask in SQL. Views read with their owner's rights, functions over usage with the asker's.

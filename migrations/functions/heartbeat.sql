@@ -33,10 +33,13 @@ language plpgsql security definer set search_path from current as $$
 declare
     v_now timestamptz := clock_timestamp();
     v_last timestamptz := (select max(l.renewed_at) from lease l);
+    -- A number that nobody can use counts as not measured, because it must not cost the unit its lease.
+    v_cpu_percent double precision := case when measure(p_memory_mb) is not null then measure(p_cpu_percent) end;
+    v_memory_mb double precision := case when v_cpu_percent is not null then p_memory_mb end;
 begin
     update lease l
     set renewed_at = v_now, expires_at = v_now + p_lease_ttl, inactive_at = v_now + p_inactive_after,
-        cpu_percent = coalesce(p_cpu_percent, l.cpu_percent), memory_mb = coalesce(p_memory_mb, l.memory_mb)
+        cpu_percent = coalesce(v_cpu_percent, l.cpu_percent), memory_mb = coalesce(v_memory_mb, l.memory_mb)
     where l.address = p_address and l.epoch = p_epoch;
     if not found then
         return query select true, '{}'::text[], false, null::double precision, 0::bigint, null::double precision;
@@ -48,14 +51,15 @@ begin
     end if;
     perform count_leases_anew_after_failover();
 
-    if p_cpu_percent is not null then
+    if v_cpu_percent is not null then
         insert into usage (recorded_at, unit_address, cpu_percent, memory_mb)
-        values (v_now, p_address, p_cpu_percent, p_memory_mb);
+        values (v_now, p_address, v_cpu_percent, v_memory_mb);
     end if;
     if jsonb_array_length(p_samples) > 0 then
         with sampled as (
             select * from jsonb_to_recordset(p_samples) as s
                 (deployment_id uuid, claim_version integer, cpu_percent double precision, memory_mb double precision)
+            where measure(s.cpu_percent) is not null and measure(s.memory_mb) is not null
         ), recorded as (
             insert into usage (recorded_at, unit_address, deployment_id, cpu_percent, memory_mb)
             select v_now, p_address, s.deployment_id, s.cpu_percent, s.memory_mb from sampled s
@@ -87,6 +91,7 @@ begin
         -- its beginning and expect one soon; but new rows stand at the end, and in an idle fleet there is none.
         (
             select d.id from deployment d where d.enabled and d.type = 'deployment' and d.address = ''
+              and not exists (select from unusable_deployment b where b.deployment_id = d.id and b.revision = d.revision)
             order by d.updated_at, d.created_at, d.id limit 1
         ) is not null or exists (
             select from lease l

@@ -15,6 +15,7 @@ begin
     insert into former_deployment (deployment_id, revision)
     select o.id, o.revision + 1 from old_row o
     on conflict on constraint former_deployment_pkey do update set revision = excluded.revision;
+    delete from unusable_deployment b using old_row o where b.deployment_id = o.id;
     -- In the order in which heartbeats take them, several as well.
     perform from current_usage c join old_row o on o.id = c.deployment_id order by c.deployment_id for update of c;
     delete from current_usage c using old_row o where c.deployment_id = o.id;

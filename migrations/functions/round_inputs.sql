@@ -10,7 +10,7 @@ language plpgsql stable security definer set search_path from current set plan_c
 begin
     return query
     with online as (
-        select u.*, l.cpu_percent, l.memory_mb
+        select u.*, measure(l.cpu_percent) as cpu_percent, measure(l.memory_mb) as memory_mb
         from unit u
         join lease l on l.address = u.address and l.epoch = u.epoch
         where u.membership = 'present' and not u.cordoned and l.inactive_at > clock_timestamp()
@@ -34,7 +34,7 @@ begin
     ),
     -- What the measured programs of the same package use.
     typical as (
-        select p.package_name, p.package_version, avg(c.cpu_percent) as cpu_percent, avg(c.memory_mb) as memory_mb
+        select p.package_name, p.package_version, avg(measure(c.cpu_percent)) as cpu_percent, avg(measure(c.memory_mb)) as memory_mb
         from (select distinct package_name, package_version from pending) p
         join deployment d using (package_name, package_version)
         join current_usage c on c.deployment_id = d.id
@@ -42,8 +42,8 @@ begin
     ),
     reserved as (
         select p.address,
-               sum(p.programs * coalesce(t.cpu_percent, u.reserved_cpu_percent)) as cpu_percent,
-               sum(p.programs * coalesce(t.memory_mb, u.reserved_memory_mb)) as memory_mb
+               sum(p.programs * coalesce(t.cpu_percent, measure(u.reserved_cpu_percent))) as cpu_percent,
+               sum(p.programs * coalesce(t.memory_mb, measure(u.reserved_memory_mb))) as memory_mb
         from pending p
         join unit u on u.address = p.address
         left join typical t using (package_name, package_version)
@@ -60,6 +60,9 @@ begin
             where l.epoch is null and d.enabled and d.type = 'deployment'
               and d.package_name || '@' || d.package_version
                   <> all (case when d.command = '' then p_refused else p_refused_commands end)
+              and not exists (
+                  select from unusable_deployment b where b.deployment_id = d.id and b.revision = d.revision
+              )
             order by d.updated_at, d.created_at, d.id
             limit p_limit
         )
@@ -70,6 +73,9 @@ begin
             where d.enabled and d.type = 'deployment' and d.address = ''
               and d.package_name || '@' || d.package_version
                   <> all (case when d.command = '' then p_refused else p_refused_commands end)
+              and not exists (
+                  select from unusable_deployment b where b.deployment_id = d.id and b.revision = d.revision
+              )
             order by d.updated_at, d.created_at, d.id
             limit p_limit
         )
@@ -79,10 +85,10 @@ begin
     select
         coalesce((
             select jsonb_agg(jsonb_build_object(
-                'address', o.address, 'policy', o.policy, 'cpu_weight', o.cpu_weight,
-                'memory_weight', o.memory_weight, 'trusted', o.trusted, 'custom_command', o.custom_command,
+                'address', o.address, 'policy', o.policy, 'cpu_weight', coalesce(measure(o.cpu_weight), 0.5),
+                'memory_weight', coalesce(measure(o.memory_weight), 0.5), 'trusted', o.trusted, 'custom_command', o.custom_command,
                 'deployment_count', coalesce(h.deployments, 0),
-                'measured', case when o.cpu_percent is not null then jsonb_build_object(
+                'measured', case when o.cpu_percent is not null and o.memory_mb is not null then jsonb_build_object(
                     'cpuPercent', o.cpu_percent, 'memoryMb', o.memory_mb) end,
                 'reserved', jsonb_build_object(
                     'cpuPercent', coalesce(r.cpu_percent, 0), 'memoryMb', coalesce(r.memory_mb, 0))

@@ -24,6 +24,7 @@ from nodeunit.domain.events import (
     DeploymentClaimRound,
     DeploymentClaimSkipped,
     DeploymentReleased,
+    DeploymentUnusable,
     Unknown,
 )
 from nodeunit.domain.what_if import Distribution, PolicyOverride, imbalance
@@ -38,6 +39,7 @@ TYPES = [
         DeploymentClaimSkipped,
         DeploymentClaimed,
         DeploymentReleased,
+        DeploymentUnusable,
     )
 ]
 """What a backtest reads."""
@@ -212,7 +214,9 @@ def _faults(me: str, again: Decision, events: list[Event | Unknown], claims: lis
         expected.append(DeploymentClaimed(again.attempt.deployment_id, me) if claims else conflict(again.attempt))
     else:
         expected.append(again.skipped)
-    found = [event for event in events if not isinstance(event, DeploymentReleased)]
+    found = [event for event in events if not isinstance(event, DeploymentReleased | DeploymentUnusable)]
+    if any(isinstance(event, DeploymentUnusable) for event in events):
+        expected.pop()  # the decision was right, and the row could not be claimed
     wanted = [event for event in expected if event is not None]
     for event, right in zip(found, wanted, strict=False):
         if event != right:

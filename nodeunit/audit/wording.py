@@ -130,6 +130,8 @@ _WORDS: dict[type, Callable[[Any, Names], str]] = {
     events.DeploymentEnabled: _by,
     events.DeploymentDisabled: _by,
     events.DeploymentRestartRequested: _by,
+    events.UnitSampleUnusable: lambda e, _: e.detail,
+    events.DeploymentUnusable: lambda e, _: e.fault,
     events.DeploymentDeleted: _by,
     events.ProcessStarted: lambda e, _: f"pid {e.pid}, revision {e.revision}, claim {e.claim_version}",
     events.ProcessExited: lambda e, _: f"pid {e.pid}: {_ending(e)}",

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from nodeunit.clock import boottime
 from nodeunit.daemon.reconciler import Reconciler
+from nodeunit.domain.policy import Usage
 from nodeunit.errors import DatabaseError
 from nodeunit.process.sampler import Sampler
 from nodeunit.store.write.membership import HeartbeatAnswer, Membership, ProgramSample
@@ -26,12 +27,17 @@ SOON_AFTER_S = 0.03
 slightly staggered. A lost unit is found at once; in a healthy fleet, where no lease comes near its end, this costs
 nothing."""
 
+LARGEST = 1e15
+"""No usage is larger; the function `measure` of the database takes no larger number either."""
+
 SETTLES_AFTER_S = 1.0
 """A program that has just started is sampled after this pause, so that its claim is no longer a reservation."""
 
 
 class Heartbeat:
-    """Runs until cancelled. `on_answer` gets each answer, and when (CLOCK_BOOTTIME) its heartbeat was sent."""
+    """Runs until cancelled. `on_answer` gets each answer, and when (CLOCK_BOOTTIME) its heartbeat was sent.
+    `on_unusable` is told once of a measurement that is no usage.
+    """
 
     def __init__(
         self,
@@ -40,6 +46,7 @@ class Heartbeat:
         sampler: Sampler,
         reconciler: Reconciler,
         on_answer: Callable[[HeartbeatAnswer, float], Awaitable[None]],
+        on_unusable: Callable[[str], None],
     ) -> None:
         self.soon = asyncio.Event()
         """Set to send a heartbeat at once."""
@@ -48,6 +55,8 @@ class Heartbeat:
         self._sampler = sampler
         self._reconciler = reconciler
         self._on_answer = on_answer
+        self._on_unusable = on_unusable
+        self._said_unusable = False
         self._measured = False
         self._aside = False
         self._said_aside: asyncio.Future[None] | None = None
@@ -91,10 +100,10 @@ class Heartbeat:
         samples = [
             ProgramSample(UUID(key), claim_version, used.cpu_percent, used.memory_mb)
             for key, used in sample.programs.items()
-            if (claim_version := self._reconciler.claim_version(key)) is not None
+            if (claim_version := self._reconciler.claim_version(key)) is not None and self._usable(key, used)
         ]
         # The first sample has no CPU share: the unit is not measured yet, which is not the same as idle.
-        measured = sample.unit if self._measured else None
+        measured = sample.unit if self._measured and self._usable("the unit", sample.unit) else None
         self._measured = True
         sent_at = boottime()
         try:
@@ -110,3 +119,12 @@ class Heartbeat:
         if answer.expires_s is not None:
             self._pause_s = min(self._interval_s, answer.expires_s + SOON_AFTER_S * random.uniform(1, 2))
         await self._on_answer(answer, sent_at)
+
+    def _usable(self, what: str, used: Usage) -> bool:
+        """Whether a measurement can be compared and summed. One that cannot is left out, which is said once."""
+        if 0 <= used.cpu_percent <= LARGEST and 0 <= used.memory_mb <= LARGEST:
+            return True
+        if not self._said_unusable:
+            self._said_unusable = True
+            self._on_unusable(f"{what}: {used.cpu_percent} % of CPU, {used.memory_mb} MiB")
+        return False

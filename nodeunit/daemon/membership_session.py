@@ -15,7 +15,7 @@ from nodeunit.daemon.supervisor_link import SupervisorLink
 from nodeunit.daemon.supervisor_watch import SILENT_S, SupervisorSilent, SupervisorWatch
 from nodeunit.daemon.task_group import RecancellingTaskGroup
 from nodeunit.domain.can_run import Ability
-from nodeunit.domain.events import UnitListenerDeaf, UnitSupervisorSilent
+from nodeunit.domain.events import UnitListenerDeaf, UnitSampleUnusable, UnitSupervisorSilent
 from nodeunit.errors import DatabaseError, StaleEpoch
 from nodeunit.process.leftovers import end_leftovers
 from nodeunit.process.sampler import Sampler
@@ -54,7 +54,10 @@ class MembershipSession:
         ability = Ability(settings.trusted_package_regexp, settings.enable_custom_command)
         self._scheduler = Scheduler(unit, ability, self._decisions, reconciler)
         self._listener = Listener(settings.postgres_uri, self._on_wake_up)
-        self._heartbeat = Heartbeat(unit, settings.heartbeat_interval_s, sampler, reconciler, self._on_answer)
+        self._heartbeat = Heartbeat(
+            unit, settings.heartbeat_interval_s, sampler, reconciler, self._on_answer,
+            lambda detail: outbox.put(UnitSampleUnusable(detail)),
+        )  # fmt: skip
         self._exhaustion = Exhaustion(unit, reconciler, outbox, self._heartbeat.stand_aside)
         self._moving: asyncio.Task[None] | None = None
         self._declaring: asyncio.Task[None] | None = None

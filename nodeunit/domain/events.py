@@ -52,6 +52,14 @@ class DeploymentClaimAttempt(Event, frozen=True):
     usage: dict[str, Usage]
 
 
+class DeploymentUnusable(Event, frozen=True):
+    """The row cannot be claimed because its history is broken. Rounds leave it out until it is changed."""
+
+    deployment_id: UUID
+    fault: str
+    """What the database refused."""
+
+
 class DeploymentClaimed(Event, frozen=True):
     """The claimant holds the row from now on."""
 
@@ -285,6 +293,12 @@ class UnitListenerDeaf(Event, frozen=True):
 
     behind: int
     """The number of notifications that it missed."""
+
+
+class UnitSampleUnusable(Event, frozen=True):
+    """The unit measured something that is no usage, such as nan. It is left out of the samples, then and later."""
+
+    detail: str
 
 
 class UnitExhausted(Event, frozen=True):

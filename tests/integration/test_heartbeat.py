@@ -217,7 +217,7 @@ async def test_a_heartbeat_lists_the_programs_once_however_many_there_are(databa
     async def on_answer(answer: HeartbeatAnswer, sent_at: float) -> None:
         answered.set_result(None)
 
-    beating = asyncio.create_task(Heartbeat(unit, 60.0, Settled(1), reconciler, on_answer).run())
+    beating = asyncio.create_task(Heartbeat(unit, 60.0, Settled(1), reconciler, on_answer, print).run())
     await asyncio.wait([answered, beating], return_when=asyncio.FIRST_COMPLETED, timeout=10)
     beating.cancel()
     assert value(database, "select count(*) from usage where deployment_id is not null") == len(keys)

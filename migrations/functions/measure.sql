@@ -1,0 +1,5 @@
+-- A number that can be compared, summed and averaged: neither nan nor infinite nor so large that sums overflow; else null.
+
+create or replace function measure(p_value double precision) returns double precision
+language sql immutable parallel safe
+return case when p_value between 0 and 1e15 then p_value end;
