@@ -22,7 +22,7 @@ class Configuration(msgspec.Struct, frozen=True):
     libpq: dict[str, str] = {}
     """The `PG*` variables that the unit was started with. No child inherits them."""
 
-    def joined(self, host: str, supervisor: UUID) -> UnitJoined:
+    def joined(self, host: str, supervisor: UUID, containment: str) -> UnitJoined:
         """The event with which this unit joins; the database fills in epoch and predecessor."""
         s = self.settings
         return UnitJoined(
@@ -39,6 +39,7 @@ class Configuration(msgspec.Struct, frozen=True):
             trusted=s.trusted_package_regexp,
             custom_command=s.enable_custom_command,
             version=__version__,
+            containment=containment,
         )
 
 

@@ -49,6 +49,7 @@ class Daemon:
         )
         self._reconciler = Reconciler(link, self._outbox, spawn_requests, RestartRule())
         self._end = EndRequest()
+        self._containment = ""
         self._when_the_link_ends = EndReason.SUPERVISOR_DIED
         self._supervisor = SupervisorWatch()
         self._pool = connections.pool(s.postgres_uri, f"unit {s.name}")
@@ -110,7 +111,7 @@ class Daemon:
         """
         s = self._configuration.settings
         address = self._configuration.address
-        joined = self._configuration.joined(socket.gethostname(), supervisor)
+        joined = self._configuration.joined(socket.gethostname(), supervisor, self._containment)
         first = None
         while True:
             sent_at = boottime()
@@ -159,8 +160,10 @@ class Daemon:
                 self._supervisor.on_answer()
             case _:
                 self._reconciler.receive(message)
-        if message["event"] == "hello" and message["draining"]:
-            self._end.request(EndReason.DRAIN)
+        if message["event"] == "hello":
+            self._containment = message.get("containment", "")
+            if message["draining"]:
+                self._end.request(EndReason.DRAIN)
 
 
 async def run(configuration: Configuration, link_fd: int) -> None:

@@ -244,6 +244,9 @@ class UnitJoined(Event, frozen=True):
     reserved_cpu_percent: float = 0.0
     """What the unit reserves for a program that was never measured."""
     reserved_memory_mb: float = 0.0
+    containment: str = ""
+    """How the processes of a program are told from others: `control_groups`, which nothing leaves, or `process_trees`:
+    parents, sessions and marks. Empty: not recorded, as before 0.2."""
 
 
 class UnitLost(Event, frozen=True):

@@ -86,12 +86,17 @@ class Program:
             return _NEVER
         return lease.term_at(self.grace_s)
 
-    def request_stop(self, cause: Cause, kill_at: float) -> None:
-        """SIGTERM to the group, once; what is left is killed at `kill_at`. A second request can only shorten that."""
-        if not self.stopping and self.ended_at is None:
+    def request_stop(self, cause: Cause, kill_at: float) -> bool:
+        """What is left is killed at `kill_at`; a second request only shortens that. True: `terminate` is to follow."""
+        is_first = not self.stopping and self.ended_at is None
+        if is_first:
             self.cause = cause
-            self._signal_group(signal.SIGTERM)
         self._kill_at = min(self._kill_at, kill_at)
+        return is_first
+
+    def terminate(self) -> None:
+        """SIGTERM to the group."""
+        self._signal_group(signal.SIGTERM)
 
     def kill_group(self) -> None:
         """SIGKILL to the group, without reading /proc. The rest of the tree follows when the process table is read."""
@@ -119,6 +124,11 @@ class Program:
         tree = [entry for entry in table.with_descendants(roots).values() if entry.alive]
         self._known = dict(entry.identity for entry in tree)
         return tree
+
+    def has_grown(self, table: ProcessTable, orphans: dict[str, list[ProcessEntry]]) -> bool:
+        """Whether something belongs to its tree that did not at the last reading."""
+        known = self._known
+        return any(known.get(entry.pid) != entry.start_time for entry in self.living(table, orphans))
 
     def cannot_end(self, living: list[ProcessEntry]) -> NotEnded:
         """What is to be said of a tree that outlives SIGKILL."""

@@ -21,6 +21,7 @@ from nodeunit.supervisor.shortage import lack_of
 
 _CHECK_AGAIN_AFTER_S = 0.02
 _CHECK_AGAIN_AT_MOST_S = 0.5
+_MOST_LOOKS = 3
 _SPARE_DESCRIPTORS = 64
 _ROOM_FOR_MORE = 16
 _NEVER = float("inf")
@@ -55,6 +56,7 @@ class Programs:
         self._programs: dict[str, Program] = {}
         self._outputs: dict[str, Output] = {}
         self._forking: str | None = None
+        self._to_terminate: list[Program] = []
         self._ending: dict[str, Program] = {}
         self._next_deadline = _NEVER
         self._check_at = 0.0
@@ -130,7 +132,7 @@ class Programs:
                 self._loop.watch(program.outcome, "exec", lambda _: self._read_exec_outcome(program))
         except OSError as error:
             program.failure, program.lacks = f"cannot be watched: {error.strerror}", lack_of(error.errno)
-            program.request_stop("shutdown", now)
+            self._request_stop(program, "shutdown", now)
         self._expect_deadline(program)
         if program.on_disconnect == "stop":
             self._publish_guard_state()
@@ -151,18 +153,41 @@ class Programs:
     def stop(self, key: str, kill_at: float) -> None:
         program = self._programs.get(key)
         if program is not None:
-            program.request_stop("stop", kill_at)
+            self._request_stop(program, "stop", kill_at)
             self._expect_deadline(program)
 
     def stop_all(self, cause: Cause, now: float, longest_grace_s: float) -> None:
         for program in self._programs.values():
-            program.request_stop(cause, now + min(program.grace_s, longest_grace_s))
+            self._request_stop(program, cause, now + min(program.grace_s, longest_grace_s))
             self._expect_deadline(program)
+
+    def _request_stop(self, program: Program, cause: Cause, kill_at: float) -> None:
+        if program.request_stop(cause, kill_at):
+            self._to_terminate.append(program)
+
+    def _terminate(self) -> None:
+        """Look at the trees before the first signal, because what has left its session and cleared its environment is
+        known by its parent alone, and the signal may end that. Once for all that are stopped in this turn."""
+        programs, self._to_terminate = self._to_terminate, []
+        try:
+            for _ in range(_MOST_LOOKS):
+                table = ProcessTable.read()
+                orphans = self._orphans(table)
+                if not [program for program in programs if program.has_grown(table, orphans)]:
+                    break
+        finally:
+            for program in programs:
+                if program.ended_at is None:
+                    program.terminate()
+                    self._ending[program.key] = program  # looked at again: at a signal some programs start others
+            self.check_soon()
 
     def tick(self, now: float) -> float | None:
         """Enforce the lease and the grace periods, and clean up after what has ended."""
         if now >= self._next_deadline:
             self._enforce_deadlines(now)
+        if self._to_terminate:
+            self._terminate()
         if self._ending and now >= self._check_at:
             self._clean_up(now)
         return min(self._next_deadline, self._check_at if self._ending else _NEVER)
@@ -171,7 +196,7 @@ class Programs:
         self._next_deadline = _NEVER
         for program in self._programs.values():
             if now >= program.term_at(self.lease):
-                program.request_stop("lease", self.lease.kill_at)
+                self._request_stop(program, "lease", self.lease.kill_at)
             if now >= program.kill_at(self.lease):
                 self._ending[program.key] = program
                 self.check_soon()
@@ -196,7 +221,7 @@ class Programs:
                 kill_all(living)
                 if living and now >= program.kill_at(self.lease) + _SAID_NOT_TO_END_AFTER_S:
                     self._say_not_ended(program, living)
-            elif program.ended_at is None:
+            elif program.ended_at is None and not program.stopping:
                 del self._ending[program.key]  # the lease was renewed at the last moment
             elsewhere = self._groups is not None and self._groups.is_populated(program.key)
             if program.ended_at is not None and not living and not elsewhere:

@@ -58,7 +58,7 @@ class Exited(TypedDict):
 class Hello(TypedDict):
     """First line to each daemon: who the supervisor is (`supervisor` is new with every start of it), what runs, which
     reports are not acknowledged (in the order of their numbers), which states are remembered (by key), until when the
-    lease stands (0.0: none yet), and whether a drain is under way."""
+    lease stands (0.0: none yet), whether a drain is under way, and how a program's processes are told from others."""
 
     event: Literal["hello"]
     supervisor: str
@@ -68,6 +68,7 @@ class Hello(TypedDict):
     states: dict[str, Any]
     lease_expires: float
     draining: bool
+    containment: Literal["control_groups", "process_trees"]
 
 
 class Started(TypedDict):

@@ -28,6 +28,7 @@ from nodeunit.supervisor.shutdown import Shutdown
 from nodeunit.supervisor.stderr_log import StderrLog
 
 _LEFTOVERS_WITHIN_S = 5.0
+_BY_TREES = "programs are known by parents, sessions and marks, which one can leave"
 _LEFT_OVER = ", left over from it, cannot be ended"
 
 
@@ -118,11 +119,12 @@ class Supervisor:
 
     def _make_groups(self) -> ControlGroups | None:
         if not self._settings.control_groups:
+            self._log.info(f"{_BY_TREES}: control groups are switched off")
             return None
         try:
             groups = ControlGroups.create(self._settings.address, _LEFTOVERS_WITHIN_S)
         except OSError as error:
-            self._log.info(f"programs run without control groups: {error.strerror}")
+            self._log.info(f"{_BY_TREES}: no control groups, {error.strerror}")
             return None
         self._log.info(f"programs run in control groups below {groups}")
         return groups
@@ -156,6 +158,7 @@ class Supervisor:
                 "states": self._handover.states(),
                 "lease_expires": self._programs.lease.expires,
                 "draining": self._shutdown.draining,
+                "containment": "control_groups" if self._groups else "process_trees",
             }
         )
 

@@ -171,26 +171,6 @@ def test_stop_ends_a_deaf_tree_that_left_its_session(daemon: Daemon, tmp_path: P
     assert not is_alive(started["pid"])
 
 
-def test_a_process_that_hides_from_everything_but_its_control_group(
-    unit: SupervisedUnit, daemon: Daemon, tmp_path: Path
-) -> None:
-    """No parent, no session, no mark. Without control groups it is found when the supervisor ends, and not before."""
-    pid_file = tmp_path / "hidden"
-    hide = '(env -i setsid sh -c \'echo $$ > "$0"; exec sleep 60\' "$0" &); exec sleep 60'
-    daemon.start(["sh", "-c", hide, str(pid_file)])
-    wait_until(lambda: pid_file.exists() and pid_file.read_text().strip())
-    hidden = int(pid_file.read_text())
-    grouped = "programs run in control groups" in unit.said()
-    daemon.say("stop", key=key(), grace_s=0.2)
-    daemon.expect("exited")
-    assert is_alive(hidden) is not grouped
-
-    daemon.say("leave")
-    daemon.leave_with(0)
-    assert unit.wait() == 0
-    assert not is_alive(hidden)
-
-
 def test_what_a_program_leaves_behind_is_ended_before_its_exit_is_told(daemon: Daemon, tmp_path: Path) -> None:
     orphan_file = tmp_path / "orphan"
     daemon.start_python(f"{DAEMONIZE}\n{DEAF}\ndaemonize({str(orphan_file)!r})\nsys.exit(0)")
