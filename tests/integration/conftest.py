@@ -1,4 +1,4 @@
-"""The pool of a daemon, and logins with few rights, on the database of the test."""
+"""The pool of a daemon, logins with few rights, and logs of several days."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,6 +10,8 @@ from psycopg.conninfo import make_conninfo
 
 from nodeunit.store.postgres import connections
 from nodeunit.store.postgres.connections import Pool
+from tests.support.databases import Databases
+from tests.support.histories import Histories
 
 
 @pytest.fixture
@@ -41,3 +43,21 @@ def login(database: str) -> Iterator[Login]:
         for role in made:
             administrator.execute(sql.SQL("drop owned by {} cascade").format(role))
             administrator.execute(sql.SQL("drop role {}").format(role))
+
+
+@pytest.fixture(scope="session")
+def timescale_histories(timescale_databases: Databases) -> Histories:
+    return Histories(timescale_databases)
+
+
+@pytest.fixture(scope="session")
+def plain_histories(plain_databases: Databases) -> Histories:
+    return Histories(plain_databases)
+
+
+@pytest.fixture(params=["hypertable", "plain"])
+def history(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A log of four days."""
+    histories = {"hypertable": "timescale_histories", "plain": "plain_histories"}[request.param]
+    with request.getfixturevalue(histories).fresh() as conninfo:
+        yield conninfo

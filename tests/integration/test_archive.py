@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, LiteralString
@@ -30,7 +29,6 @@ from nodeunit.store.postgres.connections import connect, translate_errors
 from nodeunit.store.read import event_log, projections
 from nodeunit.store.read.event_log import RecordedEvent
 from nodeunit.store.read.report import snapshot
-from tests.support.databases import Databases
 from tests.support.histories import Histories
 from tests.support.locks import started
 from tests.support.logs import whole_log
@@ -52,24 +50,6 @@ def at_step(step):
 
 asyncio.run(archive(sys.argv[1], datetime.fromisoformat(sys.argv[2]), Path(sys.argv[3]), at_step=at_step))
 """
-
-
-@pytest.fixture(scope="session")
-def timescale_histories(timescale_databases: Databases) -> Histories:
-    return Histories(timescale_databases)
-
-
-@pytest.fixture(scope="session")
-def plain_histories(plain_databases: Databases) -> Histories:
-    return Histories(plain_databases)
-
-
-@pytest.fixture(params=["hypertable", "plain"])
-def history(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A log of four days."""
-    histories = {"hypertable": "timescale_histories", "plain": "plain_histories"}[request.param]
-    with request.getfixturevalue(histories).fresh() as conninfo:
-        yield conninfo
 
 
 def without_archiving(events: list[RecordedEvent]) -> list[RecordedEvent]:
@@ -100,29 +80,6 @@ async def archived(conninfo: str, before: datetime | timedelta, path: Path) -> A
     done = await archive(conninfo, before, path)
     assert done.extent is not None
     return done
-
-
-async def test_an_id_may_come_back_before_and_after_its_first_life_is_archived(history: str, tmp_path: Path) -> None:
-    moment = datetime.now(UTC) - TWO_DAYS
-    gone = rows(
-        history,
-        "select deployment_id as id, max(stream_version) as version from event e where type = 'DeploymentDeleted' "
-        "and recorded_at < %s and exists (select from assignment_order o where o.deployment_id = e.deployment_id "
-        "and o.version > 0) group by 1 order by 1",
-        (moment,),
-    )
-    before, after = gone[0], gone[-1]
-    assert before != after
-    rows(history, "insert into deployment (id) values (%s)", (before["id"],))
-    await check(history)
-    await archived(history, moment, tmp_path / "a.gz")
-    await check(history)
-    rows(history, "insert into deployment (id) values (%s)", (after["id"],))
-    await check(history)
-    found = rows(history, "select id, revision from deployment where id = any (%s)", ([before["id"], after["id"]],))
-    assert {row["id"]: row["revision"] for row in found}[before["id"]] == before["version"] + 1
-    rows(history, "delete from deployment where id = %s", (after["id"],))
-    await check(history)
 
 
 async def test_archive_and_live_log_are_what_the_log_was(history: str, tmp_path: Path) -> None:
