@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
 
@@ -94,7 +95,7 @@ class Cluster:
         return _within(within_s, lambda: self.leader(but), "there is no leader")
 
     def wait_until_complete(self, within_s: float = READY_S) -> None:
-        """Until every other node streams from the leader, and at least one of them synchronously."""
+        """Until every other node streams from the leader, and each may confirm commits and be promoted."""
         _within(within_s, self._is_complete, "the cluster is not complete")
 
     def switch_over(self, to: Node | None = None) -> Node:
@@ -132,20 +133,20 @@ class Cluster:
         docker("network", "connect", self.network, node.container)
 
     def _patroni(self, node: Node) -> int:
-        """The pid of the node's first process, as this machine counts: Patroni itself."""
-        return int(docker("inspect", "--format", "{{.State.Pid}}", node.container))
+        """The pid of the node's Patroni, as this machine counts: its first process only passes signals on."""
+        first = psutil.Process(int(docker("inspect", "--format", "{{.State.Pid}}", node.container)))
+        return next(child.pid for child in first.children() if any("patroni" in word for word in child.cmdline()))
 
     def _is_complete(self) -> bool | None:
         leader = self.leader()
         if leader is None:
             return None
         try:
-            with psycopg.connect(leader.conninfo, autocommit=True) as connection:
-                states = connection.execute("select sync_state from pg_stat_replication").fetchall()
-        except psycopg.OperationalError:
+            members = leader.api("cluster")["members"]
+        except OSError:
             return None
-        found = [state for (state,) in states]
-        return True if len(found) == len(self.nodes) - 1 and set(found) & {"sync", "quorum"} else None
+        confirming = [m for m in members if m["role"] == "quorum_standby" and m["state"] == "streaming"]
+        return True if len(confirming) == len(self.nodes) - 1 else None
 
 
 @contextmanager
