@@ -7,6 +7,7 @@ units that it concerns.
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from itertools import chain
@@ -17,6 +18,7 @@ from nodeunit.audit.archive import read_archive
 from nodeunit.domain.events import SNAPSHOT_NAMES
 from nodeunit.domain.upcasting import stored_names
 from nodeunit.errors import DatabaseError
+from nodeunit.store.postgres.connections import Connection
 from nodeunit.store.read import event_log
 from nodeunit.store.read.event_log import (
     BATCH,
@@ -27,6 +29,7 @@ from nodeunit.store.read.event_log import (
     RecordedEvent,
     TransactionSnapshot,
 )
+from nodeunit.store.read.held_back import held_back
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +37,8 @@ UNIT_NAMED_BY = frozenset({"UnitJoined", *stored_names("UnitSnapshot")})
 """The types of events that say what a unit is called."""
 
 POLL_INTERVAL_S = 0.25
+SAY_AFTER_S = 2.0
+"""While following: how long the log may stand before its reader asks why; then twice as long, and so on."""
 RECONNECT_AFTER_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 """While following: how long to wait before each attempt to connect again; the last one for ever."""
 
@@ -83,6 +88,8 @@ class LiveLog:
                         last = event
                         yield event
                 checkpoint = Checkpoint(below)
+                if not self._follow:
+                    await _say_who_holds_back(connection, below)
             except DatabaseError as error:
                 if not self._follow:
                     raise
@@ -96,6 +103,7 @@ class LiveLog:
     async def _new(self, checkpoint: Checkpoint) -> AsyncGenerator[RecordedEvent, None]:
         """Everything that is committed after a checkpoint, for ever."""
         failures = 0
+        waiting = Waiting()
         while True:
             try:
                 async with await event_log.open_log(self._conninfo, "follow") as connection:
@@ -108,11 +116,34 @@ class LiveLog:
                                 checkpoint = event.checkpoint()
                                 yield event
                         checkpoint = max(checkpoint, Checkpoint(below))
+                        await waiting.look(connection, below)
                         await asyncio.sleep(POLL_INTERVAL_S)
             except DatabaseError as error:
                 log.warning("following is interrupted: %s", error)
             await asyncio.sleep(RECONNECT_AFTER_S[min(failures, len(RECONNECT_AFTER_S) - 1)])
             failures += 1
+
+
+class Waiting:
+    """A follower that waits for a transaction of others says so, because it looks as if nothing happened."""
+
+    def __init__(self) -> None:
+        self._below = 0
+        self._since = time.monotonic()
+        self._say_after_s = SAY_AFTER_S
+
+    async def look(self, connection: Connection, below: int) -> None:
+        """Called at each poll, with the high-water mark that the log was read up to."""
+        if below != self._below:
+            self._below, self._since, self._say_after_s = below, time.monotonic(), SAY_AFTER_S
+        elif time.monotonic() - self._since > self._say_after_s:
+            self._say_after_s *= 2
+            await _say_who_holds_back(connection, below)
+
+
+async def _say_who_holds_back(connection: Connection, below: int) -> None:
+    if holder := await held_back(connection, below):
+        log.warning("committed events are not shown before %s has ended", holder)
 
 
 class ArchiveFiles:

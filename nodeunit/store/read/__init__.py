@@ -1,6 +1,7 @@
 """What commands read. A unit needs none of it.
 
     event_log    the only reader of the log: history, then new events, without gap or repetition
+    held_back    the open transaction that keeps a reader from committed events
     lookup       which deployment or unit is meant, the names of units, the database's time
     fleet        the fleet at a moment, by the SQL fold
     why          the events that explain one deployment, and the inputs of a round now
