@@ -6,7 +6,7 @@ from nodeunit.domain.can_run import Ability, Needs, obstacle
 from nodeunit.domain.deployment import Deployment
 from nodeunit.process.environment import clean_environment
 from nodeunit.process.runnable import argv_of
-from nodeunit.supervisor.protocol import OnDisconnect, Spawn
+from nodeunit.supervisor.protocol import LONGEST_LINE, OnDisconnect, Spawn, encode
 
 
 class NotRunnable(Exception):
@@ -40,7 +40,7 @@ class SpawnRequestBuilder:
             argv = argv_of(row.command, row.args)
         except ValueError as error:
             raise NotRunnable("bad_command", str(error)) from None
-        return {
+        spawn: Spawn = {
             "op": "spawn",
             "key": str(row.id),
             "argv": argv,
@@ -52,3 +52,6 @@ class SpawnRequestBuilder:
             "grace_s": self.grace_s,
             "meta": {"revision": row.revision, "claim_version": row.address_version},
         }
+        if (size := len(encode(spawn))) > LONGEST_LINE:
+            raise NotRunnable("too_large", f"command, args and env are {size} bytes, more than can be handed on")
+        return spawn

@@ -83,6 +83,21 @@ def refusal(database: str, statement: LiteralString, parameters: dict[str, Any] 
         ("type = 'daemon', address = 'unit-1'", "deployment_daemon_has_no_address"),
         ("on_disconnect = 'die'", "deployment_on_disconnect_is_keep_or_stop"),
         ("id = gen_random_uuid()", "deployment_id_is_fixed"),
+        ("package_name = '../other'", "deployment_package_name_is_plain"),
+        ("package_name = '@scope/../other'", "deployment_package_name_is_plain"),
+        ("package_name = '--registry=x'", "deployment_package_name_is_plain"),
+        ("package_name = 'a b'", "deployment_package_name_is_plain"),
+        ("package_name = e'a\\nb'", "deployment_package_name_is_plain"),
+        ("package_name = repeat('a', 215)", "deployment_package_name_is_plain"),
+        ("package_version = '../1'", "deployment_package_version_is_plain"),
+        ("package_version = '-1'", "deployment_package_version_is_plain"),
+        ("package_version = 'file:x'", "deployment_package_version_is_plain"),
+        ("package_version = repeat('1', 129)", "deployment_package_version_is_plain"),
+        ("command = repeat('a', 65537)", "deployment_command_is_at_most_64_kib"),
+        ("args = jsonb_build_array(repeat('a', 5000000))", "deployment_args_are_at_most_256_kib"),
+        ("env = jsonb_build_object('A', repeat('a', 262144))", "deployment_env_is_at_most_256_kib"),
+        ('env = \'{"": "b"}\'', "deployment_env_names_are_not_empty_and_without_equals_sign"),
+        ('env = \'{"A=B": "c"}\'', "deployment_env_names_are_not_empty_and_without_equals_sign"),
     ],
 )
 def test_a_wrong_row_is_refused_by_a_constraint_that_says_why(
@@ -92,6 +107,12 @@ def test_a_wrong_row_is_refused_by_a_constraint_that_says_why(
     error = refusal(database, "update deployment set " + columns)
     assert isinstance(error, DeploymentRefused)
     assert f"constraint {constraint} refuses the row" in str(error)
+
+
+@pytest.mark.parametrize("name", ["", "app", "@yuants/app-portal", "some.app_2", "@a.b/c~d"])
+@pytest.mark.parametrize("version", ["", "0.2.26", "latest", "^1.2", ">=1.0 <2.0 || 3.x", "1.0.0-rc.1+b", "~1", "*"])
+def test_names_and_versions_as_people_have_them(name: str, version: str, database: str) -> None:
+    rows(database, "insert into deployment (package_name, package_version) values (%s, %s)", (name, version))
 
 
 @pytest.mark.parametrize("column", ["package_name", "command", "args", "env", "type", "address", "enabled"])
