@@ -65,6 +65,9 @@ BREAKAGES = {
                 "on conflict on constraint assignment_order_has_one_event_per_version do nothing",
                 "and d.address_version = p_version - 1",
             ),
+            "migrations/functions/record_deployment_insert.sql": without(
+                "on conflict on constraint assignment_order_has_one_event_per_version do nothing"
+            ),
             "migrations/functions/claim_deployment.sql": replacing(
                 "v_won := found and v_address = p_holder;", "perform pg_sleep(0.1); v_won := true;"
             ),
