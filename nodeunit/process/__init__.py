@@ -1,12 +1,12 @@
 """Programs as the operating system sees them.
 
-    runnable         a row's command as arguments; environment: what a program finds in its environment
-    process_table    /proc: parents, sessions, marks; control_groups: one cgroup a program; leftovers: what outlived its
+    runnable a row's command as arguments; environment: the environment of a program process_table /proc: parents,
+    sessions, marks; control_groups: one cgroup per program; leftovers: what outlived its
                      supervisor
     rotating_log     one log file; log_generations: its older ones
     sampler          CPU and memory of each program
 
 What must not be here: decisions, rows, the database, the protocol between supervisor and daemon. The supervisor imports
-all but `runnable` and `sampler`, so only these two may import more than a light part of the standard library. psutil is
-for `sampler` alone.
+all but `runnable` and `sampler`, so only these two may import more than a light part of the standard library. Only
+`sampler` uses psutil.
 """

@@ -1,13 +1,15 @@
-"""One control group (cgroup v2) a program, where that is permitted: nothing leaves it, and the kernel ends it whole.
+"""One control group (cgroup v2) per program, if permitted: processes cannot escape from it, and the kernel kills it as
+a whole.
 
-Without groups a tree is known by parents, sessions and the mark in its environment. A process that has shed all three
-(`env -i setsid …` in the background) is still in its group, and one that forks faster than /proc is read dies with it.
+Without groups a tree is found by parents, sessions and the mark in its environment. A process that has lost all three
+(`env -i setsid …` in the background) is still in its group, and one that forks faster than /proc can be read dies with
+it.
 
     <the supervisor's own group>/nodeunit-ADDRESS-PID-START/KEY
 
-PID and START are the supervisor's, so that the next supervisor recognises the groups of a dead one, ends and removes
-them. No controller is switched on: nothing is limited or accounted. Under systemd this needs `Delegate=yes`; where it
-is not permitted, programs run without groups. Light on purpose, like `process_table`.
+PID and START are the supervisor's, so that the next supervisor recognises the groups of a dead one, and ends and
+removes them. No controller is enabled, so nothing is limited or accounted. Under systemd this needs `Delegate=yes`;
+without permission, programs run without groups. Light on purpose, like `process_table`.
 """
 
 import os
@@ -26,9 +28,10 @@ class ControlGroups:
 
     @classmethod
     def create(cls, address: str, within_s: float) -> "ControlGroups":
-        """Make the directory for this process's groups; first end what dead supervisors of the address left in theirs.
+        """Makes the directory for this process's groups; first ends what dead supervisors of the address left in
+        theirs.
 
-        Raises OSError where there is no cgroup v2 with `cgroup.kill` (Linux 5.14), or none may be made.
+        Raises OSError without cgroup v2 with `cgroup.kill` (Linux 5.14), or without permission.
         """
         end_abandoned(address, within_s)
         entry = read_entry(os.getpid())
@@ -52,7 +55,7 @@ class ControlGroups:
             return None
 
     def is_populated(self, key: str = "") -> bool:
-        """Whether anything in the group, or in groups below it, is alive. Zombies are not."""
+        """Whether any process in the group, or in groups below it, is alive. Zombies are not."""
         try:
             with open(os.path.join(self._directory, key, "cgroup.events"), encoding="ascii") as events:
                 return "populated 1" in events.read()
@@ -60,7 +63,7 @@ class ControlGroups:
             return False
 
     def kill(self, key: str = "") -> None:
-        """SIGKILL to everything in the group and below it, also to what is being forked at this moment."""
+        """Kills all processes in the group and below it, including those being forked."""
         try:
             with open(os.path.join(self._directory, key, "cgroup.kill"), "w", encoding="ascii") as file:
                 file.write("1")
@@ -68,7 +71,7 @@ class ControlGroups:
             pass  # it was never made
 
     def remove(self, key: str = "") -> None:
-        """Remove an empty group, with those that its processes may have made in it."""
+        """Removes an empty group and the groups that its processes may have made in it."""
         for directory, _, _ in os.walk(os.path.join(self._directory, key), topdown=False):
             try:
                 os.rmdir(directory)
@@ -76,7 +79,7 @@ class ControlGroups:
                 pass  # not empty after all: the next supervisor removes it
 
     def end_all(self, within_s: float) -> None:
-        """Kill whatever is in any of the groups, and remove them; gives up after `within_s` seconds."""
+        """Kills all processes in the groups and removes the groups; gives up after `within_s` seconds."""
         give_up_at = time.monotonic() + within_s
         self.kill()
         while self.is_populated() and time.monotonic() < give_up_at:
@@ -85,7 +88,7 @@ class ControlGroups:
 
 
 def end_abandoned(address: str, within_s: float) -> None:
-    """End what dead supervisors of the address left in groups beside our own. Raises OSError like `create`."""
+    """Ends what dead supervisors of the address left in sibling groups. Raises OSError like `create`."""
     own = _own_directory()
     for name in os.listdir(own):
         if name.startswith(_prefix(address)) and not _belongs_to_a_living_process(name):

@@ -1,4 +1,4 @@
-"""The environment of a program: a few variables, and none of the unit's secrets."""
+"""The environment of a program: a few variables, without any of the unit's secrets."""
 
 import os
 from collections.abc import Mapping
@@ -30,9 +30,9 @@ def clean_environment(
 ) -> dict[str, str]:
     """The environment of a deployment's program: the base, the row's own `env`, and the three that the unit sets.
 
-    A row may override `PATH`, `HOME` and `LANG`. It cannot override the unit's three: the supervisor knows a program's
-    tree by the first two, and a fencing token that a row can choose is none. `claim_version` is that token: a resource
-    that the program writes to can refuse a version lower than one it has seen.
+    A row may override `PATH`, `HOME` and `LANG`. It cannot override the unit's three: the supervisor finds a program's
+    tree by the first two, and a fencing token is useless if the row can set it. `claim_version` is that token: a
+    resource that the program writes to can refuse a version lower than one it has seen.
     """
     return {
         **base_environment(environ),

@@ -1,11 +1,11 @@
 """Finds and ends what a dead supervisor left running, by the mark in its environment.
 
-A program dies with its supervisor (parent-death signal), but what the program started does not. Such leftovers carry
-the unit's address in their environment and have no living supervisor of that address above them. Both are required,
+A program dies with its supervisor (parent-death signal), but what the program started does not. Such leftovers have the
+unit's address in their environment and no living supervisor of that address among their ancestors. Both are required,
 because a second unit started by mistake with the same identity must not end the programs of the first.
 
-Three parties call this: a supervisor before it starts its daemon, the guard when its supervisor dies, and a daemon
-that has lost its supervisor, before it gives its rows back.
+`end_leftovers` is called by a supervisor before it starts its daemon, by the guard when its supervisor dies, and by a
+daemon that has lost its supervisor, before it releases its rows.
 """
 
 import os
@@ -32,14 +32,15 @@ _CHECK_AGAIN_AFTER_S = 0.02
 
 
 class Leftover(NamedTuple):
-    """A process without a supervisor, and the deployment that it was started for."""
+    """A process without a supervisor, and the deployment it was started for."""
 
     entry: ProcessEntry
     key: str
 
 
 def find_leftovers(address: str, table: ProcessTable | None = None) -> list[Leftover]:
-    """The living processes marked with `address`, and all below them, that have no living supervisor of it above."""
+    """The living processes marked with `address`, and all below them, whose ancestors include no living supervisor of
+    that address."""
     table = ProcessTable.read() if table is None else table
     found: dict[int, Leftover] = {}
     for entry in table.entries.values():
@@ -53,9 +54,9 @@ def find_leftovers(address: str, table: ProcessTable | None = None) -> list[Left
 
 
 def end_leftovers(address: str, within_s: float) -> list[Leftover]:
-    """SIGKILL leftovers until none is found; returns those that are still there after `within_s` seconds.
+    """Kills leftovers until none is found; returns those still alive after `within_s` seconds.
 
-    What is in the control groups of a dead supervisor is ended first, because some of it may carry no mark any more.
+    The control groups of dead supervisors are ended first, because processes in them may have lost their mark.
 
     Searches again after each kill, because a process may have forked before the signal. There is no grace period,
     because another unit may already run their successors.
@@ -64,7 +65,7 @@ def end_leftovers(address: str, within_s: float) -> list[Leftover]:
     try:
         end_abandoned(address, within_s)
     except OSError:
-        pass  # no control groups here
+        pass  # control groups are not available
     while leftovers := find_leftovers(address):
         kill_all(leftover.entry for leftover in leftovers)
         if time.monotonic() >= give_up_at:
@@ -86,8 +87,8 @@ def supervisors() -> dict[tuple[int, int], str]:
 
 
 def _supervised_address(pid: int) -> str | None:
-    """The address in the command line of a supervisor; None for any other process, and for one that is ending: the
-    command line is the first thing that a process loses, before its descriptors and before its children."""
+    """The address in the command line of a supervisor; None for any other process and for an ending one, because a
+    process loses its command line first, before its descriptors and its children."""
     arguments = read_arguments(pid)
     if SUPERVISOR_MODULE.encode() not in arguments or ADDRESS_OPTION.encode() not in arguments[:-1]:
         return None

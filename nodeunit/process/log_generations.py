@@ -1,10 +1,10 @@
-"""The older generations of a log: their file names, and their renaming at each rotation. Compression is elsewhere.
+"""The older generations of a log: their file names, and their renaming at each rotation.
 
     KEY.log.1   KEY.log.2.gz   …   KEY.log.5.gz        newest to oldest
 
-The newest generation stays plain, so that it can be read with any tool. Compression takes longer than a chatty program
-needs for the next 10 MiB, so generations may be renamed while one is being compressed: the compressed text goes to a
-file of its own, and gets its number only when it is finished.
+The newest generation stays plain, so that any tool can read it. A chatty program may write the next 10 MiB before a
+compression ends, so generations may be renamed while one is being compressed: the compressed text goes to a separate
+file, which gets its number only when it is finished.
 """
 
 import os
@@ -22,11 +22,11 @@ class LogGenerations:
 
     @property
     def unfinished(self) -> str:
-        """Where the text of the generation that is being compressed goes."""
+        """The file for the text of the generation that is being compressed."""
         return f"{self.path}.gz.unfinished"
 
     def move_on(self) -> None:
-        """Make room for a new generation 1, forget the oldest, and turn the log itself into generation 1."""
+        """Removes the oldest generation, renumbers the others, and turns the log itself into generation 1."""
         for number in range(self._kept, 0, -1):
             for ending in ("", ".gz"):
                 try:
@@ -41,10 +41,10 @@ class LogGenerations:
         try:
             os.rename(self.path, f"{self.path}.1")
         except FileNotFoundError:
-            pass  # it was removed by hand: there is room for a new one
+            pass  # it was removed by hand
 
     def next_to_compress(self) -> str | None:
-        """The newest generation that should be compressed and is not, because it stays longest; None: there is none."""
+        """The newest generation still to be compressed, because it stays longest; None if there is none."""
         for number in range(2, self._kept + 1):
             if os.path.exists(f"{self.path}.{number}"):
                 self._compressing = number
@@ -52,7 +52,7 @@ class LogGenerations:
         return None
 
     def finish_compression(self, succeeded: bool) -> None:
-        """Put the compressed text in the place of the plain one, whatever its number is by now."""
+        """Replaces the plain text by the compressed text, whatever its number is now."""
         number, self._compressing = self._compressing, None
         if succeeded and number is not None:
             os.replace(self.unfinished, f"{self.path}.{number}.gz")

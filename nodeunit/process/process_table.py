@@ -1,7 +1,8 @@
-"""Reads /proc: parents, sessions and marks of processes; signals exactly one process, never a later one with its pid.
+"""Reads parents, sessions and marks of processes from /proc; signals exactly one process, never a later one with its
+pid.
 
-Light on purpose: the supervisor and its guard import it. A process is its pid *and* its start time (clock ticks since
-boot, field 22 of `/proc/PID/stat`): a pid alone is a number that the kernel gives away again.
+It imports little, because the supervisor and its guard import it. A process is its pid *and* its start time (clock
+ticks since boot, field 22 of `/proc/PID/stat`): the kernel reuses a pid alone.
 """
 
 import os
@@ -11,12 +12,12 @@ from typing import NamedTuple
 
 from nodeunit.process.environment import ADDRESS_MARK, DEPLOYMENT_MARK
 
-# The errors of open and read when the process is gone, or ending, or of another user where /proc hides those.
+# The errors of open and read if the process is gone or ending, or belongs to another user and /proc hides it.
 _NOT_THERE = (FileNotFoundError, ProcessLookupError, PermissionError)
 
 
 class ProcessEntry(NamedTuple):
-    """One process at the moment of reading. `start_time` is in clock ticks since boot."""
+    """One process at the time of reading. `start_time` is in clock ticks since boot."""
 
     pid: int
     parent: int
@@ -32,7 +33,7 @@ class ProcessEntry(NamedTuple):
 
     @property
     def alive(self) -> bool:
-        """False for a zombie, unless only its first thread has ended: the others still run the program."""
+        """False for a zombie, unless only its first thread has ended and others still run the program."""
         return self.state not in "ZXx" or self.threads > 1
 
 
@@ -44,11 +45,11 @@ class Mark(NamedTuple):
 
 
 def read_entry(pid: int) -> ProcessEntry | None:
-    """The process with this number, None when there is none to be seen. Raises OSError when no descriptor is left."""
+    """The process with this pid; None if none is visible. Raises OSError if no descriptor is left."""
     stat = _read(f"/proc/{pid}/stat", whole=False)
     if not stat:
         return None
-    # The name stands in parentheses and may itself hold spaces and parentheses: count from the last one.
+    # The name is in parentheses and may contain spaces and parentheses, so fields are counted from the last one.
     fields = stat[stat.rindex(b")") + 2 :].split()
     return ProcessEntry(
         pid=pid,
@@ -62,7 +63,7 @@ def read_entry(pid: int) -> ProcessEntry | None:
 
 
 def read_mark(pid: int) -> Mark | None:
-    """The mark that a process carries; None without one, when it may not be read, or when the process is gone."""
+    """The mark of a process; None if it has none, may not be read, or is gone."""
     environ = _read(f"/proc/{pid}/environ")
     values = dict(item.split(b"=", 1) for item in environ.split(b"\0") if b"=" in item)
     address, key = values.get(ADDRESS_MARK.encode()), values.get(DEPLOYMENT_MARK.encode())
@@ -72,20 +73,20 @@ def read_mark(pid: int) -> Mark | None:
 
 
 def read_arguments(pid: int) -> list[bytes]:
-    """The command line of a process, empty when it is gone or a zombie."""
+    """The command line of a process; empty if it is gone or a zombie."""
     return _read(f"/proc/{pid}/cmdline").split(b"\0")
 
 
 def read_name(pid: int) -> str:
-    """The name of the process, empty when it is gone."""
+    """The name of the process; empty if it is gone."""
     return _read(f"/proc/{pid}/comm").decode(errors="replace").rstrip("\n")
 
 
 def signal_exactly(pid: int, start_time: int, signum: int) -> bool:
-    """Signal the process that has this pid *and* this start time. False: it is gone, and the pid may be another's.
+    """Signals the process that has this pid *and* this start time. False if it is gone; the pid may be another's.
 
-    The descriptor is taken first and the identity read after it: from then on the signal can reach no other process,
-    even if this one ends and its pid is given away in between.
+    The descriptor is opened first and the identity read after it: from then on the signal can reach no other process,
+    even if this one ends and its pid is reused in between.
     """
     try:
         handle = os.pidfd_open(pid)
@@ -104,7 +105,7 @@ def signal_exactly(pid: int, start_time: int, signum: int) -> bool:
 
 
 def kill_all(entries: Iterable[ProcessEntry]) -> None:
-    """SIGKILL to each. One that may not be signalled does not keep the others alive."""
+    """Kills each process. One that may not be signalled does not keep the others alive."""
     for entry in entries:
         try:
             signal_exactly(*entry.identity, signal.SIGKILL)
@@ -113,7 +114,7 @@ def kill_all(entries: Iterable[ProcessEntry]) -> None:
 
 
 class ProcessTable:
-    """All processes at one moment, with the relation of parent and child."""
+    """All processes at one time, as parents and children."""
 
     def __init__(self, entries: Iterable[ProcessEntry]) -> None:
         self.entries = {entry.pid: entry for entry in entries}
@@ -154,7 +155,8 @@ class ProcessTable:
         return found
 
     def ancestors(self, entry: ProcessEntry) -> Iterable[ProcessEntry]:
-        """Parent, its parent and so on. Ends with the table, or at a circle, as an inconsistent reading may show."""
+        """Parent, its parent and so on. Ends at the end of the table, or at a circle, which an inconsistent reading may
+        show."""
         seen = {entry.pid}
         parent = self.entries.get(entry.parent)
         while parent is not None and parent.pid not in seen:
@@ -164,7 +166,7 @@ class ProcessTable:
 
 
 def _read(path: str, whole: bool = True) -> bytes:
-    """A small /proc file, empty when the process is gone. `whole=False`: what one read gives, enough for `stat`."""
+    """A small /proc file; empty if the process is gone. `whole=False`: the result of one read, enough for `stat`."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except _NOT_THERE:

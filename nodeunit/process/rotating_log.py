@@ -1,7 +1,7 @@
 """One program's log: an append-only file that is rotated by size.
 
-An error of the file system is reported once and survived: output is dropped, and the programs go on. Compression of the
-older generations is left to a process of its own (see `LogGenerations`).
+An error of the file system is reported once and survived: output is dropped, and the programs continue. A separate
+process compresses the older generations (see `LogGenerations`).
 """
 
 import os
@@ -13,12 +13,12 @@ MAX_BYTES = 10 * 1024 * 1024
 
 _LONGEST_LINE = 64 * 1024  # a line longer than this may be split between two files
 _REOPEN_AFTER_S = 5.0
-_RECOVERED_AFTER_S = 10.0  # without an error: a disk that is just full fails and succeeds in turns
+_RECOVERED_AFTER_S = 10.0  # without an error, because a full disk may fail and succeed alternately
 
 
 class RotatingLog:
-    """Appends to a file. `say` gets one sentence when output begins to be dropped, and one when that ends; `rotated` is
-    called after each rotation."""
+    """Appends to a file. `say` gets one sentence when dropping begins, and one when it ends; `rotated` is called after
+    each rotation."""
 
     def __init__(
         self,
@@ -41,7 +41,8 @@ class RotatingLog:
         self._dropped = 0
 
     def open(self, now: float) -> None:
-        """Open for appending, and make the directory. Failing that, output is dropped and it is tried again later."""
+        """Opens the file for appending, and makes its directory. If that fails, output is dropped and opening is tried
+        again later."""
         if self._fd is not None or now < self._reopen_at:
             return
         try:
@@ -58,7 +59,7 @@ class RotatingLog:
             self._fd = None
 
     def write(self, data: bytes, now: float) -> None:
-        """Append `data` as it is. Rotates between two lines, unless a single one is longer than 64 KiB."""
+        """Appends `data`. Rotates between two lines, unless a single line is longer than 64 KiB."""
         start = 0
         while start < len(data):
             self.open(now)
@@ -74,7 +75,7 @@ class RotatingLog:
                 self._rotate()
 
     def _fitting(self, data: bytes, start: int) -> int:
-        """How many bytes from `start` on belong into the current file; none when it is time to rotate."""
+        """How many bytes from `start` on belong in the current file; 0 if a rotation is due."""
         length, room = len(data) - start, max(self._limit - self._size, 0)
         if length <= room:
             return length
@@ -83,7 +84,7 @@ class RotatingLog:
             return fits
         if self._size and not self._mid_line:
             return 0
-        # A line that began in this file is finished in it, within reason.
+        # A line that began in this file ends in it, up to a limit.
         room = max(self._limit + _LONGEST_LINE - self._size, 0)
         line = data.find(b"\n", start, start + room) + 1 - start
         return line if line > 0 else min(length, room)
@@ -110,11 +111,11 @@ class RotatingLog:
         self._dropped += count
 
     def _rotate(self) -> None:
-        """Start a new file. When that fails the present one grows by another `max_bytes` before the next attempt."""
+        """Starts a new file. If that fails, the present one grows by another `max_bytes` before the next attempt."""
         try:
             self._generations.move_on()
         except OSError as error:
-            self._say(f"{self.path} grows on, because it cannot be rotated: {error.strerror}")
+            self._say(f"{self.path} continues to grow, because it cannot be rotated: {error.strerror}")
             self._limit = self._size + self._max_bytes
             return
         self.close()

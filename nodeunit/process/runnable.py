@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 
 def argv_of(command: str, args: Sequence[str]) -> list[str]:
-    """The row's `command`, split into words as a shell would quote them, followed by its `args` as they are.
+    """The row's `command`, split into words by the rules of a shell, followed by its `args` unchanged.
 
     No shell runs it. A shell would be one more process between supervisor and program (its pid would be signalled,
     sampled and reported), would expand `$`, `*` and `;` in values from a table, and would turn "no such program" into
-    exit code 127 of something that did start. A row that needs a shell has the command `sh -c '…'`.
+    exit code 127 of a program that did start. A row that needs a shell has the command `sh -c '…'`.
 
-    Raises ValueError, with a sentence to show, when the quotes are not closed or no word is left.
+    Raises ValueError, with a sentence for people, if the quotes are not closed or no word is left.
     """
     try:
         words = shlex.split(command)

@@ -1,4 +1,4 @@
-"""CPU and resident memory that a unit and each of its programs use now, over whole process trees."""
+"""The The CPU and resident memory that a unit and each of its programs use now, over whole process trees."""
 
 from collections.abc import Callable, Mapping, Set
 from typing import NamedTuple
@@ -16,14 +16,14 @@ _MIB = 1024 * 1024
 
 
 class Sample(NamedTuple):
-    """One reading. `unit` is the unit's own processes plus all of `programs`; these are only the settled ones."""
+    """One reading. `unit` is the unit's own processes plus all programs; `programs` has only the settled ones."""
 
     unit: Usage
     programs: dict[str, Usage]
 
 
 class _Tree:
-    """One tree: who it is, how much CPU time it had used when its window began, its share in the window before."""
+    """One tree: its identity, its CPU time when its window began, and its share in the window before."""
 
     def __init__(self, identity: tuple[int, int], now: float, cpu_s: float) -> None:
         self.identity = identity
@@ -34,20 +34,21 @@ class _Tree:
     def update(self, now: float, cpu_s: float, cores: int) -> None:
         elapsed = now - self._since
         if elapsed >= SHORTEST_WINDOW_S:
-            # Negative when a process was orphaned and ended: its time went to the supervisor, which reaped it.
+            # Negative if a process was orphaned and ended: its time went to the supervisor, which reaped it.
             self.cpu_percent = max(cpu_s - self._cpu_s, 0.0) / elapsed / cores * 100
             self._since, self._cpu_s = now, cpu_s
 
 
 class Sampler:
-    """Reads everything below the supervisor, in one walk a sample.
+    """Reads everything below the supervisor, in one walk per sample.
 
     A program is settled once it has been read twice, at least half a second apart: before that its CPU share is unknown
     (psutil's own first `cpu_percent` is always 0.0), and unknown usage is not zero usage. CPU is of the whole machine
     (all cores busy is 100), memory is resident MiB.
 
-    A program's CPU time is that of its living processes and of the children that they have reaped, so what runs shorter
-    than a window is in it too. The unit's own is without the reaped: the supervisor reaps the programs.
+    A program's CPU time is that of its living processes and of the children that they have reaped, so it includes what
+    runs shorter than a window. The unit's own CPU time excludes reaped children, because the supervisor reaps the
+    programs.
     """
 
     def __init__(self, supervisor_pid: int, clock: Callable[[], float] = boottime) -> None:
@@ -58,7 +59,7 @@ class Sampler:
         self._adopted: dict[tuple[int, float], str | None] = {}
 
     def sample(self, programs: Mapping[str, tuple[int, int]]) -> Sample:
-        """`programs`: by key, the pid and the start time (clock ticks since boot) of the program's first process.
+        """`programs`: the pid and the start time (clock ticks since boot) of each program's first process, by key.
 
         A program that has ended, or whose pid now belongs to another process, is not in the answer.
         """
@@ -123,7 +124,7 @@ class Sampler:
         parent = process.ppid()
         if process.pid == self._supervisor_pid or parent != self._supervisor_pid:
             return owners.get(parent)
-        # A child of the supervisor that is no program: the daemon, or an orphan of a program, known by its mark.
+        # A child of the supervisor that is not a program is the daemon or an orphan of a program, known by its mark.
         identity = (process.pid, process.create_time())
         if identity in self._adopted:
             adopted[identity] = self._adopted[identity]

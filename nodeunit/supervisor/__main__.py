@@ -15,11 +15,12 @@ _EXIT_USAGE = 2
 
 
 def main(arguments: list[str]) -> int:
-    """`--address` is there for others to read (see `nodeunit.process.leftovers`); it must be that of the settings."""
+    """`--address` lets other processes read it (see `nodeunit.process.leftovers`); it must be the address of the
+    settings."""
     while (lowest := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass  # one of the standard three was closed: a pipe or socket must not get its number
+        pass  # fills closed standard descriptors, so that no pipe or socket gets such a number
     os.close(lowest)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # an inherited mask would block our signals
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # an inherited mask would block the signals
     stderr_log = StderrLog()
     try:
         options = dict(zip(arguments[::2], arguments[1::2], strict=True))

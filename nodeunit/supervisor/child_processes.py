@@ -1,7 +1,7 @@
-"""Child processes: fork, exec and reap, without waiting for any of them.
+"""Forks, executes and reaps child processes without waiting for any of them.
 
-Written by hand because `subprocess` waits, in the parent, until the child has reached execve: on a hung file system
-that is for ever, and the supervisor has a deadline to keep. Here the outcome arrives on a descriptor.
+`subprocess` is not used because its parent waits until the child has reached execve: on a hung file system that may
+take forever, and the supervisor has deadlines to meet. Here the outcome arrives on a descriptor.
 """
 
 import os
@@ -13,12 +13,12 @@ from typing import NamedTuple, NoReturn
 from nodeunit.process.process_table import read_entry
 from nodeunit.supervisor import signals
 
-# Ignored signals are inherited: those that Python ignores, and those that our parent ignored (nohup, some shells).
+# Ignored signals are inherited: those that Python ignores, and those that the parent ignored (nohup, some shells).
 _IGNORED = tuple(signum for signum in signal.valid_signals() if signal.getsignal(signum) is signal.SIG_IGN)
 
 
 class Spawned(NamedTuple):
-    """A child between fork and exec. `outcome` is at its end when exec succeeded, else it holds errno and reason."""
+    """A child between fork and exec. `outcome` is at its end if exec succeeded, otherwise it holds errno and reason."""
 
     pid: int
     start_time: int
@@ -26,16 +26,16 @@ class Spawned(NamedTuple):
 
 
 def raise_descriptor_limit() -> tuple[int, int]:
-    """Allow this process as many descriptors as it may have; returns the limits that children should have."""
+    """Raises this process's limit of descriptors as far as allowed; returns the limits that children should have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return soft, hard
 
 
 def fork_only(work: Callable[[], None], keep: Sequence[int] = ()) -> int:
-    """A child that goes on in this interpreter: own session, no descriptors but 0 to 2 and `keep`. It ends with `work`,
-    with exit status 0, or 1 if that raised."""
-    # No signal may be handled in the child: the handlers would write into the parent's wakeup pipe.
+    """Forks a child that stays in this interpreter, in its own session, with only descriptors 0 to 2 and `keep`. It
+    ends after `work`, with exit status 0, or 1 if that raised."""
+    # No signal may be handled in the child, because the handlers would write into the parent's wakeup pipe.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signals.HANDLED)
     try:
         pid = os.fork()
@@ -54,7 +54,7 @@ def _work_and_exit(work: Callable[[], None], keep: set[int]) -> NoReturn:
             try:
                 os.close(fd)
             except OSError:
-                pass  # the one that the listing itself had used
+                pass  # the descriptor that the listing itself used
         _forget_signals()
         work()
         status = 0
@@ -72,10 +72,10 @@ def fork_and_exec(
     limits: tuple[int, int] | None = None,
     before_exec: Callable[[], None] = lambda: None,
 ) -> Spawned:
-    """Start `argv` in its own session and process group, standard input from /dev/null.
+    """Starts `argv` in its own session and process group, with standard input from /dev/null.
 
     `output` becomes standard output and error (None: inherited), `keep` stays open under its numbers, everything else
-    is closed. `before_exec` runs in the child. Raises OSError when there cannot be another process or pipe.
+    is closed. `before_exec` runs in the child. Raises OSError if no process or pipe can be created.
     """
     read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signals.HANDLED)  # as above
@@ -92,9 +92,9 @@ def fork_and_exec(
     try:
         entry = read_entry(pid)
         if entry is None:
-            raise OSError(0, "/proc does not show it")  # not reaped yet, so it must be there, dead or alive
+            raise OSError(0, "/proc does not show it")  # not reaped yet, so /proc must show it, dead or alive
     except OSError:
-        os.kill(pid, signal.SIGKILL)  # nothing may run that is not kept
+        os.kill(pid, signal.SIGKILL)  # nothing may run that is not recorded
         os.close(read_end)
         raise
     return Spawned(pid, entry.start_time, read_end)
@@ -138,7 +138,7 @@ def _become(
 
 
 def _forget_signals() -> None:
-    """Default dispositions and an empty mask, as a process started by init would have."""
+    """Sets default dispositions and an empty mask, as a process started by init has."""
     signal.set_wakeup_fd(-1)
     for signum in (*signals.HANDLED, *_IGNORED):
         signal.signal(signum, signal.SIG_DFL)
@@ -148,11 +148,11 @@ def _forget_signals() -> None:
 _PEEK = os.WEXITED | os.WNOHANG | os.WNOWAIT
 
 OnEnd = Callable[[int, int], bool]
-"""Called with `code` and `status` as in waitid. True: reap it. False: it stays a zombie until `release`."""
+"""Called with `code` and `status` as in waitid. True: it is reaped. False: it stays a zombie until `release`."""
 
 
 class Reaper:
-    """Reaps ended children: those that were announced by `expect` as each wants it, adopted orphans at once."""
+    """Reaps ended children: those announced by `expect` as its callback says, adopted orphans at once."""
 
     def __init__(self) -> None:
         self.on_child_ended: Callable[[], None] = lambda: None
@@ -165,15 +165,15 @@ class Reaper:
         self._expected[pid] = on_end
 
     def child_ended(self) -> None:
-        """SIGCHLD has come."""
+        """SIGCHLD has arrived."""
         self._look = True
 
     def release(self, pid: int) -> None:
-        """Reap a child that was held; from now on its pid may be reused."""
+        """Reaps a held child; from now on its pid may be reused."""
         self._held.discard(pid)
         self._expected.pop(pid, None)
         os.waitpid(pid, 0)
-        self._look = True  # it may have hidden others
+        self._look = True  # it may have hidden other ended children
 
     def tick(self, now: float) -> float | None:
         if not self._look:
@@ -195,7 +195,7 @@ class Reaper:
             if ended is None:
                 return found
             if ended.si_pid in self._held:
-                break  # waitid would return the same one for ever: ask for each by its pid
+                break  # waitid would always return the same child, so each is asked for by its pid
             self._take(ended.si_pid, ended.si_code, ended.si_status)
             found = True
         for pid in [pid for pid in self._expected if pid not in self._held]:
@@ -207,7 +207,7 @@ class Reaper:
     def _take(self, pid: int, code: int, status: int) -> None:
         on_end = self._expected.get(pid)
         if on_end is not None:
-            self._held.add(pid)  # also when the callback fails: the child must not be reaped unnoticed
+            self._held.add(pid)  # also if the callback fails, because the child must not be reaped unnoticed
             if not on_end(code, status):
                 return
             self._held.discard(pid)

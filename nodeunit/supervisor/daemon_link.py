@@ -1,8 +1,8 @@
-"""The supervisor's end of the socket pair with one daemon. Never waits for it.
+"""The supervisor's end of the socket pair with one daemon. It never waits.
 
 A daemon that does not read cannot make the supervisor's memory grow: once too much is waiting to be sent, no further
-request is read from it. After that only one exit for each program that ends is added, because no program is started.
-So nothing is ever dropped, and a daemon that thaws finds everything in order.
+request is read. After that only one exit per ended program is added, because no program is started. So nothing is ever
+dropped, and a daemon that thaws receives everything in order.
 """
 
 import socket
@@ -15,9 +15,9 @@ from nodeunit.supervisor.protocol import Decoder, Event, encode
 from nodeunit.supervisor.stderr_log import StderrLog
 
 _PIECE = 256 * 1024
-_LAST_PIECES = 32  # more than a socket holds; a child of the daemon may still have its end and write on
+_LAST_PIECES = 32  # more than a socket holds; a child of the daemon may still have its end open and write
 _MOST_UNSENT = 1024 * 1024
-_REQUESTS_A_TURN = 8  # a fork takes about a millisecond, and logs and deadlines must not wait for a burst of a thousand
+_REQUESTS_A_TURN = 8  # a fork takes about a millisecond; a burst of a thousand must not delay logs and deadlines
 
 
 class DaemonLink:
@@ -31,7 +31,7 @@ class DaemonLink:
         self._loop = loop
         self._on_request = on_request
         self._decoder = Decoder(
-            lambda text: stderr_log.rate_limited("link", f"the daemon sent what cannot be read: {text}")
+            lambda text: stderr_log.rate_limited("link", f"the daemon sent an invalid message: {text}")
         )
         self._requests: deque[Mapping[str, Any]] = deque()
         self._unsent = bytearray()
@@ -45,14 +45,14 @@ class DaemonLink:
             self._flush()
 
     def tick(self, now: float) -> float | None:
-        """Execute a few of the requests that are waiting."""
+        """Executes a few of the waiting requests."""
         for _ in range(min(_REQUESTS_A_TURN, len(self._requests))):
             self._on_request(self._requests.popleft())
         self._choose_events()
         return now if self._requests else None
 
     def finish(self) -> None:
-        """The daemon is dead: execute what it sent before, then close."""
+        """Called when the daemon is dead: executes what it sent before, then closes."""
         for _ in range(_LAST_PIECES):
             if not (self._readable and self._receive()):
                 break
@@ -75,7 +75,7 @@ class DaemonLink:
         self._choose_events()
 
     def _receive(self) -> bool:
-        """Read once. False: nothing there, or the other end is closed."""
+        """Reads once. False if there is nothing to read or the other end is closed."""
         try:
             data = self._socket.recv(_PIECE)
         except BlockingIOError:
@@ -95,7 +95,7 @@ class DaemonLink:
             except BlockingIOError:
                 break
             except OSError:
-                self._unsent.clear()  # it has closed its end; its successor learns everything from `hello`
+                self._unsent.clear()  # it has closed its end; its successor gets everything from `hello`
                 break
             del self._unsent[:sent]
         self._choose_events()
@@ -103,6 +103,7 @@ class DaemonLink:
     def _choose_events(self) -> None:
         if self._closed:
             return
-        # Reading goes on only when all that was read is executed: what waits, waits in the socket and not in memory.
+        # Reading continues only after everything read is executed, so that requests wait in the socket and not in
+        # memory.
         wants_more = self._readable and not self._requests and len(self._unsent) < _MOST_UNSENT
         self._loop.watch_for(self._socket.fileno(), (READ if wants_more else 0) | (WRITE if self._unsent else 0))

@@ -1,4 +1,4 @@
-"""The daemon as a child process: started, watched for silence, replaced, and started again with growing delays."""
+"""The daemon as a child process: it is started, watched for silence, replaced, and restarted with growing delays."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ _REPLACE_TIMEOUT_S = 10.0
 
 
 class DaemonExit(NamedTuple):
-    """How a daemon ended: exit status (negative: the signal), and whether it had sent `leave`."""
+    """How a daemon ended: its exit status (negative for a signal), and whether it had sent `leave`."""
 
     status: int
     had_left: bool
@@ -55,14 +55,14 @@ class DaemonProcess:
         self.ever_ready = False
 
     def tick(self, now: float) -> float | None:
-        """Start the daemon when it is time; kill it when it was to be replaced, or is stuck."""
+        """Starts the daemon when it is due; kills it if it does not exit for its successor or is stuck."""
         if self.pid is None:
             if self._start_at is None or now < self._start_at:
                 return self._start_at
             self._start(now)
             return None
         if self._replace_by is not None and now >= self._replace_by:
-            self._end("does not make way for its successor", now)
+            self._end("does not exit for its successor", now)
         elif self._heard_at is not None:
             silent_s = time.monotonic() - self._heard_at
             if silent_s < self._silence_s:
@@ -71,7 +71,7 @@ class DaemonProcess:
         return self._replace_by
 
     def heard(self, alive: bool) -> None:
-        """The daemon has sent something. `alive`: it was the op that promises more of it."""
+        """The daemon has sent something. `alive`: it was the `alive` request, which promises further ones."""
         if alive or self._heard_at is not None:
             self._heard_at = time.monotonic()
 
@@ -82,20 +82,20 @@ class DaemonProcess:
         self._left = True
 
     def begin_replacement(self, now: float) -> None:
-        """The daemon was asked to exit; it is killed if it has not done so in time."""
+        """The daemon was asked to exit; it is killed if it does not do so in time."""
         if self.pid is not None:
             self._replace_by = now + _REPLACE_TIMEOUT_S
 
     def start_no_more(self) -> None:
-        """Do not start another daemon."""
+        """Starts no further daemon."""
         self._start_at = None
 
     def kill(self) -> None:
         if self.pid is not None:
-            os.kill(self.pid, signal.SIGKILL)  # not reaped yet, so the number is its own
+            os.kill(self.pid, signal.SIGKILL)  # not reaped yet, so no other process has this pid
 
     def ended(self, status: int, now: float) -> DaemonExit:
-        """It is about to be reaped. The next daemon starts after the backoff, or at once when this one was replaced."""
+        """The daemon is about to be reaped. The next starts after the backoff, or at once if it was replaced."""
         ended = DaemonExit(status, self._left)
         if self._replace_by is not None or now - self._started_at >= _HEALTHY_AFTER_S:
             self._delay_s = _FIRST_DELAY_S
@@ -108,7 +108,7 @@ class DaemonProcess:
 
     def _start(self, now: float) -> None:
         ours, theirs = socket.socketpair()
-        # Opened anew, not inherited: each daemon reads the settings from the beginning.
+        # Opened again instead of inherited, because each daemon reads the settings from the beginning.
         settings = os.open(f"/proc/self/fd/{self._settings_fd}", os.O_RDONLY | os.O_CLOEXEC)
         argv = [*self._argv, "--settings-fd", str(settings), "--link-fd", str(theirs.fileno())]
         try:

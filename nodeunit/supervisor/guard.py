@@ -1,17 +1,17 @@
 """The guard: a second process that ends programs when the supervisor is frozen or dead.
 
 It is a small child of the supervisor in a session of its own, because a Ctrl-Z on the terminal stops supervisor and
-daemon. It does two things, without anybody's help:
+daemon. It does two things on its own:
 
-- The supervisor is dead: its programs died with it, but what they had started did not. The guard ends that, by its mark
-  (`nodeunit.process.leftovers`).
-- The lease is about to expire, and the moment at which the supervisor should have acted is past: the guard ends the
-  programs that must stop.
+- If the supervisor is dead, its programs died with it, but what they had started did not. The guard finds those
+  processes by their mark and ends them (`nodeunit.process.leftovers`).
+- If the lease is about to expire and the supervisor has not acted in time, the guard ends the programs that must stop.
 
-If the guard dies, the supervisor starts another. What remains is that both are frozen and the programs are not.
+If the guard dies, the supervisor starts another. One risk remains: that both are frozen and the programs
+are not.
 
 The guard knows the lease and the programs from memory that it shares with the supervisor (`SharedGuardState`). A pipe
-would have to be read and could be full.
+would have to be read, and could be full.
 """
 
 import mmap
@@ -32,10 +32,10 @@ from nodeunit.supervisor.log_writer import LogWriter
 from nodeunit.supervisor.stderr_log import StderrLog
 
 MARGIN_S = 0.3
-"""SIGKILL this long before the lease expires: later than the supervisor, so that normally nothing is left to do."""
+"""The guard sends SIGKILL this long before the lease expires, so that normally the supervisor was earlier."""
 
 _CHECK_AGAIN_AFTER_S = 0.02
-_NOTHING_LEFT_S = 1.0  # all are dead, and the supervisor has not published that yet
+_NOTHING_LEFT_S = 1.0  # all are dead, but the supervisor has not published that yet
 _LEFTOVERS_WITHIN_S = 30.0
 _START_AGAIN_AFTER_S = 1.0
 _STOPPED_WITHIN_S = 1.0
@@ -53,7 +53,7 @@ class GuardedProgram(NamedTuple):
 
 
 class GuardState(NamedTuple):
-    """What the guard must know: when the lease expires (seconds of CLOCK_BOOTTIME), and which programs stop with it."""
+    """When the lease expires (seconds of CLOCK_BOOTTIME), and which programs stop with it."""
 
     expires: float
     programs: tuple[GuardedProgram, ...]
@@ -62,16 +62,15 @@ class GuardState(NamedTuple):
 class SharedGuardState:
     """A `GuardState` in memory made before the fork: the supervisor writes, the guard reads.
 
-    There are two pages: one is written while the other is valid, and one byte, written last, says which is valid. So
-    the guard finds the last complete state even when the supervisor was frozen in the middle of writing. Memory is used
-    only as far as it is written.
+    There are two pages: one is written while the other is valid, and a byte, written last, says which is valid. So the
+    guard finds the last complete state even if the supervisor was frozen while it wrote. Only written memory is used.
     """
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, 1 + 2 * _PAGE_BYTES)
 
     def write(self, state: GuardState) -> None:
-        """Raises ValueError for more text than a page holds: some twenty thousand programs."""
+        """Publishes a state. Raises ValueError for more text than a page holds, some twenty thousand programs."""
         text = "\n".join(f"{program.pid} {program.start_time} {program.key}" for program in state.programs).encode()
         if _HEAD.size + len(text) > _PAGE_BYTES:
             raise ValueError(f"{len(state.programs)} programs are more than the guard can watch")
@@ -96,7 +95,7 @@ class SharedGuardState:
 
 
 class Guard:
-    """The supervisor's side: keeps one guard running and tells it what changes."""
+    """The supervisor's side: keeps one guard running and tells it about changes."""
 
     def __init__(
         self, address: str, groups: ControlGroups | None, reaper: Reaper, logs: LogWriter, stderr_log: StderrLog
@@ -113,7 +112,7 @@ class Guard:
         self.pid: int | None = None
 
     def tick(self, now: float) -> float | None:
-        """Start a guard if there is none, at most one a second."""
+        """Starts a guard if there is none, at most one per second."""
         if self.pid is not None:
             return None
         if now < self._start_at:
@@ -137,7 +136,7 @@ class Guard:
         return True
 
     def stop(self) -> None:
-        """The supervisor ends and nothing is left to guard. Waits a moment for the guard, so that none remains."""
+        """Ends the guard, because nothing is left to guard. Waits briefly, so that none remains."""
         if self._alarm is None or self.pid is None:
             return
         os.close(self._alarm)
@@ -146,7 +145,7 @@ class Guard:
         os.close(handle)
 
     def publish(self, state: GuardState) -> None:
-        """Publish what the guard must know. Wakes the guard only for what it might otherwise see too late."""
+        """Publishes the state. Wakes the guard only for changes that it might otherwise see too late."""
         if state == self._published:
             return
         self._shared.write(state)
@@ -156,11 +155,11 @@ class Guard:
             try:
                 os.write(self._alarm, b"!")
             except (BlockingIOError, BrokenPipeError):
-                pass  # it has not read the last one yet; or it is dead, and the next guard reads the shared state
+                pass  # it has not read the last wake-up yet, or it is dead and the next guard reads the shared state
 
 
 class _GuardProcess:
-    """The guard's own side, in its own process."""
+    """The guard's side, in its own process."""
 
     def __init__(
         self,
@@ -180,9 +179,9 @@ class _GuardProcess:
 
     def run(self) -> None:
         for signum in signals.NOT_FOR_HELPERS:
-            signal.signal(signum, signal.SIG_IGN)  # it ends when the supervisor has ended, not before
+            signal.signal(signum, signal.SIG_IGN)  # it ends only after the supervisor has ended
         set_name("nodeunit-guard")
-        stderr_log, timer = StderrLog(), BootTimer()  # the supervisor's were closed with its descriptors
+        stderr_log, timer = StderrLog(), BootTimer()  # those of the supervisor were closed with its descriptors
         stderr_log.write_files_by(self._logs.say_at_once)
         while True:
             timer.arm(self._act(stderr_log))
@@ -197,7 +196,7 @@ class _GuardProcess:
             stderr_log.warning(f"guard: process {leftover.entry.pid} of {leftover.key} cannot be ended")
 
     def _act(self, stderr_log: StderrLog) -> float | None:
-        """End what must be dead by now; returns when to check again."""
+        """Ends what must be dead by now; returns when to check again."""
         state = self._shared.read()
         if not state.programs:
             return None
@@ -205,11 +204,11 @@ class _GuardProcess:
             return state.expires - MARGIN_S
         if not self._end(state):
             return boottime() + _NOTHING_LEFT_S
-        stderr_log.warning("guard: the lease expired and the supervisor did not act; ended what must stop with it")
+        stderr_log.warning("guard: the lease expired and the supervisor did not act; the guard ended what must stop")
         return boottime() + _CHECK_AGAIN_AFTER_S
 
     def _end(self, state: GuardState) -> bool:
-        """SIGKILL to the trees of the programs in `state`. False: nothing of them is alive."""
+        """Sends SIGKILL to the trees of the programs in `state`. False if none of their processes is alive."""
         keys = {program.key for program in state.programs}
         populated = {key for key in keys if self._groups and self._groups.is_populated(key)}
         for key in populated:

@@ -1,10 +1,10 @@
-"""What one daemon hands to the next through the supervisor, which outlives them all.
+"""What one daemon hands to the next through the supervisor, which outlives all daemons.
 
 - Reports that no daemon has acknowledged. Each has a number; `hello` repeats it until an `ack` says that it is logged.
-- One state a key that the daemon asked to remember: how a program that keeps failing is to be started again, or is not.
+- One state per key that the daemon asked to remember: whether and when a failing program is started again.
 
 Both are bounded, and nothing that is kept is ever dropped. At the bound of the reports no program is started, so that
-only the ends of those that run are still added; at the bound of the states a new one is refused.
+only the ends of running programs are added; at the bound of the states a new state is refused.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from nodeunit.supervisor.protocol import Report, encode
 
 MOST_OF_ONE_KEY = 100
 MOST_BYTES = 1024 * 1024
-"""Of all reports, and again of all states, as they are sent: some three thousand. `hello` must fit into one line."""
+"""The most bytes of all reports, and of all states, as sent: some three thousand. `hello` must fit into one line."""
 
 
 class Handover:
@@ -29,7 +29,7 @@ class Handover:
         self._state_bytes = 0
 
     def keep(self, report: Report) -> Report:
-        """The report with its number; kept until that is acknowledged."""
+        """Numbers a report and keeps it until it is acknowledged."""
         self._last += 1
         report["id"] = self._last
         self._reports[self._last] = report
@@ -38,7 +38,7 @@ class Handover:
         return report
 
     def acknowledge(self, number: object) -> None:
-        """The report is in the log. Nothing happens for a number that is not kept."""
+        """Forgets a report that is in the log. Ignores unknown numbers."""
         report = self._reports.pop(number, None) if isinstance(number, int) else None
         if report is not None:
             self._report_bytes -= len(encode(report))
@@ -47,19 +47,19 @@ class Handover:
                 del self._reports_of[report["key"]]
 
     def refusal(self, key: str) -> str:
-        """Why no report of this key may be caused now; empty: it may."""
+        """Why no further report of this key may be caused now; empty if it may."""
         if self._reports_of[key] >= MOST_OF_ONE_KEY:
-            return f"{MOST_OF_ONE_KEY} reports of it are not acknowledged"
+            return f"{MOST_OF_ONE_KEY} of its reports are not acknowledged"
         if self._report_bytes >= MOST_BYTES:
             return f"{len(self._reports)} reports are not acknowledged"
         return ""
 
     def remember(self, key: str, state: object) -> None:
-        """Keep a state in place of the key's former one; None: keep none. Raises ValueError at the bound."""
+        """Replaces the state of a key; None removes it. Raises ValueError at the bound."""
         size = 0 if state is None else _size(key, state)
         former = _size(key, self._states[key]) if key in self._states else 0
         if size > former and self._state_bytes + size - former > MOST_BYTES:
-            raise ValueError(f"the states of {len(self._states)} programs are as much as can be remembered")
+            raise ValueError(f"the states of {len(self._states)} programs are the most that can be remembered")
         self._state_bytes += size - former
         if state is None:
             self._states.pop(key, None)

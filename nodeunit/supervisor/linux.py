@@ -1,4 +1,4 @@
-"""Linux calls that Python 3.11 does not offer: prctl, and a timer that also runs while the machine is suspended."""
+"""Linux calls that Python 3.11 lacks: prctl, and a timer that also runs while the machine is suspended."""
 
 import ctypes
 import os
@@ -10,25 +10,25 @@ _PR_SET_CHILD_SUBREAPER = 36
 _TFD_TIMER_ABSTIME = 1
 _FAR_AWAY_S = 1e9
 
-# Loaded once, before any fork: a child between fork and exec must not load anything.
+# Loaded before any fork, because a child between fork and exec must not load anything.
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
 _libc.timerfd_settime.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 
 
 def die_with_parent(signum: int, parent: int) -> bool:
-    """Have the kernel send `signum` when the parent dies. False: `parent` has died already."""
+    """Makes the kernel send `signum` when the parent dies. False if `parent` has died already."""
     _prctl(_PR_SET_PDEATHSIG, signum)
     return os.getppid() == parent
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every orphan below this process, in place of init."""
+    """Makes this process, instead of init, the parent of every orphan below it."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def set_name(name: str) -> None:
-    """What `ps -o comm` and `top` show; at most 15 bytes."""
+    """Sets what `ps -o comm` and `top` show; at most 15 bytes."""
     text = ctypes.create_string_buffer(name.encode()[:15])
     _prctl(_PR_SET_NAME, ctypes.addressof(text))
 
@@ -39,10 +39,10 @@ def _prctl(option: int, value: int) -> None:
 
 
 class BootTimer:
-    """A descriptor that becomes readable at a moment of CLOCK_BOOTTIME.
+    """A descriptor that becomes readable at a time of CLOCK_BOOTTIME.
 
-    A timeout of select or epoll counts CLOCK_MONOTONIC, which stands still while the machine is suspended: a lease that
-    ran out in the night would be noticed only seconds after waking up. This one fires at once.
+    A timeout of select or epoll counts CLOCK_MONOTONIC, which stops while the machine is suspended: a lease that
+    expired during suspend would be noticed only seconds after waking up. This timer fires at once.
     """
 
     def __init__(self) -> None:
@@ -55,20 +55,20 @@ class BootTimer:
         return self._fd
 
     def arm(self, when: float | None) -> None:
-        """Fire at `when` (seconds since boot; at once if that is past), or not at all. May also fire too early."""
+        """Fires at `when` (seconds since boot; at once if that is past); None: never. May also fire early."""
         if when == self._armed:
             return
         self._armed = when
-        # interval (s, ns), then the moment (s, ns); all zero disarms
+        # interval (s, ns), then the time (s, ns); all zeros disarm
         nanoseconds = 0 if when is None else max(int(min(when, _FAR_AWAY_S) * 1e9), 1)
         spec = (ctypes.c_long * 4)(0, 0, *divmod(nanoseconds, 1_000_000_000))
         if _libc.timerfd_settime(self._fd, _TFD_TIMER_ABSTIME, ctypes.byref(spec), None) != 0:
             raise OSError(ctypes.get_errno(), f"timerfd_settime: {os.strerror(ctypes.get_errno())}")
 
     def acknowledge(self) -> None:
-        """Take note that it has fired; arm it again for the next time."""
+        """Acknowledges that it has fired; it must be armed again."""
         self._armed = None
         try:
             os.read(self._fd, 8)
         except BlockingIOError:
-            pass  # armed anew in the meantime
+            pass  # armed again in the meantime

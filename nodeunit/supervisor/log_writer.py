@@ -1,6 +1,6 @@
-"""All that goes into files passes through a process of its own, because a write to a disk that hangs may take for ever.
+"""All output for files goes through a separate process, because a write to a hanging disk may take forever.
 
-The supervisor reads the programs' output, and passes it on in messages that are sent whole or not at all:
+The supervisor reads the programs' output and passes it on in messages that are sent whole or not at all:
 
     keeps up   what does not fit into the socket waits here, up to a limit; then no more is read from the programs
     stalled    nothing has fitted for some seconds: output is read, dropped and counted, because a program must not wait
@@ -23,7 +23,7 @@ from nodeunit.supervisor.loop import WRITE as WRITABLE
 from nodeunit.supervisor.stderr_log import StderrLog
 
 PIECE = 64 * 1024
-"""At most so much of one program is copied in a turn of the loop, so that a chatty one does not starve the others."""
+"""The most that is copied of one program in a turn of the loop, so that a chatty one does not starve the others."""
 
 STALLED_AFTER_S = 2.0
 
@@ -54,7 +54,7 @@ class LogWriter:
         self.pid: int | None = None
 
     def tick(self, now: float) -> float | None:
-        """Start a writer if there is none, at most one a second; notice that it is stalled."""
+        """Starts a writer if there is none, at most one per second, and notices when it is stalled."""
         if self.pid is None:
             if now < self._start_at:
                 return self._start_at
@@ -69,32 +69,32 @@ class LogWriter:
         return None
 
     def descriptors(self) -> tuple[int, ...]:
-        """What the guard keeps open, to use `say_at_once`."""
+        """The descriptors that the guard keeps open for `say_at_once`."""
         return () if self._socket is None else (self._socket.fileno(),)
 
     def open(self, key: str) -> None:
-        """Make the log of a program, before its first output."""
+        """Creates the log of a program before its first output."""
         self._pass_on(_message(OPEN, key))
 
     def close(self, key: str) -> None:
-        """No more output comes for now."""
+        """Closes the log of a program; more output may follow later."""
         self._pass_on(_message(CLOSE, key))
 
     def write(self, key: str, data: bytes) -> None:
-        """Output of a program: at most `PIECE` bytes."""
+        """Passes on output of a program, at most `PIECE` bytes."""
         if not self._pass_on(_message(WRITE, key, data)):
             self._dropped[key] = self._dropped.get(key, 0) + len(data)
 
     def say(self, line: bytes) -> bool:
-        """A line of the supervisor's own log, where that is a file. False: dropped."""
+        """Passes on a line of the supervisor's own log, if that is a file. False if it was dropped."""
         return self._pass_on(SAY + line)
 
     def say_at_once(self, line: bytes) -> bool:
-        """The same for the guard, which keeps nothing back."""
+        """The same for the guard, without keeping anything back."""
         return self._send(SAY + line)
 
     def pauses(self, fd: int) -> bool:
-        """Whether no more is to be read from `fd` for now; it is watched again when there is room, or the writer is
+        """Whether nothing may be read from `fd` for now. It is watched again when there is room or the writer is
         stalled."""
         if self._waiting_bytes < _MOST_WAITING or self._stalled(boottime()):
             return False
@@ -103,11 +103,11 @@ class LogWriter:
         return True
 
     def forget(self, fd: int) -> None:
-        """`fd` is closed next."""
+        """Called before `fd` is closed."""
         self._paused.discard(fd)
 
     def stop(self) -> None:
-        """Nothing more is to be written. Waits a moment for what is."""
+        """Ends the writer. Waits briefly until everything is written."""
         if self._socket is None or self.pid is None:
             return
         self._socket.setblocking(True)
@@ -151,12 +151,13 @@ class LogWriter:
         return self._full_since is not None and now >= self._full_since + STALLED_AFTER_S
 
     def _pass_on(self, message: bytes) -> bool:
-        """Send it, or keep it to be sent. False: neither is possible."""
+        """Sends a message or keeps it to send later. False if neither is possible."""
         if not self._waiting and self._send(message):
             return True
         if self._full_since is None:
             self._full_since = boottime()
-        # Beyond the limit goes what comes last when a program ends: a pipe holds little, and its log is to be closed.
+        # The last output of an ended program may exceed the limit, because a pipe holds little and its log must be
+        # closed.
         if message[:1] in DROPPABLE and self._waiting_bytes >= _MOST_WAITING and self._stalled(boottime()):
             return False
         self._waiting.append(message)
@@ -171,7 +172,7 @@ class LogWriter:
         try:
             self._socket.send(message)
         except OSError:
-            return False  # full; or the writer is dead, and the next one gets what waits
+            return False  # full, or the writer is dead and the next one gets what waits
         return True
 
     def _flush(self) -> None:
@@ -215,13 +216,13 @@ class Output:
         return self._fd is not None
 
     def copy(self) -> bool:
-        """Copy one piece. False: there is none now, or no more at all (`open` tells)."""
+        """Copies one piece. False if there is none now, or none will come (see `open`)."""
         if self._fd is None or self._writer.pauses(self._fd):
             return False
         return self._copy_piece(self._fd)
 
     def finish(self) -> None:
-        """The tree is gone: copy the rest of the pipe, and close. Bounded, because the other end may still be held."""
+        """Copies the rest of a dead tree's pipe, and closes. Bounded, because the other end may still be open."""
         for _ in range(_LAST_PIECES):
             if self._fd is None or not self._copy_piece(self._fd):
                 break

@@ -1,6 +1,6 @@
-"""The log writer's own side: output into a log file for each key, and on into compressed older generations.
+"""The log writer's side: writes output into one log file per key, and compresses older generations.
 
-All of this may wait for a disk, so it runs in a process of its own (`nodeunit.supervisor.log_writer`). One process at a
+All of this may wait for a disk, so it runs in a separate process (`nodeunit.supervisor.log_writer`). One process at a
 time compresses.
 """
 
@@ -24,7 +24,7 @@ _NICE = 19
 _AFTER_FAILURE_S = 60.0
 
 OPEN, WRITE, CLOSE, SAY = b"O", b"W", b"C", b"S"
-"""What a message is: the key and a line end follow, and the output; after `SAY` a line of the supervisor's own log."""
+"""The kinds of messages. The key, a line end and the output follow; after `SAY` a line of the supervisor's own log."""
 
 _LONGEST_MESSAGE = 128 * 1024
 _LOOK_AT_COMPRESSOR_S = 0.1
@@ -32,9 +32,9 @@ _STDERR = 2
 
 
 def write_logs(messages: socket.socket, directory: str, max_bytes: int) -> None:
-    """Writes what comes until nobody is left who could send more."""
+    """Writes messages until all senders have closed their ends."""
     for signum in signals.NOT_FOR_HELPERS:
-        signal.signal(signum, signal.SIG_IGN)  # it ends when supervisor and guard have ended
+        signal.signal(signum, signal.SIG_IGN)  # it ends only after supervisor and guard have ended
     set_name("nodeunit-log")
     logs = Logs(directory, StderrLog(), max_bytes)
     while True:
@@ -50,7 +50,7 @@ def write_logs(messages: socket.socket, directory: str, max_bytes: int) -> None:
 
 class Logs:
     """`directory/KEY.log` for each key. A key keeps its log object, because its generations may still be compressed
-    when its next program already writes."""
+    while its next program writes."""
 
     def __init__(self, directory: str, stderr_log: StderrLog, max_bytes: int) -> None:
         self._directory = directory
@@ -63,7 +63,7 @@ class Logs:
         self._compressor: int | None = None
 
     def take(self, message: bytes) -> None:
-        """Do what one message asks for."""
+        """Executes one message."""
         what, rest = message[:1], message[1:]
         if what == SAY:
             try:
@@ -81,7 +81,7 @@ class Logs:
             log.close()
 
     def compress(self) -> bool:
-        """Go on with compressing. True: a process does that now, to be looked at again soon."""
+        """Continues compressing. True if a process compresses now and must be checked again soon."""
         if self._compressor is not None:
             pid, status = os.waitpid(self._compressor, os.WNOHANG)
             if pid:
@@ -94,14 +94,14 @@ class Logs:
         if log is None:
             generations = LogGenerations(os.path.join(self._directory, f"{key}.log"))
             log = self._logs[key] = RotatingLog(generations, self._log.warning, self._rotated, self._max_bytes)
-            self._rotated(generations)  # an earlier supervisor may have ended in the middle of a compression
+            self._rotated(generations)  # an earlier supervisor may have ended during a compression
         return log
 
     def _rotated(self, generations: LogGenerations) -> None:
         self._waiting[generations.path] = generations
 
     def _compress_next(self) -> None:
-        """Compress the next generation that is due, unless one is being compressed."""
+        """Compresses the next due generation, unless one is being compressed."""
         while self._compressor is None and self._waiting and boottime() >= self._not_before:
             path, generations = next(iter(self._waiting.items()))
             source = generations.next_to_compress()
@@ -115,7 +115,7 @@ class Logs:
     def _start(self, path: str, target: str) -> int | None:
         writer = os.getpid()
         try:
-            # Opened here, because the path may be that of another generation by the time the child runs.
+            # Opened here, because the path may belong to another generation when the child runs.
             source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 return fork_only(lambda: _compress(source, target, writer), keep=(source,))
@@ -135,14 +135,14 @@ class Logs:
             self._log.warning(f"{generations.path}: an older generation stays uncompressed: {error.strerror}")
             succeeded = False
         if not succeeded:
-            self._not_before = boottime() + _AFTER_FAILURE_S  # the disk is full, most likely
+            self._not_before = boottime() + _AFTER_FAILURE_S  # the disk is probably full
 
 
 def _compress(source: int, target: str, parent: int) -> None:
     if not die_with_parent(signal.SIGKILL, parent):
         return
     os.nice(_NICE)
-    import zlib  # imported in the child only: the supervisor does not need it
+    import zlib  # imported only in the child, because the supervisor does not need it
 
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP_CONTAINER)
     with open(source, "rb", buffering=0) as plain, open(target, "wb") as packed:

@@ -1,4 +1,4 @@
-"""The event loop: waits for descriptors, signals and the next due moment, and calls back. There is one thread."""
+"""The event loop: waits for descriptors, signals and the next due time, and calls back, in one thread."""
 
 import os
 import selectors
@@ -15,13 +15,13 @@ READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
 
 Tick = Callable[[float], float | None]
-"""Does what is due at the given moment and returns the next one; None: nothing is."""
+"""Does what is due at the given time and returns the next due time; None if there is none."""
 
 _PAUSE_AFTER_ERROR_S = 0.05
 
 
 class Loop:
-    """Runs until `end` is called. An error in one callback is logged and survived, because the others must go on."""
+    """Runs until `end` is called. An error in one callback is logged and survived, because the others must continue."""
 
     def __init__(self, stderr_log: StderrLog) -> None:
         self._log = stderr_log
@@ -40,11 +40,11 @@ class Loop:
         self.watch(self._timer.fileno(), "timer", lambda _: self._timer.acknowledge())
 
     def watch(self, fd: int, what: str, call: Callable[[int], None], events: int = READ) -> None:
-        """Call with the events (READ, WRITE) whenever `fd` has some; `what` names it in an error."""
+        """Calls `call` with the events (READ, WRITE) whenever `fd` has some; `what` names it in errors."""
         self._selector.register(fd, events, (what, call))
 
     def watch_for(self, fd: int, events: int) -> None:
-        """Change the events that `fd` is watched for; 0 is none for now."""
+        """Changes the events that `fd` is watched for; 0 means none for now."""
         if fd in self._paused:
             if events:
                 self._selector.register(fd, events, self._paused.pop(fd))
@@ -57,20 +57,20 @@ class Loop:
             self._selector.modify(fd, events, key.data)
 
     def unwatch(self, fd: int) -> None:
-        """To be called before the descriptor is closed. Nothing happens if it is not watched."""
+        """Must be called before the descriptor is closed. Does nothing if it is not watched."""
         if self._paused.pop(fd, None) is None and fd in self._selector.get_map():
             self._selector.unregister(fd)
 
     def on_signal(self, signum: int, call: Callable[[], None]) -> None:
-        """Call from the loop, not from the signal's own context. Signals of one turn may coalesce."""
+        """Calls `call` from the loop, not in the signal's context. Signals of one turn may coalesce."""
         self._on_signal[signum] = call
 
     def every_turn(self, what: str, tick: Tick) -> None:
-        """Ticks run in the order of their registration, in every turn: cheap when nothing is due."""
+        """Ticks run in every turn, in the order of registration, and must be cheap when nothing is due."""
         self._ticks.append((what, tick))
 
     def end(self, exit_code: int) -> None:
-        """Leave `run` after this turn. The first exit code stands."""
+        """Ends `run` after this turn. The first exit code counts."""
         if self._exit_code is None:
             self._exit_code = exit_code
 
@@ -96,12 +96,12 @@ class Loop:
             return
         first = min(due, default=None)
         self._timer.arm(first)
-        # A due moment needs no timer to pass: a busy supervisor only looks at what is ready.
+        # If something is already due, no timer is needed: only what is ready is checked.
         busy = self._pending or (first is not None and first <= boottime())
         for key, events in self._selector.select(0 if busy else None):
             now_watched = self._selector.get_map().get(key.fd)
             if now_watched is None or now_watched.data is not key.data:
-                continue  # unwatched by an earlier callback of this turn, and the number perhaps watched anew
+                continue  # unwatched by an earlier callback of this turn, and perhaps the number is watched again
             what, call = key.data
             try:
                 call(events)
@@ -126,4 +126,4 @@ class Loop:
 
     def _report(self, what: str, error: Exception) -> None:
         self._log.error(what, error)
-        time.sleep(_PAUSE_AFTER_ERROR_S)  # the cause may still be there in the next turn
+        time.sleep(_PAUSE_AFTER_ERROR_S)  # the cause may persist in the next turn

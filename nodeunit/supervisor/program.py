@@ -3,8 +3,8 @@
     starting ──exec──> running ──TERM───> stopping ──main process ended──> ending ──tree gone, reaped──> (reported)
         └── exec failed ───────────────────────────────────────────────────────────────────────────────> (reported)
 
-The main process, once ended, stays a zombie until the rest of its tree is gone. A zombie keeps its number, so pid,
-group and session cannot be reused while they still serve to find the rest.
+The ended main process stays a zombie until the rest of its tree is gone. A zombie keeps its number, so pid, group and
+session are not reused while they are needed to find the rest.
 """
 
 import os
@@ -20,7 +20,7 @@ _NEVER = float("inf")
 
 
 class Program:
-    """State of one key. Times are seconds of CLOCK_BOOTTIME."""
+    """The state of one key. Times are seconds of CLOCK_BOOTTIME."""
 
     def __init__(self, request: SpawnRequest, spawned: Spawned, now: float) -> None:
         self.key = request.key
@@ -31,7 +31,7 @@ class Program:
         self.start_time = spawned.start_time
         self.started_at = now
         self.outcome: int | None = spawned.outcome
-        """The descriptor from which the outcome of exec is read; None once that is known."""
+        """The descriptor from which the outcome of exec is read; None once it is known."""
         self.failure = ""
         self.lacks = ""
         self.said_not_to_end = False
@@ -62,7 +62,7 @@ class Program:
         }
 
     def exited(self, now: float) -> Exited:
-        """The report of its end. Valid when its whole tree is gone."""
+        """The report of its end. Valid only when its whole tree is gone."""
         return {
             "event": "exited",
             "key": self.key,
@@ -81,7 +81,7 @@ class Program:
         return min(self._kill_at, lease.kill_at) if self.on_disconnect == "stop" else self._kill_at
 
     def term_at(self, lease: LeaseDeadline) -> float:
-        """When it gets SIGTERM, if the lease is not renewed."""
+        """When it gets SIGTERM unless the lease is renewed."""
         if self.on_disconnect == "keep" or self.stopping or self.ended_at is not None:
             return _NEVER
         return lease.term_at(self.grace_s)
@@ -99,12 +99,12 @@ class Program:
         self._signal_group(signal.SIGTERM)
 
     def kill_group(self) -> None:
-        """SIGKILL to the group, without reading /proc. The rest of the tree follows when the process table is read."""
+        """Sends SIGKILL to the group, without reading /proc. The next reading of /proc finds the rest of the tree."""
         self._signal_group(signal.SIGKILL)
 
     def main_ended(self, code: int, status: int, now: float) -> None:
-        """The main process is a zombie; `code` and `status` as in waitid. What it left behind is ended at once, unless
-        it was asked to stop: then its tree was asked too, and has the rest of the grace period."""
+        """The main process is a zombie; `code` and `status` as in waitid. The rest of its tree is ended at once, unless
+        it was asked to stop: then the tree was asked too, and has the rest of the grace period."""
         self.ended_at = now
         if code == os.CLD_EXITED:
             self.exit_code = status
@@ -131,7 +131,7 @@ class Program:
         return any(known.get(entry.pid) != entry.start_time for entry in self.living(table, orphans))
 
     def cannot_end(self, living: list[ProcessEntry]) -> NotEnded:
-        """What is to be said of a tree that outlives SIGKILL."""
+        """The report of a tree that outlives SIGKILL."""
         found = [f"process {entry.pid} {_why_it_lives(entry)}" for entry in living[:3]]
         more = f" and {len(living) - 3} more" if len(living) > 3 else ""
         return {
@@ -143,7 +143,7 @@ class Program:
         }
 
     def _signal_group(self, signum: int) -> None:
-        # Not reaped yet, so the number is its own: no check of the identity is needed, or possible for a group.
+        # The main process is not reaped, so the number is still its own. The identity of a group could not be checked.
         for send in (os.killpg, os.kill):
             try:
                 send(self.pid, signum)
@@ -151,11 +151,11 @@ class Program:
             except ProcessLookupError:
                 continue  # between fork and setsid it has no group of its own yet
             except PermissionError:
-                return  # it has become another user, whom we may not signal
+                return  # it runs as another user, whose processes may not be signalled
 
 
 def _why_it_lives(entry: ProcessEntry) -> str:
-    """As far as it can be seen why SIGKILL does not end it."""
+    """Why SIGKILL does not end it, as far as /proc shows."""
     if entry.state == "D":
         return "is in uninterruptible sleep"
     try:

@@ -1,4 +1,4 @@
-"""All programs by key: starts them, knows when each gets SIGTERM and SIGKILL, and cleans up after what has ended."""
+"""All programs by key: starts them, sends each SIGTERM and SIGKILL when due, and cleans up after ended ones."""
 
 import errno
 import os
@@ -32,8 +32,8 @@ LEASE_EXPIRED = "lease expired"
 
 
 class Programs:
-    """`report` tells the daemon what became of a program. `publish_guard_state` is called when `guarded` or
-    the lease has changed, for a program that must stop with the lease before the fork."""
+    """`report` tells the daemon what happened to a program. `publish_guard_state` is called when the lease or
+    `guarded()` changes; for a program that must stop with the lease, already before it is forked."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Programs:
         self._publish_guard_state()
 
     def refusal(self, request: SpawnRequest, now: float) -> str:
-        """Why this program may not be started now; empty: it may."""
+        """Why this program may not be started now; empty if it may."""
         if request.key in self._programs:
             return "already running"
         if request.on_disconnect == "stop" and not self.lease.allows(now, request.grace_s):
@@ -94,7 +94,7 @@ class Programs:
         return ""
 
     def spawn(self, request: SpawnRequest, now: float) -> None:
-        """Start a program. Raises OSError. Whether exec succeeds is reported later."""
+        """Starts a program. Raises OSError. Whether exec succeeds is reported later."""
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         group = self._groups.enter(request.key) if self._groups else None
         try:
@@ -122,7 +122,7 @@ class Programs:
         self._follow(Program(request, spawned, now), read_end, now)
 
     def _follow(self, program: Program, read_end: int, now: float) -> None:
-        """Keep a program that is forked. Raises nothing: one that cannot be watched is ended and reported as failed."""
+        """Keeps a forked program. Raises nothing: a program that cannot be watched is ended and reported as failed."""
         self._programs[program.key] = program
         self._reaper.expect(program.pid, lambda code, status: self._main_ended(program, code, status))
         output = self._outputs[program.key] = Output(read_end, program.key, self._logs)
@@ -138,7 +138,7 @@ class Programs:
             self._publish_guard_state()
 
     def lack(self) -> str:
-        """What another few programs would lack now; empty: nothing that can be told without starting them."""
+        """Which resource would be short if a few more programs were started; empty if none is known to be."""
         try:
             read_end, write_end = os.pipe2(os.O_CLOEXEC)
             os.close(read_end)
@@ -183,7 +183,7 @@ class Programs:
             self.check_soon()
 
     def tick(self, now: float) -> float | None:
-        """Enforce the lease and the grace periods, and clean up after what has ended."""
+        """Enforces the lease and the grace periods, and cleans up after ended programs."""
         if now >= self._next_deadline:
             self._enforce_deadlines(now)
         if self._to_terminate:
@@ -207,7 +207,7 @@ class Programs:
         self._next_deadline = min(self._next_deadline, program.term_at(self.lease), program.kill_at(self.lease))
 
     def _clean_up(self, now: float) -> None:
-        """Kill what is due, and finish the programs of whose trees nothing is alive."""
+        """Kills what is due, and finishes the programs with no living process left."""
         for program in self._ending.values():
             if now >= program.kill_at(self.lease):
                 program.kill_group()
@@ -226,19 +226,19 @@ class Programs:
             elsewhere = self._groups is not None and self._groups.is_populated(program.key)
             if program.ended_at is not None and not living and not elsewhere:
                 self._finish(program, now)
-        # Reading all processes takes the longer the more there are: never more than half of the time is spent on it.
+        # Reading all processes takes longer the more there are, so at most half of the time is spent on it.
         self._check_not_before = 2 * boottime() - now
         self._check_at = max(now + self._check_after_s, self._check_not_before)
         self._check_after_s = min(self._check_after_s * 1.5, _CHECK_AGAIN_AT_MOST_S)
 
     def _say_not_ended(self, program: Program, living: list[ProcessEntry]) -> None:
-        """Once. Its key stays taken, because nothing may take its place while it may live."""
+        """Reports once that a program outlived SIGKILL. Its key stays taken while parts of it may live."""
         if not program.said_not_to_end:
             program.said_not_to_end = True
             self._report(program.cannot_end(living))
 
     def not_ended(self) -> list[str]:
-        """The programs that do not end."""
+        """The programs that survive SIGKILL."""
         return [program.key for program in self._programs.values() if program.said_not_to_end]
 
     def check_soon(self) -> None:
@@ -247,7 +247,7 @@ class Programs:
         self._check_after_s = _CHECK_AGAIN_AFTER_S
 
     def _orphans(self, table: ProcessTable) -> dict[str, list[ProcessEntry]]:
-        """Adopted children of the supervisor, by the key that they are marked with."""
+        """The adopted children of the supervisor, by the key in their mark."""
         mains = {program.pid for program in self._programs.values()}
         found: dict[str, list[ProcessEntry]] = {}
         for child in table.children(os.getpid()):
@@ -265,7 +265,7 @@ class Programs:
         return False
 
     def _read_exec_outcome(self, program: Program) -> None:
-        """exec has succeeded, or the descriptor holds the reason why not."""
+        """Handles the outcome of exec: success, or the reason of the failure."""
         if program.outcome is None:
             return
         try:
@@ -289,7 +289,7 @@ class Programs:
             self._loop.unwatch(fd)
 
     def _finish(self, program: Program, now: float) -> None:
-        """Nothing of the tree is alive: close its log, reap it, free its key, and only then report it."""
+        """Called when the tree is dead: closes its log, reaps it, frees its key, and only then reports it."""
         output = self._outputs.pop(program.key, None)
         if output is not None:
             if output.open:
@@ -308,11 +308,11 @@ class Programs:
 
 
 def _prepare_child(supervisor: int, group: int | None) -> None:
-    """In the child: die with the supervisor, and be in the group before anything can be forked."""
+    """Runs in the child: makes it die with the supervisor, and puts it into the group before it can fork."""
     if not die_with_parent(signal.SIGKILL, supervisor):
         os._exit(127)
     if group is not None:
         try:
             os.write(group, b"0")
         except OSError:
-            pass  # without the group its tree is known by parents, sessions and marks
+            pass  # without the group, the tree is found by parents, sessions and marks

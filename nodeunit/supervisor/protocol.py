@@ -1,12 +1,12 @@
-"""The protocol between supervisor and daemon: one JSON object a line, over a socket pair.
+"""The protocol between supervisor and daemon: one JSON object per line, over a socket pair.
 
 Times are seconds of CLOCK_BOOTTIME, a `start_time` is in clock ticks since boot (field 22 of `/proc/PID/stat`), a key
 is the deployment's id. `meta` belongs to the daemon: the supervisor returns it unchanged.
 
-The supervisor begins with `hello`. A new daemon learns everything from it: nothing that was sent to its predecessor
-matters any more. What was reported to a predecessor is repeated there until it is acknowledged: `started`, `exited` and
-`spawn_failed` carry a number, `id`, which counts from 1 in each supervisor. Both sides ignore unknown names, so that a
-daemon may be newer than its supervisor. Requests are checked here before they are executed. Standard library only.
+The supervisor begins with `hello`. A new daemon gets everything from it, and nothing that was sent to its predecessor
+matters any more. It repeats the reports that are not acknowledged: `started`, `exited`, `spawn_failed` and `not_ended`
+have a number, `id`, which counts from 1 in each supervisor. Both sides ignore unknown names, so that a daemon may be
+newer than its supervisor. Requests are checked here before they are executed. Standard library only.
 """
 
 import json
@@ -17,15 +17,15 @@ from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 from nodeunit.process.environment import ADDRESS_MARK, DEPLOYMENT_MARK
 
 LONGEST_LINE = 4 * 1024 * 1024
-"""The reader drops a longer line. A `hello` may be long: readers must not assume 64 KiB."""
+"""The reader drops longer lines. A `hello` may be long, so readers must not assume 64 KiB."""
 
 OnDisconnect = Literal["keep", "stop"]
 Cause = Literal["exited", "stop", "lease", "shutdown"]
-"""Why a program ended: by itself; the daemon asked; the lease ran out; the supervisor itself is ending."""
+"""Why a program ended: by itself; the daemon asked; the lease expired; the supervisor is ending."""
 
 
 class RunningProgram(TypedDict):
-    """A program as `hello` lists it. `stopping`: it has been asked to end, `exited` will follow."""
+    """A program as `hello` lists it. `stopping`: it has been asked to end, and `exited` will follow."""
 
     key: str
     pid: int
@@ -83,12 +83,12 @@ class Started(TypedDict):
 
 
 class SpawnFailed(TypedDict):
-    """Nothing runs. `detail` says why, in words to show: no such program, already running, lease expired …
+    """The program does not run. `detail` says why, for people: no such program, already running, lease expired …
 
-    `lacks` is there when it is not the program's fault: what the unit has too little of (descriptors, memory,
-    processes, disk), or `lease`, which the next one cures.
+    `lacks` is not empty if it is not the program's fault: what the unit lacks (descriptors, memory, processes, disk),
+    or `lease`: retry under the next lease.
 
-    It has no `id`, and is not repeated, when it was refused because too much is not acknowledged."""
+    It has no `id` and is not repeated if the start was refused because too many reports are unacknowledged."""
 
     event: Literal["spawn_failed"]
     id: NotRequired[int]
@@ -99,7 +99,7 @@ class SpawnFailed(TypedDict):
 
 
 def spawn_failed(key: str, detail: str, lacks: str, meta: dict[str, Any]) -> SpawnFailed:
-    """The report of a start that has failed; `lacks` is empty when that is the program's fault."""
+    """The report of a start that has failed; `lacks` is empty if that is the program's fault."""
     report: SpawnFailed = {"event": "spawn_failed", "key": key, "detail": detail, "meta": meta}
     if lacks:
         report["lacks"] = lacks
@@ -107,14 +107,14 @@ def spawn_failed(key: str, detail: str, lacks: str, meta: dict[str, Any]) -> Spa
 
 
 class Probed(TypedDict):
-    """The answer to `probe`: what another few programs would lack; empty: nothing."""
+    """The answer to `probe`: which resource a few more programs would lack; empty if none."""
 
     event: Literal["probed"]
     lacks: str
 
 
 class NotEnded(TypedDict):
-    """Something of a program's tree goes on after SIGKILL; `detail` says why. Said once, and its key stays taken."""
+    """Processes of a program survive SIGKILL; `detail` says why. Sent once, and the key stays taken."""
 
     event: Literal["not_ended"]
     id: NotRequired[int]
@@ -125,8 +125,8 @@ class NotEnded(TypedDict):
 
 
 class Drain(TypedDict):
-    """The supervisor was asked to end (SIGTERM, SIGINT): stop the programs, release the rows, say `leave`, exit 0.
-    What is not done after `drain_timeout_s` the supervisor does itself."""
+    """The supervisor was asked to end (SIGTERM, SIGINT): stop the programs, release the rows, send `leave`, exit 0.
+    After `drain_timeout_s` the supervisor ends the programs itself."""
 
     event: Literal["drain"]
 
@@ -138,14 +138,14 @@ class Replace(TypedDict):
 
 
 class Ending(TypedDict):
-    """The supervisor has ended the programs and waits for the daemon no longer: it closes the link next. A link that
-    ends without this word tells that the supervisor died."""
+    """The supervisor has ended the programs and no longer waits for the daemon: it closes the link next. If the link
+    ends without this event, the supervisor died."""
 
     event: Literal["ending"]
 
 
 class StillAlive(TypedDict):
-    """The answer to each `alive`: the supervisor is not stuck either."""
+    """The answer to each `alive`: the supervisor is not stuck."""
 
     event: Literal["alive"]
 
@@ -155,28 +155,28 @@ Event = Hello | Started | SpawnFailed | Exited | NotEnded | Drain | Replace | En
 
 
 class Ready(TypedDict):
-    """The daemon has joined. From now on its death is survived, whatever its exit code."""
+    """The daemon has joined. From now on, if it dies, the supervisor keeps the programs and starts a new daemon."""
 
     op: Literal["ready"]
 
 
 class Alive(TypedDict):
-    """The daemon is not stuck. The first one is a promise: a daemon that has sent it and is then silent (no op of any
-    kind) for `daemon_silence_s` is killed and replaced, because a frozen daemon would keep its unit from working."""
+    """The daemon is not stuck. After the first one, a daemon that is silent (no op of any kind) for `daemon_silence_s`
+    is killed and replaced, because a frozen daemon would keep its unit from working."""
 
     op: Literal["alive"]
 
 
 class Probe(TypedDict):
-    """Could more programs be started? Answered by `probed`."""
+    """Asks whether more programs could be started. Answered by `probed`."""
 
     op: Literal["probe"]
 
 
 class Spawn(TypedDict):
-    """Start `argv` (looked up in the `PATH` of `env`) with exactly `env`, which must carry the unit's address and the
-    key (`nodeunit.process.environment`). Answered by `started` or `spawn_failed`. `grace_s` counts when the lease runs
-    out or the supervisor ends; a `stop` brings its own."""
+    """Starts `argv` (found in the `PATH` of `env`) with exactly `env`, which must have the unit's address and the key
+    (`nodeunit.process.environment`). Answered by `started` or `spawn_failed`. `grace_s` counts if the lease expires or
+    the supervisor ends; a `stop` has its own."""
 
     op: Literal["spawn"]
     key: str
@@ -189,8 +189,8 @@ class Spawn(TypedDict):
 
 
 class Stop(TypedDict):
-    """SIGTERM to the program's group, after `grace_s` SIGKILL to its whole tree. Answered by `exited`; not at all if
-    the key does not run. A second one can only shorten the grace period."""
+    """Sends SIGTERM to the program's group, and after `grace_s` SIGKILL to its whole tree. Answered by `exited`; not at
+    all if the key does not run. A second `stop` can only shorten the grace period."""
 
     op: Literal["stop"]
     key: str
@@ -205,8 +205,8 @@ class Ack(TypedDict):
 
 
 class Remember(TypedDict):
-    """Keep `state` for the key and return it in `hello` to the next daemon; the last one counts, and None forgets it.
-    Like `meta` it belongs to the daemon."""
+    """Keeps `state` for the key, for the `hello` to the next daemon. The latest message wins, and None forgets the
+    state. Like `meta` it belongs to the daemon."""
 
     op: Literal["remember"]
     key: str
@@ -214,15 +214,15 @@ class Remember(TypedDict):
 
 
 class RenewLease(TypedDict):
-    """The heartbeat was confirmed: programs with `on_disconnect = stop` may run until shortly before this moment,
-    counted from when the heartbeat was *sent*. Always the last one counts; a moment in the past ends them now."""
+    """The heartbeat was confirmed: programs with `on_disconnect = stop` may run until shortly before this time, counted
+    from when the heartbeat was *sent*. The latest message wins; a time in the past ends them now."""
 
     op: Literal["lease"]
     expires_boottime: float
 
 
 class Leave(TypedDict):
-    """The rows are released and the unit has left: the supervisor ends with the daemon, when that exits 0."""
+    """The rows are released and the unit has left: the supervisor ends when the daemon exits with 0."""
 
     op: Literal["leave"]
 
@@ -231,12 +231,12 @@ Op = Ready | Alive | Probe | Spawn | Stop | Ack | Remember | RenewLease | Leave
 
 
 def encode(message: Event | Op) -> bytes:
-    """One line. ASCII only, so that no byte of it can be mistaken for a line end or be cut within a character."""
+    """One line in ASCII, so that no byte can be mistaken for a line end and no character can be cut."""
     return json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 class Decoder:
-    """Cuts a stream of bytes into objects. A line that is no object is reported to `complain` and skipped."""
+    """Cuts a stream of bytes into objects. A line that is not an object is reported to `complain` and skipped."""
 
     def __init__(self, complain: Callable[[str], None], longest_line: int = LONGEST_LINE) -> None:
         self._complain = complain
@@ -272,7 +272,7 @@ class Decoder:
             self._complain(f"{str(error)[:100]}: {line[:60]!r}")
             return None
         if not isinstance(message, dict):
-            self._complain(f"no object: {line[:60]!r}")
+            self._complain(f"not an object: {line[:60]!r}")
             return None
         return message
 
@@ -281,7 +281,7 @@ _KEY_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 
 
 class SpawnRequest(NamedTuple):
-    """A `spawn` that can be tried."""
+    """A valid `spawn`."""
 
     key: str
     argv: list[str]
@@ -293,10 +293,10 @@ class SpawnRequest(NamedTuple):
 
 
 def key_of(op: Mapping[str, Any]) -> str:
-    """The key, which is also the name of a file. Raises ValueError."""
+    """The key, which also names a file. Raises ValueError."""
     key = op.get("key")
     if not isinstance(key, str) or not 0 < len(key) <= 100 or not _KEY_CHARACTERS.issuperset(key) or key[0] == ".":
-        raise ValueError(f"key is no identifier: {key!r:.120}")
+        raise ValueError(f"key is not an identifier: {key!r:.120}")
     return key
 
 
@@ -304,7 +304,7 @@ def seconds_of(op: Mapping[str, Any], name: str) -> float:
     """A finite number. Raises ValueError."""
     value = op.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{name} is no number: {value!r:.60}")
+        raise ValueError(f"{name} is not a number: {value!r:.60}")
     return float(value)
 
 
@@ -318,17 +318,17 @@ def spawn_of(op: Mapping[str, Any], address: str) -> SpawnRequest:
     key, argv, env = key_of(op), op.get("argv"), op.get("env")
     cwd, on_disconnect = op.get("cwd"), op.get("on_disconnect")
     if not isinstance(argv, list) or not argv or not all(isinstance(word, str) for word in argv) or not argv[0]:
-        raise ValueError("argv is no list of strings with a program in front")
+        raise ValueError("argv is not a list of strings that begins with a program")
     if not isinstance(env, dict) or not all(isinstance(value, str) for value in env.values()):
-        raise ValueError("env is no object of strings")
+        raise ValueError("env is not an object of strings")
     if any("\0" in text for text in (*argv, *env, *env.values())):
-        raise ValueError("argv or env holds a NUL character")
+        raise ValueError("argv or env contains a NUL character")
     if any(not name or "=" in name for name in env):
-        raise ValueError("env has a name that is empty or holds '='")
+        raise ValueError("env has a name that is empty or contains '='")
     if env.get(ADDRESS_MARK) != address or env.get(DEPLOYMENT_MARK) != key:
-        raise ValueError(f"env lacks the mark by which a tree is known: {ADDRESS_MARK} and {DEPLOYMENT_MARK}")
+        raise ValueError(f"env lacks the mark by which a tree is found: {ADDRESS_MARK} and {DEPLOYMENT_MARK}")
     if cwd is not None and (not isinstance(cwd, str) or "\0" in cwd):
-        raise ValueError("cwd is no path")
+        raise ValueError("cwd is not a path")
     if on_disconnect not in ("keep", "stop"):
         raise ValueError("on_disconnect is neither keep nor stop")
     grace_s = max(seconds_of(op, "grace_s"), 0.0)

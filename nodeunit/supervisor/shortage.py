@@ -1,4 +1,4 @@
-"""What a unit itself lacks when a program cannot be started through no fault of the program."""
+"""What a unit lacks when a program cannot be started for a reason outside the program."""
 
 import errno
 
@@ -12,12 +12,12 @@ _LACKS = {
 }
 
 LEFTOVER = "leftover"
-"""Not a shortage: something of an earlier start of it may still run, and cannot be ended."""
+"""Not a shortage: processes of its earlier start may still run and cannot be ended."""
 
 LEASE = "lease"
-"""Not a shortage, but as little the program's fault: the next lease allows the start."""
+"""Not a shortage, but not the program's fault either: the next lease allows the start."""
 
 
 def lack_of(number: int | None) -> str:
-    """By errno; empty when the error is the program's own."""
+    """The shortage by errno; empty if the error is the program's own."""
     return _LACKS.get(number or 0, "")

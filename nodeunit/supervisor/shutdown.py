@@ -1,4 +1,4 @@
-"""How the supervisor ends: by a drain if that is possible, and never with a program left behind.
+"""How the supervisor ends: by a drain if possible, and without leaving programs behind that can be ended.
 
 SIGTERM ──> drain (the daemon stops the programs, releases the rows, leaves) ──> its exit 0 ──> exit 0
     │            └── too slow, or a second SIGTERM ─┐
@@ -17,19 +17,19 @@ from nodeunit.supervisor.protocol import Event
 from nodeunit.supervisor.stderr_log import StderrLog
 
 EXIT_NOT_DRAINED = 3
-"""The programs are ended, but the rows were not given back: others take them over when the lease has run out."""
+"""The programs have ended, but the rows were not released: others take them over when the lease expires."""
 
 EXIT_LEFT_BEHIND = 4
-"""Processes go on that cannot be ended. Rows are not given back: others take them over when the lease runs out."""
+"""Some processes cannot be ended. Rows were not released: others take them over when the lease expires."""
 
 REFUSALS = frozenset({2, *range(10, 60), 127})
-"""Exit codes of a daemon for which starting it again would not help: settings, identity, database (see
-`nodeunit.errors`), usage, and that of the system when there is no such program."""
+"""The exit codes of a daemon after which a restart would not help: settings, identity, database (see
+`nodeunit.errors`), usage, and the system's code for a missing program."""
 
-_SAME_REQUEST_S = 1.0  # a terminal and a wrapper often both pass on one Ctrl-C: that is no second request
-_RELEASE_WITHIN_S = 2.0  # for a daemon that has lost its supervisor to give back its rows
+_SAME_REQUEST_S = 1.0  # a terminal and a wrapper may both pass on one Ctrl-C, which is only one request
+_RELEASE_WITHIN_S = 2.0  # for a daemon that has lost its supervisor to release its rows
 _ORPHANS_WITHIN_S = 1.0
-_LEFT_BEHIND_AFTER_S = 10.0  # for programs that go on after SIGKILL
+_LEFT_BEHIND_AFTER_S = 10.0  # for programs that survive SIGKILL
 
 
 class Shutdown:
@@ -91,7 +91,7 @@ class Shutdown:
             self._log.warning(f"the daemon cannot start ({ended})")
             self._end_programs(ended.status, now, self._grace_s)
         else:
-            self._log.warning(f"the daemon has ended ({ended}), the programs go on")
+            self._log.warning(f"the daemon has ended ({ended}), the programs continue")
 
     def tick(self, now: float) -> float | None:
         if self._exit_code is None:
@@ -112,7 +112,7 @@ class Shutdown:
         return self._kill_daemon_at
 
     def _wait_for_programs(self, now: float) -> float | None:
-        """None: they end. What cannot be ended is not waited for without end."""
+        """None while programs end. The wait for what cannot be ended is limited."""
         stuck = self._programs.not_ended()
         if not stuck or len(stuck) < len(self._programs):
             self._left_behind_at = None
@@ -122,7 +122,7 @@ class Shutdown:
         if now < self._left_behind_at:
             return self._left_behind_at
         self._log.warning(f"ending all the same: what cannot be ended of {', '.join(stuck)} is left behind")
-        self._daemon.kill()  # it would give the rows back
+        self._daemon.kill()  # it would release the rows
         self._loop.end(EXIT_LEFT_BEHIND)
         return None
 
@@ -143,7 +143,7 @@ class Shutdown:
         self._programs.stop_all("shutdown", now, grace_s)
 
     def _end_unmarked_orphans(self) -> None:
-        """Orphans without a mark, of which no program is known. Waiting is allowed, because no program is left."""
+        """Ends orphans without a mark, which belong to no known program. May wait, because no program is left."""
         give_up_at = time.monotonic() + _ORPHANS_WITHIN_S
         while time.monotonic() < give_up_at:
             table = ProcessTable.read()

@@ -1,6 +1,6 @@
-"""Every signal that the supervisor may get, and what it does. The table for operators stands in docs/guarantees.md.
+"""Every signal that the supervisor may get, and its effect. docs/guarantees.md has the table for operators.
 
-What is not here does what the kernel has it do: KILL and STOP, which nobody can handle; TSTP, TTIN and TTOU, by which a
+The other signals keep their default effect: KILL and STOP, which cannot be handled; TSTP, TTIN and TTOU, by which a
 terminal suspends a process (the guard keeps the deadlines); and those by which the kernel reports an error of the
 process itself (ABRT, BUS, FPE, ILL, SEGV, SYS, TRAP). CONT, URG, WINCH, PIPE and XFSZ do nothing by themselves.
 """
@@ -8,10 +8,10 @@ process itself (ABRT, BUS, FPE, ILL, SEGV, SYS, TRAP). CONT, URG, WINCH, PIPE an
 import signal
 
 DRAIN = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGPWR)
-"""Stop the programs, give the rows back, leave. PWR is how a container or a failing power supply asks for it."""
+"""Stop the programs, release the rows, leave. A container or a failing power supply uses PWR for it."""
 
 RELOAD = (signal.SIGHUP,)
-"""Another daemon, with the code that is installed now; the programs go on."""
+"""Start another daemon, with the code that is installed now; the programs continue."""
 
 REAP = (signal.SIGCHLD,)
 
@@ -26,15 +26,15 @@ IGNORE = (
     signal.SIGSTKFLT,
     *range(signal.SIGRTMIN, signal.SIGRTMAX + 1),
 )
-"""Somebody else's, or a mistake: by default each would end the supervisor on the spot, and its programs with it."""
+"""Ignored, because by default each would end the supervisor immediately, and its programs with it."""
 
 HANDLED: tuple[int, ...] = (*DRAIN, *RELOAD, *REAP, *IGNORE)
-"""A child must not inherit these handlers even for a moment."""
+"""A child must never inherit these handlers."""
 
 NOT_FOR_HELPERS = tuple(signum for signum in HANDLED if signum not in REAP)
-"""What guard and log writer ignore: they end when the supervisor has ended, and not before."""
+"""Guard and log writer ignore these, because they end only after the supervisor has ended."""
 
 
 def name(signum: int) -> str:
-    """As operators write it."""
+    """The name of a signal as operators write it."""
     return signal.Signals(signum).name if signum in set(signal.Signals) else f"signal {signum}"

@@ -2,7 +2,7 @@
 
 `logging` would be a third of the supervisor's memory, and a plain write could block, because standard error may be a
 pipe whose reader is stuck, or a file on a disk that hangs. A line that cannot be written at once is dropped. The next
-one says how many were.
+line says how many were dropped.
 """
 
 import os
@@ -31,15 +31,15 @@ class StderrLog:
             if stat.S_ISSOCK(mode):
                 self._socket = socket.socket(fileno=os.dup(fd))
             elif not self._is_file:
-                # Opened anew, because O_NONBLOCK on the inherited description would also hit the daemon and the shell.
-                # A plain file is not opened anew: its position is shared with the daemon and must stay so.
+                # Opened again, because O_NONBLOCK on the inherited description would also affect the daemon and the
+                # shell. A plain file is not opened again, because its position must stay shared with the daemon.
                 self._fd = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         except OSError:
             pass  # closed, or a terminal of another user: use the inherited descriptor
 
     def write_files_by(self, pass_on: Callable[[bytes], bool]) -> None:
-        """From now on a line for a plain file is given to another process, because there is no writing to a file that
-        does not wait. `pass_on` returns False for a line that it cannot take."""
+        """From now on a line for a plain file is given to another process, because writes to plain files can block.
+        `pass_on` returns False for a line that it cannot take."""
         if self._is_file:
             self._pass_on = pass_on
 
@@ -50,7 +50,7 @@ class StderrLog:
         self._write("WARNING", text)
 
     def rate_limited(self, subject: str, text: str) -> None:
-        """A warning whose cause could repeat a thousand times a second: at most one on a subject in ten seconds."""
+        """A warning whose cause could repeat a thousand times per second: at most one per subject every ten seconds."""
         now = time.monotonic()
         if now >= self._silent_until.get(subject, 0.0):
             self._silent_until[subject] = now + _RATE_LIMIT_S
@@ -62,10 +62,12 @@ class StderrLog:
         while trace is not None:
             place = f" ({os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno})"
             trace = trace.tb_next
-        self.rate_limited(f"{doing}{place}", f"{doing} failed and goes on: {type(error).__name__}: {error}{place}")
+        self.rate_limited(f"{doing}{place}", f"{doing} failed and continues: {type(error).__name__}: {error}{place}")
 
     def _write(self, level: str, text: str) -> None:
-        if self._dropped and self._put("WARNING", f"{self._dropped} lines of this log were dropped: nobody read it"):
+        if self._dropped and self._put(
+            "WARNING", f"{self._dropped} lines of this log were dropped, as it was not read"
+        ):
             self._dropped = 0
         if self._dropped or not self._put(level, text):
             self._dropped += 1

@@ -42,7 +42,7 @@ class Supervisor:
         self._log = stderr_log
         with open("/proc/sys/kernel/random/uuid", encoding="ascii") as fresh:
             self._id = fresh.read().strip()
-        # The process that became the supervisor by exec may have had children; they are left alone.
+        # The process that became the supervisor by exec may already have children, which are left alone.
         self._inherited = {child.pid for child in ProcessTable.read().children(os.getpid())}
         self._leftovers: list[Leftover] = []
         self._link: DaemonLink | None = None
@@ -115,7 +115,7 @@ class Supervisor:
             self._loop.on_signal(signum, partial(self._ignore, signals.name(signum)))
 
     def _ignore(self, name: str) -> None:
-        self._log.rate_limited(name, f"{name} means nothing to a unit and is ignored: TERM drains it, HUP reloads it")
+        self._log.rate_limited(name, f"{name} has no meaning for a unit and is ignored: TERM drains it, HUP reloads it")
 
     def _make_groups(self) -> ControlGroups | None:
         if not self._settings.control_groups:
@@ -135,7 +135,7 @@ class Supervisor:
             self._log.warning(f"process {leftover.entry.pid} is left over from {leftover.key} and cannot be ended")
 
     def _connect(self, outcome: int, end: socket.socket) -> None:
-        """A daemon was started; the outcome of its exec is read from `outcome`."""
+        """Connects a started daemon; the outcome of its exec is read from `outcome`."""
         pid = self._daemon.pid
         assert pid is not None
 
@@ -191,7 +191,7 @@ class Supervisor:
         self._guard.publish(GuardState(self._programs.lease.expires, self._programs.guarded()))
 
     def _execute(self, op: Mapping[str, Any]) -> None:
-        """Execute one request of the daemon. A request that makes no sense is logged, rate-limited, and ignored."""
+        """Executes one request of the daemon. An invalid request is logged, rate-limited, and ignored."""
         name, now = op.get("op"), boottime()
         self._daemon.heard(alive=name == "alive")
         try:
@@ -222,7 +222,7 @@ class Supervisor:
             self._log.rate_limited("request", f"the daemon's request {name!r:.60} is refused: {error}")
 
     def _spawn(self, op: Mapping[str, Any], now: float) -> None:
-        """Start a program, or report why not."""
+        """Starts a program, or reports why not."""
         key = protocol.key_of(op)
         too_much, lacks = self._handover.refusal(key), ""
         try:

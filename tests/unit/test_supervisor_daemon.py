@@ -88,8 +88,8 @@ def test_garbage_is_survived_and_said(unit: SupervisedUnit, daemon: Daemon) -> N
 
     daemon.start(["true"])
     assert daemon.expect("exited")["exit_code"] == 0
-    assert "cannot be read" in unit.said()
-    assert "key is no identifier" in unit.said()
+    assert "sent an invalid message" in unit.said()
+    assert "key is not an identifier" in unit.said()
     assert "unknown op: None" in unit.said()
     assert "Traceback" not in unit.said()
     assert "ERROR" not in unit.said()

@@ -51,7 +51,7 @@ def test_no_other_signal_ends_the_supervisor_or_what_helps_it(unit: SupervisedUn
             os.kill(pid, signum)
     daemon.say("alive")
     daemon.expect("alive")
-    wait_until(lambda: "SIGUSR1 means nothing to a unit and is ignored" in unit.said())
+    wait_until(lambda: "SIGUSR1 has no meaning for a unit and is ignored" in unit.said())
     assert all(map(is_alive, [*everyone, started["pid"]]))
 
 
