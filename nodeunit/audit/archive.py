@@ -1,13 +1,13 @@
-"""Archiving the log: what is older than a moment goes to a file, and the log goes on without it.
+"""Archives the log: moves events before a time to a file; the log continues without them.
 
-The steps, each of which may be the last one that a killed archiver took:
+The steps; a killed archiver may end after any of them:
 
     write FILE.partial from one snapshot -> fsync -> read it back and check it -> rename it to FILE -> fsync the folder
     -> in one transaction: compare the log with what was written, append snapshots, drop what is in the file
 
-Before the commit the log is whole and FILE is a copy; run again, the file is recognised by the digest of the rows, and
-only the transaction is left. After it, running again finds the LogArchived event that names this file. A leftover
-FILE.partial is written over.
+Before the commit the log is complete and FILE is a copy; a second run recognises the file by the digest of the rows,
+and only the transaction is left. After the commit a second run finds the LogArchived event that names this file. A
+leftover FILE.partial is overwritten.
 """
 
 import asyncio
@@ -34,22 +34,22 @@ class Archived(msgspec.Struct, frozen=True):
 
     requested: datetime
     extent: Extent | None
-    """None: nothing lies before the moment that could be archived."""
+    """None if nothing before that time can be archived."""
     sha256: str = ""
     snapshots: int = 0
-    """How many streams go on."""
+    """The number of remaining streams."""
     bytes: int = 0
     """Size of the file."""
     already: bool = False
-    """An earlier run had come to its end."""
+    """Whether an earlier run had completed."""
     whole_chunks: bool = False
-    """The log is a hypertable: the cut is the end of a chunk."""
+    """Whether the log is a hypertable, whose cut is the end of a chunk."""
 
 
 def read_archive(path: str | Path) -> Iterator[RecordedEvent]:
     """The events of a file, in the order of commits, checked block by block; memory does not grow with the file.
 
-    Raises InputFileInvalid when the file is damaged, cut off or something else; what was given out before is sound.
+    Raises InputFileInvalid if the file is damaged, incomplete or something else; the events returned before are sound.
     """
     for rows in Reader(Path(path)).rows():
         for row in rows:
@@ -77,7 +77,7 @@ def verify_file(path: Path) -> tuple[Header, str]:
 
 
 Before = datetime | timedelta
-"""A moment, or how long ago by the database's clock."""
+"""A time, or how long ago by the database's clock."""
 
 
 async def plan(conninfo: str, before: Before) -> Archived:
@@ -90,10 +90,10 @@ async def plan(conninfo: str, before: Before) -> Archived:
 async def archive(
     conninfo: str, before: Before, path: Path, *, at_step: Callable[[str], None] = lambda step: None
 ) -> Archived:
-    """Moves the events recorded before a moment to a file. May be interrupted at any step and run again.
+    """Moves the events recorded before a time to a file. May be interrupted at any step and run again.
 
-    Raises InputFileInvalid when the file is there and holds something else, DatabaseError when another archiver is at
-    work or events were written before the cut meanwhile, and what connecting raises. `at_step` is told what was done.
+    Raises InputFileInvalid if the file exists with other content, DatabaseError if another archiver runs or events were
+    written before the cut meanwhile, and what connecting raises. `at_step` gets each completed step.
     """
     async with archiving(conninfo) as archiver:
         requested = archiver.moment(before)
@@ -107,7 +107,7 @@ async def archive(
                         return Archived(requested, extent, sha256, 0, _size(path), True, archiver.hypertable)
                     raise InputFileInvalid(f"{path} is an earlier archive, until {header.before}; give another name")
                 if await log.extent_of_file(header.before) != extent:
-                    raise InputFileInvalid(f"{path} is there and holds other events; give another name")
+                    raise InputFileInvalid(f"{path} exists and contains other events; give another name")
         else:
             async with archiver.snapshot() as log:
                 new = await log.extent(requested)
@@ -149,7 +149,7 @@ async def _write(log: LogSnapshot, extent: Extent, header: Header, path: Path, a
         os.fsync(file.fileno())
         at_step("synced")
         if await asyncio.to_thread(verify_file, partial) != (header, sha256):
-            raise InputFileInvalid(f"{partial} reads back as something else than was written; is the disk sound?")
+            raise InputFileInvalid(f"{partial} reads back differently from what was written; check the disk")
         at_step("verified")
         partial.rename(path)
         at_step("renamed")
@@ -158,7 +158,7 @@ async def _write(log: LogSnapshot, extent: Extent, header: Header, path: Path, a
 
 @contextmanager
 def _alone(partial: Path) -> Iterator[BinaryIO]:
-    """The file to write to, empty, and no other archiver's. Raises InputFileInvalid, also for a full disk."""
+    """The empty file to write to, locked against other archivers. Raises InputFileInvalid, also if the disk is full."""
     try:
         with partial.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

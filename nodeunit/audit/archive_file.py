@@ -1,4 +1,4 @@
-"""The file of an archive: JSON, one object a line, gzip; `zcat FILE` shows all of it.
+"""The file of an archive: gzipped JSON, one object per line; `zcat FILE` shows all of it.
 
     {"format": "nodeunit archive", "version": 1, ...}       what this is, of which part of the log, and each column
     {"position": 1, ..., "data": {...}}                     the events, in the order of commits
@@ -6,8 +6,8 @@
     ...
     {"end": true, "blocks": 9, "events": 17230, "sha256": "..."}    of all lines before this one
 
-The last is what `zcat FILE | head -n -1 | sha256sum` prints, and what the LogArchived event of the log names. A block
-is a gzip member of its own: damage is found at its block, and what stands before it can be read.
+The last checksum is what `zcat FILE | head -n -1 | sha256sum` prints, and what the LogArchived event has. Each block is
+a gzip member: damage is found at its block, and what comes before it can be read.
 """
 
 import gzip
@@ -50,16 +50,16 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     version: int = VERSION
     database: str
     requested: datetime
-    """Before which moment events were to be archived; the cut may be earlier."""
+    """The time before which events were to be archived; the cut may be earlier."""
     before: datetime
-    """Every event of the log recorded before this moment is in this file, or in an earlier one."""
+    """Every event of the log recorded before this time is in this file or an earlier one."""
     events: int
     first_position: int
     last_position: int
     first_recorded_at: datetime
     last_recorded_at: datetime
     digest: int
-    """Of the rows as they stood in the database."""
+    """The digest of the rows as they were in the database."""
     written_at: datetime
     written_by: str
     earlier: list[str]
@@ -81,7 +81,7 @@ class _End(msgspec.Struct, frozen=True):
 
 
 class ArchivedRow(msgspec.Struct, frozen=True):
-    """A line with an event; `data` is its JSON as it stands there."""
+    """A line with an event; `data` is its JSON, unchanged."""
 
     position: int
     recorded_at: datetime
@@ -113,7 +113,7 @@ class Writer:
         self._put(msgspec.json.encode(header) + b"\n")
 
     def block(self, lines: list[bytes]) -> None:
-        """The next events, each with its newline."""
+        """Writes the next events, each with its newline."""
         content = b"".join(lines)
         self._blocks += 1
         self._events += len(lines)
@@ -121,7 +121,7 @@ class Writer:
         self._put(content + msgspec.json.encode(check) + b"\n")
 
     def end(self) -> str:
-        """The last line. Returns the checksum that it has."""
+        """Writes the last line. Returns its checksum."""
         sha256 = self._sha256.hexdigest()
         self._put(msgspec.json.encode(_End(True, self._blocks, self._events, sha256)) + b"\n")
         return sha256
@@ -133,15 +133,15 @@ class Writer:
 
 
 class Reader:
-    """Reads a file block by block, checking each before anything of it is given out.
+    """Reads a file block by block, and checks each block before it returns events of it.
 
-    Everything here raises InputFileInvalid, with the block, for a file that is damaged, cut off or something else.
+    Each method raises InputFileInvalid, with the block, if the file is damaged, incomplete or something else.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.sha256 = ""
-        """The checksum of the file; known when the last block was read."""
+        """The checksum of the file; known once the last block has been read."""
         self._lines = self._read()
         self.header = self._header()
 
@@ -159,7 +159,7 @@ class Reader:
             content = b"".join(lines)
             blocks, events = blocks + 1, events + len(lines)
             if self._decoded(line, _Block) != _Block(blocks, len(lines), hashlib.sha256(content).hexdigest()):
-                raise self._invalid(f"block {blocks} is not what its checksum says")
+                raise self._invalid(f"block {blocks} does not match its checksum")
             whole.update(content)
             whole.update(line)
             yield self._rows(content, blocks)
@@ -168,9 +168,9 @@ class Reader:
 
     def _finish(self, line: bytes, expected: _End) -> None:
         if self._decoded(line, _End) != expected or expected.events != self.header.events:
-            raise self._invalid("its last line is not what the rest says")
+            raise self._invalid("its last line does not match the rest")
         if next(self._lines, None) is not None:
-            raise self._invalid("something follows its last line")
+            raise self._invalid("more data follows its last line")
         self.sha256 = expected.sha256
 
     def _header(self) -> Header:
@@ -189,13 +189,13 @@ class Reader:
         try:
             return _ROWS.decode_lines(content)
         except msgspec.DecodeError as error:
-            raise self._invalid(f"block {block} has no events in it: {error}") from None
+            raise self._invalid(f"block {block} has invalid events: {error}") from None
 
     def _decoded(self, line: bytes, kind: type[Line]) -> Line:
         try:
             return msgspec.json.decode(line, type=kind)
         except msgspec.DecodeError as error:
-            raise self._invalid(f"a line makes no sense: {error}") from None
+            raise self._invalid(f"a line is invalid: {error}") from None
 
     def _read(self) -> Iterator[bytes]:
         try:
@@ -205,4 +205,4 @@ class Reader:
             raise self._invalid(str(error)) from None
 
     def _invalid(self, what: str) -> InputFileInvalid:
-        return InputFileInvalid(f"{self._path} is no archive that can be read: {what}")
+        return InputFileInvalid(f"{self._path} is not a readable archive: {what}")

@@ -1,8 +1,9 @@
-"""Deciding the recorded rounds again. Without an override the result must be the same: that proves the log complete.
+"""Decides the recorded rounds again. Without an override the result must be the same, which proves that the log is
+complete.
 
-A round is one transaction: its inputs (DeploymentClaimRound), what it said about itself (eligibility, attempt, skip)
-and the claim. Decided again, each of these events must come out as it stands there; a claim without recorded inputs is
-a difference too. Under another policy only the decision is compared, and who would have had which row is carried on.
+A round is one transaction: its inputs (DeploymentClaimRound), its other events (eligibility, attempt, skip) and the
+claim. Deciding again must give each of these events; a claim without recorded inputs is a difference too. Under another
+policy only the decision is compared, and the units that would have held the rows are simulated.
 """
 
 from collections import Counter
@@ -42,10 +43,10 @@ TYPES = [
         DeploymentUnusable,
     )
 ]
-"""What a backtest reads."""
+"""The events that a backtest reads."""
 
 LONGEST_ROUND = timedelta(minutes=1)
-"""Events of one transaction are recorded within it: a statement of a unit may take five seconds."""
+"""The events of one transaction are recorded within this time, because a statement of a unit may take five seconds."""
 
 DIFFERENCES_KEPT = 1000
 
@@ -55,7 +56,7 @@ class DecisionDifference(msgspec.Struct, frozen=True, kw_only=True):
 
     at: datetime | None
     position: int
-    """Of the event with the inputs; in a rounds table, the number of the round."""
+    """The position of the event with the inputs; in a rounds table, the number of the round."""
     unit: str
     """The unit that ran the round."""
     recorded: str
@@ -69,7 +70,7 @@ class UnitDistribution(msgspec.Struct, frozen=True, kw_only=True):
     claims: int
     claims_instead: int
     held: int
-    """At the end, of the rows that were claimed."""
+    """The number of claimed rows that it holds at the end."""
     held_instead: int
 
 
@@ -79,14 +80,14 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
     decisions: int
     differing: int
     differences: list[DecisionDifference]
-    """The first of them, up to a limit."""
+    """The first differences, up to a limit."""
     outcomes: dict[str, dict[str, int]]
-    """Recorded outcome to outcome now, how many."""
+    """The number of rounds by recorded and new outcome."""
     another_policy: bool
-    """Whether any unit decided otherwise than recorded."""
+    """Whether any unit decided differently than recorded."""
     units: list[UnitDistribution]
     imbalance: float | None
-    """Maximum over mean of the rows that each unit claimed; 1 is even."""
+    """The maximum of the rows that each unit claimed, divided by their mean; 1 is even."""
     imbalance_instead: float | None
 
     @property
@@ -95,7 +96,7 @@ class Backtest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tally:
-    """Counts what came out, as it comes."""
+    """Counts the outcomes."""
 
     def __init__(self) -> None:
         self.distribution = Distribution()
@@ -115,7 +116,7 @@ class Tally:
                 self._differences.append(difference)
 
     def result(self) -> Backtest:
-        """What was counted until now."""
+        """The counts so far."""
         distribution = self.distribution
         held, simulated_held = distribution.held(), distribution.simulated_held()
         units = sorted((distribution.units | distribution.claims.keys() | distribution.simulated_claims.keys()) - {""})
@@ -146,8 +147,8 @@ async def backtest(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Backtest:
-    """Decides each round again that looked in the given time. The source has events of `TYPES`, from and to
-    `LONGEST_ROUND` beyond that time, so that no round is cut in two.
+    """Decides again each round of the given time. The source has events of `TYPES`, and extends `LONGEST_ROUND` beyond
+    that time on both sides, so that no round is cut in two.
     """
     tally = Tally()
     async with aclosing(_transactions(source)) as transactions:
@@ -159,7 +160,7 @@ async def backtest(
 
 
 async def _transactions(source: EventSource) -> AsyncGenerator[list[RecordedEvent], None]:
-    """In the order of commits the events of a transaction stand together."""
+    """In commit order the events of a transaction follow each other."""
     together: list[RecordedEvent] = []
     async with aclosing(aiter(source)) as events:
         async for event in events:
@@ -208,7 +209,7 @@ def _judge(tally: Tally, transaction: list[RecordedEvent], override: PolicyOverr
 
 
 def _faults(me: str, again: Decision, events: list[Event | Unknown], claims: list[DeploymentClaimed]) -> Iterator[str]:
-    """What the round said about itself, or did, that its inputs do not lead to."""
+    """The events and claims of the round that do not follow from its inputs."""
     expected: list[Event | None] = [again.eligibility, again.attempt]
     if again.attempt is not None:
         expected.append(DeploymentClaimed(again.attempt.deployment_id, me) if claims else conflict(again.attempt))

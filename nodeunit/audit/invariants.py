@@ -1,4 +1,4 @@
-"""The rules that no log may break; each is one statement of `store/read/invariants.sql` that counts violations."""
+"""The rules that no log may break. Each is one statement of `store/read/invariants.sql` that counts violations."""
 
 import msgspec
 
@@ -16,7 +16,7 @@ SENTENCES: dict[str, str] = {
     "unit_is_the_fold": "The table unit is what folding the whole log gives.",
     "held_rows_run_or_say_why": "What a living unit holds runs there, or the log says why not, a lease and 10 s later.",
 }
-"""What each rule says, by name."""
+"""The text of each rule, by its name."""
 
 
 class Invariant(msgspec.Struct, frozen=True):
@@ -26,7 +26,7 @@ class Invariant(msgspec.Struct, frozen=True):
     sentence: str
     violations: int
     examples: list[str]
-    """Up to three places."""
+    """Up to three places of violations."""
 
 
 async def check(snapshot: Snapshot) -> list[Invariant]:

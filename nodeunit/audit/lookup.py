@@ -1,4 +1,4 @@
-"""The look-ups of `store.read.lookup` for events that are in no database."""
+"""The look-ups of `store.read.lookup` for events that are not in a database."""
 
 from typing import NamedTuple
 from uuid import UUID
@@ -10,7 +10,7 @@ from nodeunit.store.read.lookup import ids_like, the_deployment, the_unit
 
 
 class Found(NamedTuple):
-    """What was asked for, and the names of the units by address."""
+    """The deployment and unit that are meant, and the names of the units by address."""
 
     deployment_id: UUID | None
     address: str | None
@@ -18,7 +18,7 @@ class Found(NamedTuple):
 
 
 async def look_up(source: EventSource, deployment: str, unit: str) -> Found:
-    """Reads all of the source. An empty text asks for nothing. Raises DeploymentUnknown and UnitUnknown."""
+    """Reads the whole source. An empty text means none. Raises DeploymentUnknown and UnitUnknown."""
     lowest, highest = ids_like(deployment) if deployment else (None, None)
     deployments: set[UUID] = set()
     names: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""A report as Markdown. The rounds table is one that `domain.rounds_table` reads back."""
+"""A report as Markdown. `domain.rounds_table` can read its rounds table."""
 
 import json
 import shlex
@@ -11,7 +11,7 @@ from nodeunit.store.read.report import SampleRow, invariant_text
 
 
 def markdown(report: Report, *, queries: bool = False) -> str:
-    """The whole report; with `queries` the SQL of each invariant stands at the end, to be run by hand."""
+    """The whole report; with `queries` it ends with the SQL of each invariant."""
     sections = [
         _overview(report),
         _environment(report),
@@ -136,7 +136,7 @@ def _split_table(report: Report, split: dict[str, int]) -> Iterator[str]:
 
 
 def _rounds(report: Report) -> Iterator[str]:
-    """Usage is what was measured; where something was reserved, that decides as well and has columns of its own."""
+    """Usage is what was measured. Reservations also decide, and have separate columns if there are any."""
     yield "## Rounds"
     yield ""
     labels = report.labels()
@@ -258,7 +258,7 @@ def _queries(report: Report) -> Iterator[str]:
 
 
 def _table(header: list[str], rows: Iterable[list[object]]) -> Iterator[str]:
-    """Padded, so that it reads as text too."""
+    """Padded, so that it is readable as plain text."""
     lines = [[_cell(cell) for cell in row] for row in rows]
     widths = [max(len(line[at]) for line in (header, *lines)) for at in range(len(header))]
 
@@ -271,5 +271,5 @@ def _table(header: list[str], rows: Iterable[list[object]]) -> Iterator[str]:
 
 
 def _cell(value: object) -> str:
-    """Nothing that a name or a command holds may break the table."""
+    """No character in a name or command may break the table."""
     return " ".join(str(value).replace("|", "¦").split())

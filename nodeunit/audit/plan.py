@@ -1,4 +1,4 @@
-"""Who would claim a deployment now, by the inputs that a round would have. Nothing is written, nobody is woken."""
+"""The unit that would claim a deployment now, by the inputs of a round. Writes nothing and wakes no unit."""
 
 from uuid import UUID
 
@@ -14,16 +14,16 @@ from nodeunit.store.read import fleet, lookup, why
 from nodeunit.store.read.fleet import AsOf
 
 CANDIDATES = 1000
-"""How many waiting rows are read, to say how many come before this one."""
+"""How many waiting rows are read to count those before this one."""
 
 
 class Plan(msgspec.Struct, kw_only=True):
-    """Who would claim one deployment if it were its turn now."""
+    """The unit that would claim one deployment if it were its turn now."""
 
     deployment_id: UUID
     package: str
     holder: str
-    """The unit that has it; the plan for a row that is held says who would claim it if it were free."""
+    """The unit that holds it; the plan for a held row says which unit would claim it if it were free."""
     may_be_claimed: bool
     """Whether it is a candidate of a round: enabled, and held by no unit in the fleet."""
     claimant: str
@@ -36,7 +36,7 @@ class Plan(msgspec.Struct, kw_only=True):
 
 
 async def plan(connection: Connection, given: str) -> Plan:
-    """The plan for the deployment whose id begins like this. Raises DeploymentUnknown, for a deleted one too."""
+    """The plan for the deployment whose id begins like this. Raises DeploymentUnknown, also for a deleted one."""
     deployment_id = await lookup.find_deployment(connection, given)
     found = await fleet.deployments(connection, AsOf(), deployment_id)
     if not found:
@@ -72,7 +72,7 @@ async def plan(connection: Connection, given: str) -> Plan:
 
 
 def _without(unit: UnitView, row: DeploymentState) -> UnitView:
-    """The holder as it would be without the row: one row less. What the program of the row uses is not taken off."""
+    """The holder without the row: one row fewer. The usage of the row's program is not subtracted."""
     if unit.address != row.address or not row.enabled:
         return unit
     return msgspec.structs.replace(unit, deployment_count=max(unit.deployment_count - 1, 0))

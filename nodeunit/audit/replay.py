@@ -1,4 +1,4 @@
-"""The fleet at a moment of the past: from a database by its SQL fold, from archive files by the same fold in Python."""
+"""The fleet at a time in the past: from a database by its SQL fold, from archive files by the same fold in Python."""
 
 from contextlib import aclosing
 from datetime import datetime
@@ -18,14 +18,14 @@ HISTORY_WITHOUT = [
     "DeploymentClaimSkipped",
     *stored_names("DecisionsSnapshot"),
 ]
-"""What a history leaves out: `why` shows how a claim came about."""
+"""The types that a history leaves out, because `why` shows how a claim was decided."""
 
 
 class FleetAt(msgspec.Struct, kw_only=True):
-    """Who held what."""
+    """The fleet at one time: the deployments, and the units that held them."""
 
     at: datetime | None
-    """The moment asked for; None: the end of what was read."""
+    """The requested time; None if it is the end of what was read."""
     position: int | None
     units: list[UnitState]
     """Every unit that had joined, by address."""
@@ -49,7 +49,7 @@ async def at_moment(connection: Connection, at: datetime | None = None, position
 
 
 async def fold(source: EventSource, at: datetime | None = None, position: int | None = None) -> FleetAt:
-    """The fleet at the end of a source. Every event is decoded. `at` and `position` say what the source ends with."""
+    """The fleet at the end of a source. Decodes every event. `at` and `position` say where the source ends."""
     state = Fleet()
     async with aclosing(aiter(source)) as events:
         async for recorded in events:

@@ -1,4 +1,4 @@
-"""A report: what happened in a stretch of the log, and whether the whole log obeys the rules."""
+"""A report: what happened in a period of the log, and whether the whole log obeys the rules."""
 
 import re
 from collections import Counter
@@ -26,7 +26,7 @@ from nodeunit.store.read.report import (
 )
 
 INSERTS = 20
-"""So many inserts are listed: the first of the input, the newest of the timings."""
+"""The number of listed inserts: the first ones in the input, the newest ones in the timings."""
 
 _PLAIN_NAME = re.compile(r"[\w.@:-]+")
 
@@ -39,9 +39,9 @@ class Round(msgspec.Struct, frozen=True):
     claimant: str
     deployment_id: UUID
     usage: dict[str, Usage]
-    """As the attempt shows it: measured, without units that had no sample."""
+    """The measured usage in the attempt, without units that had no sample."""
     reserved: dict[str, Usage]
-    """What was added to it for programs that had been claimed and not measured yet."""
+    """The expected usage of claimed programs that were not measured yet."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -53,14 +53,14 @@ class Report(msgspec.Struct, frozen=True):
     units: list[UnitRow]
     inserts: list[InsertRow]
     split_after_first_claim: dict[str, int] | None
-    """Deployments by address ('' is nobody) when the first had been claimed; None when nothing was."""
+    """The number of deployments by address ('' is no unit) after the first claim; None if nothing was claimed."""
     split_at_end: dict[str, int]
     rounds: list[Round]
     timings: list[TimingRow]
     invariants: list[Invariant]
     samples: list[SampleRow]
     nobody_can_run: list[WaitingRow]
-    """What waits now, and no unit that may claim can run, the most of one kind first."""
+    """The waiting rows that no claiming unit can run, the largest kind first."""
 
     @property
     def violations(self) -> int:
@@ -68,11 +68,11 @@ class Report(msgspec.Struct, frozen=True):
 
     @property
     def total(self) -> TimingRow | None:
-        """The timings over all inserts; None when nothing was inserted."""
+        """The timings over all inserts; None if nothing was inserted."""
         return next((line for line in self.timings if line.total and line.deployments), None)
 
     def labels(self) -> dict[str, str]:
-        """What to call each unit: its name where that is plain and its own, else the beginning of its address."""
+        """The label of each unit: its name if it is simple and unique, otherwise the beginning of its address."""
         names = Counter(unit.name for unit in self.units)
         return {
             unit.address: unit.name if _PLAIN_NAME.fullmatch(unit.name) and names[unit.name] == 1 else unit.address[:8]
@@ -81,7 +81,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 async def read(conninfo: str, bounds: Bounds = Bounds(), *, rounds: int = 1000) -> Report:  # noqa: B008
-    """Reads a report in one snapshot of the log. `rounds` is how many of the newest are listed.
+    """Reads a report in one snapshot of the log. `rounds` is the number of newest rounds to list.
 
     Raises what connecting raises.
     """

@@ -1,4 +1,4 @@
-"""Deciding again the rounds of a report, from its table alone: `domain.rounds_table` reads it."""
+"""Decides the rounds of a report again, from its table alone, which `domain.rounds_table` reads."""
 
 from nodeunit.audit.backtest import Backtest, DecisionDifference, Tally
 from nodeunit.domain import rounds_table
@@ -13,8 +13,8 @@ POLICY = "resource_usage"
 def backtest(markdown: str, override: PolicyOverride) -> Backtest:
     """Decides each round of the first rounds table in the text again. Raises InputFileInvalid.
 
-    The table has one candidate a round and does not tell who decided at the same time; so a decision is reproduced when
-    the claimant is among the eligible.
+    The table has one candidate per round and does not show which units decided at the same time, so a decision counts
+    as reproduced if the claimant is eligible.
     """
     rows = rounds_table.read(markdown)
     policy = override.policy or POLICY

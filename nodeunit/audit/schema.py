@@ -10,7 +10,7 @@ from nodeunit.domain.events import EVENT_TYPES
 def event_schema() -> dict[str, Any]:
     """A schema of one event as `nodeunit events -o jsonl` prints it, with the schema of `data` for each type.
 
-    A type that is not among them, or a higher schema version, is allowed: readers pass through what they do not know.
+    Unknown types and higher schema versions are allowed, because readers pass them through.
     """
     schemas, components = msgspec.json.schema_components(EVENT_TYPES.values(), ref_template="#/$defs/{name}")
     return {

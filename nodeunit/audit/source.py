@@ -1,8 +1,7 @@
-"""Where events are read from: the live log, archive files, or the files first and then the log.
+"""Sources of events: the live log, archive files, or the files first and then the log.
 
-Each is an `EventSource`: recorded events in the order of commits, in memory that does not grow. A live log that is
-followed does not end. A follower polls, with one index probe a few times a second, because a claim notifies only the
-units that it concerns.
+Each is an `EventSource`: recorded events in commit order, in constant memory. A followed live log does not end. A
+follower polls with one index probe a few times per second, because a claim notifies only the units that it concerns.
 """
 
 import asyncio
@@ -34,13 +33,13 @@ from nodeunit.store.read.held_back import held_back
 log = logging.getLogger(__name__)
 
 UNIT_NAMED_BY = frozenset({"UnitJoined", *stored_names("UnitSnapshot")})
-"""The types of events that say what a unit is called."""
+"""The types of events that have the name of a unit."""
 
 POLL_INTERVAL_S = 0.25
 SAY_AFTER_S = 2.0
 """While following: how long the log may stand before its reader asks why; then twice as long, and so on."""
 RECONNECT_AFTER_S = (0.1, 0.2, 0.5, 1.0, 2.0)
-"""While following: how long to wait before each attempt to connect again; the last one for ever."""
+"""The pauses before each attempt to connect again while following; the last one is repeated."""
 
 
 class EventSource(Protocol):
@@ -50,11 +49,11 @@ class EventSource(Protocol):
 
 
 class LiveLog:
-    """The log of a database, or the part of it that a filter lets through.
+    """The log of a database, or the part of it that a filter selects.
 
-    With `follow` it goes on after the history, without gap or repetition; the end bounds of the filter then have no
-    place. With `after` there is no history: it follows with what that snapshot did not show. Raises what `connect`
-    raises; but a database that goes away while it is followed is waited for.
+    With `follow` it continues after the history, without gap or repetition; the filter must then have no end bounds.
+    With `after` there is no history: it begins with what that snapshot did not show. Raises what `connect` raises, but
+    waits for a database that is lost while it is followed.
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class LiveLog:
         self._follow = follow
         self._after = after
         self._batch = batch
-        """How many new events are read at once while following."""
+        """The number of new events that are read at once while following."""
 
     async def __aiter__(self) -> AsyncGenerator[RecordedEvent, None]:
         if self._after is not None:
@@ -101,7 +100,7 @@ class LiveLog:
                     yield event
 
     async def _new(self, checkpoint: Checkpoint) -> AsyncGenerator[RecordedEvent, None]:
-        """Everything that is committed after a checkpoint, for ever."""
+        """Everything that is committed after a checkpoint, without end."""
         failures = 0
         waiting = Waiting()
         while True:
@@ -147,13 +146,13 @@ async def _say_who_holds_back(connection: Connection, below: int) -> None:
 
 
 class ArchiveFiles:
-    """Archive files in the order given, oldest first. Raises InputFileInvalid for a damaged one."""
+    """Archive files in the given order, oldest first. Raises InputFileInvalid for a damaged one."""
 
     def __init__(self, paths: Sequence[Path], wanted: EventFilter = EVERYTHING) -> None:
         self._paths = paths
         self._wanted = wanted
         self.names: dict[str, str] = {}
-        """The name of each unit that joined in what was read, by address."""
+        """The name of each unit whose join was read, by address."""
 
     async def __aiter__(self) -> AsyncGenerator[RecordedEvent, None]:
         for event in chain.from_iterable(map(read_archive, self._paths)):
@@ -166,8 +165,8 @@ class ArchiveFiles:
 class ArchivesThenLog:
     """Archive files and then the live log.
 
-    Snapshots in the live log stand for events of the files and are left out. Events that are in both because archiving
-    was interrupted come once.
+    Snapshots in the live log replace events of the files and are left out. Events that are in both, because archiving
+    was interrupted, are returned once.
     """
 
     def __init__(self, files: EventSource, live: EventSource) -> None:

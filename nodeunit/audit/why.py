@@ -1,8 +1,8 @@
-"""Why a deployment runs where it runs, or why nobody has it, from the inputs that the log recorded.
+"""Why a unit or no unit holds a deployment, from the inputs that the log recorded.
 
-For a row that is held the round of its claim is read again; for one that waits, the newest round since it became free.
-Which units were in the fleet follows from the membership events up to that round. Nothing is guessed: if a round was
-archived, or none has looked, the answer says so.
+For a held row the round of its claim is read again; for a waiting row, the newest round since it became free. Which
+units were in the fleet follows from the membership events up to that round. Nothing is guessed: if a round was
+archived, or there was none, the answer says so.
 """
 
 from datetime import datetime
@@ -33,11 +33,11 @@ from nodeunit.store.read.fleet import AsOf
 
 
 class Explanation(msgspec.Struct, kw_only=True):
-    """Why one deployment is where it is."""
+    """Why one deployment has its state and holder."""
 
     deployment_id: UUID
     at: datetime | None
-    """The moment asked for; None is now."""
+    """The requested time; None is now."""
     state: str
     """`held`, `waiting`, `disabled` (which may have a holder), `daemon`, `deleted` or `not_yet`."""
     package: str = ""
@@ -45,7 +45,7 @@ class Explanation(msgspec.Struct, kw_only=True):
     holder_name: str = ""
     since: datetime | None = None
     version: int = 0
-    """Of the assignment; the fencing token of the program."""
+    """The version of the assignment, which is the program's fencing token."""
     because: list[str] = msgspec.field(default_factory=list)
     """The reasons in words, the decisive one first."""
     decided_at: datetime | None = None
@@ -54,7 +54,7 @@ class Explanation(msgspec.Struct, kw_only=True):
     """The unit that ran this round."""
     verdicts: list[Verdict] = msgspec.field(default_factory=list)
     program: str = ""
-    """What the program has done since, in words."""
+    """What happened to the program since, in words."""
 
 
 async def explain(connection: Connection, given: str, at: datetime | None = None) -> Explanation:
@@ -96,7 +96,7 @@ def _state(state: DeploymentState) -> str:
 
 
 def _disabled(specifications: list[RecordedEvent]) -> str:
-    """By whom, from the newest event that can have done it."""
+    """By whom it was disabled, from the newest event that can have done it."""
     for recorded in specifications:
         event = recorded.event()
         if isinstance(event, DeploymentDisabled):
@@ -185,11 +185,11 @@ def _why_nobody(verdicts: list[Verdict]) -> str:
         return "no unit is in the fleet"
     if "takes_it" in kinds:
         claimant = next(one for one in verdicts if one.verdict == "takes_it")
-        return f"{claimant.name or claimant.address} would take it, and had not by then"
+        return f"{claimant.name or claimant.address} would take it, but had not done so by then"
     if kinds & {"takes_another", "tie"}:
         return "other rows come before it"
     if "no_round" in kinds:
-        return "no unit has looked since it is free"
+        return "no unit has run a round since it became free"
     return "no unit can run it" if kinds <= {"untrusted", "commands_off"} else "no unit may claim it"
 
 

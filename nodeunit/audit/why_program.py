@@ -1,7 +1,7 @@
-"""What became of the program of a held row, in words: under this claim of this unit, as far as anybody can know.
+"""What happened to the program of a held row, in words: under this claim of this unit, as far as the log shows.
 
-Events of other units and of earlier claims say nothing about it: a copy that another unit ends late has ended there. A
-unit that is silent, was lost or has left reports nothing, so that what it reported last is told as that.
+Events of other units and of earlier claims say nothing about it. A unit that is silent, was lost or has left reports
+nothing, so its last report is marked as such.
 """
 
 from datetime import datetime
@@ -16,9 +16,9 @@ _GONE = {"lost": "was lost", "left": "left the fleet"}
 
 
 async def program(connection: Connection, row: DeploymentState, holder: UnitState | None, at: datetime | None) -> str:
-    """The sentence about a row that `holder` holds, now or at a moment.
+    """The sentence about a row that `holder` holds, now or at a given time.
 
-    Whether a unit was silent at a moment of the past is not recorded: then it counts as there until it was lost.
+    Whether a unit was silent at a time in the past is not recorded: it counts as present until it was lost.
     """
     known = await _reported(connection, row, at)
     name = called(row.address, {holder.address: holder.name} if holder else {})

@@ -1,4 +1,4 @@
-"""Events and times in words: one line each, in histories and answers."""
+"""Events and times in words, one line each, for histories and answers."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -19,7 +19,7 @@ from nodeunit.domain.events import (
 from nodeunit.store.read.event_log import RecordedEvent
 
 Names = Mapping[str, str]
-"""What to call units, by address."""
+"""The names of units, by address."""
 
 _REASONS = {
     "drained": "gave it back while it drained",
@@ -37,12 +37,12 @@ def called(address: str, names: Names) -> str:
 
 
 def release_reason(event: DeploymentReleased, names: Names) -> str:
-    """Why the former holder does not have it any more."""
+    """Why the former holder no longer has it."""
     return f"before, {called(event.holder, names)} {_REASONS.get(event.reason, f'released it: {event.reason}')}"
 
 
 def program_sentence(newest_first: list[RecordedEvent]) -> str:
-    """What became of a program, from its newest events."""
+    """What happened to a program, from its newest events."""
     if not newest_first:
         return "not started yet"
     last = newest_first[0]
@@ -53,7 +53,7 @@ def program_sentence(newest_first: list[RecordedEvent]) -> str:
         case ProcessStarted(pid=pid):
             return f"runs since {at} as pid {pid}{often}"
         case ProcessNotEnded(detail=detail):
-            return f"was to be ended at {at} and goes on: {detail}"
+            return f"was to be ended at {at} and still runs: {detail}"
         case ProcessParked(reason=reason, detail=detail):
             return f"parked since {at} ({reason}): {detail}; change the row to try again"
         case ProcessExited() as ended:
@@ -63,12 +63,12 @@ def program_sentence(newest_first: list[RecordedEvent]) -> str:
 
 
 def local_time(at: datetime, precision: str = "milliseconds") -> str:
-    """A moment as people read it: in the local time zone, with its offset."""
+    """A time as people read it: in the local time zone, with its offset."""
     return at.astimezone().isoformat(" ", precision)
 
 
 def describe(event: Event | Unknown, names: Names) -> str:
-    """What an event says, without its time and its subject; of an unknown type, its data."""
+    """The content of an event, without its time and its subject; the data of an unknown type."""
     if isinstance(event, Unknown):
         return msgspec.json.encode(event.data).decode()
     words = _WORDS.get(type(event))
@@ -152,7 +152,7 @@ _WORDS: dict[type, Callable[[Any, Names], str]] = {
     snapshot_events.UnitSnapshot: lambda e, _: f"{e.name} on {e.host}, epoch {e.epoch}, {e.membership} since {e.since}",
     snapshot_events.DecisionsSnapshot: _nothing,
     events.UnitExhausted: lambda e, _: f"lacks {e.lacks}: {e.detail}",
-    events.UnitRecovered: lambda e, _: f"does not lack {e.lacked} any more",
+    events.UnitRecovered: lambda e, _: f"no longer lacks {e.lacked}",
     events.UnitSupervisorSilent: lambda e, _: f"its supervisor has not answered for {e.silent_s:g} s",
     events.UnitListenerDeaf: lambda e, _: f"missed {e.behind} notifications",
 }

@@ -1,11 +1,11 @@
-"""The command line: one module for each verb, named after it, and nothing else but these.
+"""The command line: one module per verb, named after it, and nothing else except:
 
     app       puts the verbs together
     options   the options and arguments that verbs share: times, files, the database
     output    how results are shown
 
-A verb reads its options, calls one function of `audit`, `store` or `demo`, and shows what it returned. `main`, the
-console script, turns an error into one sentence and an exit code. No rule, no SQL and no format of a file belongs here.
+A verb reads its options, calls one function of `audit`, `store` or `demo`, and shows the result. `main`, the console
+script, turns an error into one sentence and an exit code. Rules, SQL and file formats do not belong here.
 """
 
 import sys
@@ -15,7 +15,7 @@ from nodeunit.errors import NodeunitError
 
 
 def main() -> None:
-    """Runs the command line. The exit codes stand in `nodeunit.errors`; 2 is a wrong call."""
+    """Runs the command line. `nodeunit.errors` lists the exit codes; 2 is a usage error."""
     try:
         app()
     except NodeunitError as error:

@@ -1,4 +1,4 @@
-"""`nodeunit address`: which address a name and a password have."""
+"""`nodeunit address`: the address that a name and a password give."""
 
 import os
 from typing import Annotated
@@ -11,7 +11,7 @@ from nodeunit.settings import Settings
 
 
 def address(
-    name: Annotated[str, typer.Option("--name", help="The unit's name; else NODE_UNIT_NAME, else the host name.")] = "",
+    name: Annotated[str, typer.Option("--name", help="The unit's name; default: NODE_UNIT_NAME or host name.")] = "",
 ) -> None:
     """Print the address of a unit.
 
@@ -20,6 +20,6 @@ def address(
     [bold]Example[/bold]: NODE_UNIT_PASSWORD=node-unit-1 nodeunit address --name node-unit-1
     """
     if not os.environ.get("NODE_UNIT_PASSWORD"):
-        raise SettingInvalid("NODE_UNIT_PASSWORD is not set, and without it an identity is a new one each time; set it")
+        raise SettingInvalid("NODE_UNIT_PASSWORD is not set, and without it each start has a new identity; set it")
     settings = Settings.from_environment(os.environ)
     typer.echo(address_of(name or settings.name, settings.password))

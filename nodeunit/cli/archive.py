@@ -1,4 +1,4 @@
-"""`nodeunit archive`: move old events to a file; the log goes on without them."""
+"""`nodeunit archive`: move old events to a file; the log continues without them."""
 
 import asyncio
 from pathlib import Path
@@ -24,16 +24,16 @@ def archive(
             "--usage-until",
             metavar="TIME",
             parser=parse_time,
-            help="Replace usage samples before this time by one row an hour.",
+            help="Replace usage samples before this time by one row per hour.",
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be taken.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be archived.")] = False,
 ) -> None:
     """Move old events to a compressed file, and roll old usage samples up.
 
-    The file is checked before anything is dropped, and events that carry the state forward stay in the log, so that
-    replay, reports and projections work from what remains. Interrupted, it can be run again. On hypertables whole
-    chunks go: the cut is the end of the last chunk before TIME.
+    The file is checked before anything is dropped, and snapshots of the state stay in the log, so that replay, reports
+    and projections work from what remains. An interrupted archive can be run again. On hypertables whole chunks are
+    archived: the cut is the end of the last chunk before TIME.
 
     [bold]Example[/bold]: nodeunit archive --until 2026-02-01 --file 2026-01.jsonl.gz --usage-until 30d
     """
@@ -65,7 +65,7 @@ def _archive(conninfo: str, until: Time, file: Path, *, dry_run: bool) -> None:
         typer.echo(f"{file} has them already: {events}, all before {local_time(extent.before, 'seconds')}")
     else:
         typer.echo(f"archived {events}: {file}, {done.bytes / 1024**2:.1f} MiB, SHA-256 {done.sha256}")
-        typer.echo(f"{done.snapshots} streams go on, each from a snapshot")
+        typer.echo(f"{done.snapshots} streams continue, each from a snapshot")
 
 
 async def _roll_up(conninfo: str, until: Time, *, dry_run: bool) -> RolledUp:

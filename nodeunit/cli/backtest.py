@@ -31,9 +31,9 @@ from nodeunit.store.read import event_log, lookup
 from nodeunit.store.read.event_log import EventFilter
 
 SHOWN = 20
-"""So many differences are listed for people; JSON has up to a thousand."""
+"""The number of differences listed for people; JSON has up to a thousand."""
 
-Weight = Annotated[float | None, typer.Option(metavar="NUMBER", help="Instead of the recorded one.")]
+Weight = Annotated[float | None, typer.Option(metavar="NUMBER", help="A weight instead of the recorded one.")]
 
 
 def backtest(
@@ -51,8 +51,8 @@ def backtest(
 ) -> None:
     """Decide the recorded rounds again: as recorded, they must come out the same, or the exit code is 1.
 
-    Under another policy or other weights it shows which decisions would have been others, and how the rows would have
-    been distributed. The rounds table of a report is read with --rounds.
+    Under another policy or other weights it shows which decisions would have been different, and how the rows would
+    have been distributed. With --rounds it reads the rounds table of a report.
 
     [bold]Example[/bold]: nodeunit backtest --policy resource_usage --cpu-weight 0.9 --since 1d
 

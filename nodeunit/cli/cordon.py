@@ -11,7 +11,7 @@ from nodeunit.store.write import operators
 
 
 def cordon(unit: Unit, database: Database = "") -> None:
-    """Let a unit claim nothing more; what it holds goes on. A restart of the unit does not lift it.
+    """Let a unit claim nothing more; what it holds continues to run. The cordon survives a restart of the unit.
 
     [bold]Example[/bold]: nodeunit cordon node-unit-1
     """

@@ -1,4 +1,4 @@
-"""`nodeunit demo`: the run of the original report, before your eyes, in a database that it finds by itself."""
+"""`nodeunit demo`: the run of the original report, live, in a database that it finds by itself."""
 
 import asyncio
 import os
@@ -36,7 +36,7 @@ LOOK_EVERY_S = 0.1
 
 GOAL_LAST_MS = 500.0
 GOAL_SPLIT = range(8, 14)
-"""For the run of the report: two units, 21 deployments."""
+"""The goals for the run of the report: two units, 21 deployments."""
 
 
 class DemoPolicy(StrEnum):
@@ -47,13 +47,13 @@ class DemoPolicy(StrEnum):
 
 
 class Wanted(NamedTuple):
-    """What the demo was asked for."""
+    """The options of the demo."""
 
     units: int
     deployments: int
     policy: str
     given: bool
-    """Whether the database is somebody's, and not the demo's own."""
+    """Whether the database was given and is not the demo's own."""
     keep: bool
 
 
@@ -127,7 +127,7 @@ async def _run(
 
 
 async def _prepare(database: str, *, given: bool) -> None:
-    """An empty schema; one that is in use is refused."""
+    """Makes the schema; refuses a database that is in use."""
     if given:
         await store.refuse_occupied(database)
     await migrator.migrate(database)
@@ -136,13 +136,13 @@ async def _prepare(database: str, *, given: bool) -> None:
 async def _show(
     console: Console, rows: store.DemoRows, fleet: DemoFleet, database: str, deployments: int
 ) -> tuple[int, audit.Report]:
-    """How many programs were seen alive and answering, and the report of the run."""
+    """The number of programs seen alive and answering, and the report of the run."""
     seen = await _converge(console, rows, fleet, deployments)
     return seen, await audit.read(database, Bounds(since=rows.started_at))
 
 
 def _settings(database: str, policy: str) -> dict[str, str]:
-    """All that a unit's environment holds, but for its identity; libpq's own variables belong to the connection."""
+    """The environment of a unit without its identity; libpq's own variables belong to the connection."""
     libpq = {name: value for name, value in os.environ.items() if name.startswith("PG")}
     return libpq | {
         "POSTGRES_URI": database,
@@ -172,7 +172,7 @@ async def _converge(console: Console, rows: store.DemoRows, fleet: DemoFleet, de
             nonlocal up
             fleet.require_alive()
             units = await rows.units()
-            # Not before everything is claimed: what is measured should have the machine for itself.
+            # Only after everything is claimed, so that nothing else runs during the measurement.
             if sum(unit.claimed for unit in units) == deployments:
                 up = await children.look(await rows.processes())
             view.show(units, up)
@@ -191,7 +191,7 @@ async def _until(condition: Callable[[], Awaitable[bool]], within_s: float, comp
 
 
 def _conclude(console: Console, report: audit.Report, seen: int, wanted: Wanted) -> None:
-    """Says what came of it. Raises DemoFailed or InvariantViolated when it is not what the demo promises."""
+    """Prints the outcome. Raises DemoFailed or InvariantViolated if it is not what the demo promises."""
     total = report.total
     claimed = total.claimed if total else 0
     console.print(
@@ -226,7 +226,7 @@ def _stop(console: Console, fleet: DemoFleet) -> None:
 
 
 def _say_how_to_look(console: Console, chosen: ChosenDatabase, fleet: DemoFleet, directory: Path) -> None:
-    """Commands that work as they stand."""
+    """Prints commands that can be copied."""
     nodeunit = shlex.join([sys.executable, "-m", "nodeunit"])
     database = shlex.quote(chosen.conninfo)
     pids = " ".join(str(unit.process.pid) for unit in fleet.units)
@@ -245,7 +245,7 @@ def _say_how_to_look(console: Console, chosen: ChosenDatabase, fleet: DemoFleet,
 
 @contextmanager
 def _directory(*, keep: bool) -> Iterator[Path]:
-    """For the logs; removed at the end, with `keep` only after an error."""
+    """The directory for the logs; removed at the end unless `keep` is given or there was an error."""
     directory = Path(tempfile.mkdtemp(prefix="nodeunit-demo-"))
     try:
         yield directory

@@ -20,7 +20,7 @@ from nodeunit.store.write import operators
 POLL_INTERVAL_S = 0.2
 
 TAKEN_WITHIN_S = 5.0
-"""How long it is waited after a drain for the last rows to be taken, before it is said where they are."""
+"""How long to wait after a drain until the last rows are claimed, before their new holders are listed."""
 
 
 def drain(
@@ -34,7 +34,7 @@ def drain(
     """Cordon a unit and move its rows away, one by one; each runs elsewhere before the next one stops.
 
     Waits until the unit holds nothing, and says where each row went. The unit stays in the fleet: `nodeunit uncordon`
-    lets it claim again, and ends a drain under way.
+    lets it claim again, and ends a drain in progress.
 
     [bold]Example[/bold]: nodeunit drain node-unit-1 --deadline 60
     """
@@ -65,7 +65,7 @@ async def _drain(conninfo: str, unit: str, deadline_s: float, force: bool) -> li
 
 
 def _refuse_to_strand(unit: str, rows: list[RowToMove]) -> None:
-    """Raises DrainRefused when a program would be stopped that no other unit can run."""
+    """Raises DrainRefused if a program would be stopped that no other unit can run."""
     stranded = [row for row in rows if row.enabled and not any(can_run(other, row) for other in row.others)]
     if stranded:
         raise DrainRefused(
@@ -75,7 +75,7 @@ def _refuse_to_strand(unit: str, rows: list[RowToMove]) -> None:
 
 
 async def _look(conninfo: str, address: str) -> FleetUnit:
-    # A new connection each time: a drain may take minutes, and a connection may be lost in between.
+    # A new connection each time, because a drain may take minutes and a connection may be lost in between.
     async with await connect_to_schema(conninfo, "operator", writes=True) as connection:
         return await lookup.find_unit(connection, address)
 

@@ -1,4 +1,4 @@
-"""`nodeunit events`: the log, event by event; `nodeunit events schema`: what each type has in it."""
+"""`nodeunit events`: the log, event by event; `nodeunit events schema`: the fields of each type."""
 
 import asyncio
 from contextlib import aclosing
@@ -38,13 +38,13 @@ def print_events(
     until: Until = None,
     deployment: DeploymentOption = "",
     unit: UnitOption = "",
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is recorded from now on.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue with new events.")] = False,
     output: Annotated[
         Format | None,
-        typer.Option("--output", "-o", help="table or jsonl; jsonl where no terminal is.", show_default=False),
+        typer.Option("--output", "-o", help="table or jsonl; default: table on a terminal.", show_default=False),
     ] = None,
 ) -> None:
-    """Print the log in the order of commits. Types and versions that this program does not know come as they are.
+    """Print the log in commit order. Unknown types and versions are printed as they are.
 
     [bold]Example[/bold]: nodeunit events --type DeploymentClaimed --since 1h -f -o jsonl
     """
@@ -52,9 +52,9 @@ def print_events(
         return
     output = output or (Format.TABLE if is_terminal() else Format.JSONL)
     if output not in (Format.TABLE, Format.JSONL):
-        raise typer.BadParameter("events come one a line: table or jsonl", param_hint="--output")
+        raise typer.BadParameter("events are printed one per line: use table or jsonl", param_hint="--output")
     if follow and until:
-        raise typer.BadParameter("what goes on has no end; leave out --until", param_hint="--follow")
+        raise typer.BadParameter("following has no end; leave out --until", param_hint="--follow")
     try:
         asyncio.run(_print(given(database), types, since, until, deployment, unit, follow, output))
     except KeyboardInterrupt:
@@ -89,7 +89,7 @@ async def _print(
 
 @events.command()
 def schema() -> None:
-    """Print the JSON Schema of every event type: what stands in `data`.
+    """Print the JSON Schema of every event type: the fields of `data`.
 
     [bold]Example[/bold]: nodeunit events schema > events.schema.json
     """

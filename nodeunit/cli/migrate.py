@@ -13,20 +13,20 @@ def migrate(
     database: Database = "",
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Only say which files would be applied; executes none of them, takes no lock."),
+        typer.Option("--dry-run", help="Only say which files would be applied; executes none and takes no lock."),
     ] = False,
     status: Annotated[bool, typer.Option("--status", help="Only say the state of each file.")] = False,
     wait: Annotated[
         float,
         typer.Option(
-            "--wait", metavar="SECONDS", help="How long to try when others hold a lock that is needed.", min=0
+            "--wait", metavar="SECONDS", help="How long to try when other sessions hold a needed lock.", min=0
         ),
     ] = migrator.WAIT_S,
 ) -> None:
     """Create or upgrade the schema, while units run. Idempotent, and safe when two run at once.
 
-    Waits for a lock only for moments, so that no unit waits behind it, and says who holds it. Units of the version
-    before go on, and may be upgraded one after another.
+    Waits for each lock only briefly, so that no unit waits behind it, and names the session that holds it. Units of the
+    version before continue to work, and may be upgraded one after another.
 
     [bold]Example[/bold]: nodeunit migrate --database postgresql://postgres@127.0.0.1/fleet --wait 60
     """

@@ -1,7 +1,7 @@
-"""The options and arguments that several verbs share, and what their values stand for.
+"""The options and arguments that several verbs share, and the meaning of their values.
 
-One convention for all verbs: a stretch of time is `--since TIME` (from then on) and `--until TIME` (before then), one
-moment is `--at TIME`, and every TIME takes the same forms. A file that is read or written is `--<what it is> FILE`.
+One convention for all verbs: a period is `--since TIME` (from then on) and `--until TIME` (before then), a point in
+time is `--at TIME`, and every TIME takes the same forms. A file that is read or written is `--<what it is> FILE`.
 """
 
 import re
@@ -25,24 +25,24 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class Time(NamedTuple):
-    """A moment, or how long ago by the database's clock."""
+    """A time, or how long ago by the database's clock."""
 
     at: datetime | None
     ago: timedelta = timedelta()
 
 
 def parse_time(text: str) -> Time:
-    """Reads a TIME. Raises typer.BadParameter, the wrong call of exit code 2."""
+    """Parses a TIME. Raises typer.BadParameter, a usage error with exit code 2."""
     if match := _AGO.fullmatch(text.strip()):
         return Time(None, timedelta(**{_UNITS[match["unit"]]: float(match["number"])}))
     try:
         return Time(datetime.fromisoformat(text.strip()).astimezone())
     except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{text!r} is no time; give {FORMS}") from None
+        raise typer.BadParameter(f"{text!r} is not a time; give {FORMS}") from None
 
 
 async def resolve(time: Time | None, connection: Connection) -> datetime | None:
-    """The moment that was meant; how long ago counts from the database's now. Raises TimeNotInLog for the future."""
+    """The time that is meant; how long ago counts from the database's now. Raises TimeNotInLog for the future."""
     if time is None:
         return None
     now = await lookup.now(connection)
@@ -55,8 +55,8 @@ async def resolve(time: Time | None, connection: Connection) -> datetime | None:
 async def resolve_stretch(
     since: Time | None, until: Time | None, connection: Connection
 ) -> tuple[datetime | None, datetime | None]:
-    """The moments that were meant. Raises as `resolve`, and TimeNotInLog or HistoryArchived for a stretch that ends
-    before the log begins. One that only begins before it has all that there is."""
+    """The times that are meant. Raises what `resolve` raises, and TimeNotInLog or HistoryArchived for a period that
+    ends before the log begins. A period that only begins before it starts with the log."""
     first, last = await resolve(since, connection), await resolve(until, connection)
     if last is not None:
         await fleet.require_recorded(connection, last)
@@ -64,14 +64,14 @@ async def resolve_stretch(
 
 
 def without_database(time: Time | None, option: str) -> datetime | None:
-    """The moment that was meant where only files are read. Raises typer.BadParameter for one that counts from now."""
+    """The time that is meant, if only files are read. Raises typer.BadParameter if it counts from now."""
     if time is not None and time.at is None:
-        raise typer.BadParameter("an archive has no present to count from; give a date and time", param_hint=option)
+        raise typer.BadParameter("an archive file has no present time; give a date and time", param_hint=option)
     return time and time.at
 
 
 def given(database: str) -> str:
-    """The conninfo. Raises DatabaseUnreachable when there is none."""
+    """The conninfo. Raises DatabaseUnreachable if there is none."""
     if not database:
         raise DatabaseUnreachable("no database is given; set POSTGRES_URI or --database to its connection string")
     return database

@@ -1,4 +1,4 @@
-"""`nodeunit plan`: who would claim a deployment now."""
+"""`nodeunit plan`: which unit would claim a deployment now."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ def plan(
     database: Database = "",
     output: OutputFormat = Format.TABLE,
 ) -> None:
-    """Say who would claim a deployment if it were its turn now. Nothing is claimed or written.
+    """Say which unit would claim a deployment if it were its turn now. Claims and writes nothing.
 
     [bold]Example[/bold]: nodeunit plan 044142ec
     """

@@ -1,4 +1,4 @@
-"""`nodeunit projections`: compare the live tables with the log, or build them anew from it."""
+"""`nodeunit projections`: compare the live tables with the log, or rebuild them from it."""
 
 import asyncio
 

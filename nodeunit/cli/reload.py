@@ -20,7 +20,7 @@ def reload(
 ) -> None:
     """Replace the daemon of a unit on this machine by the version that is installed now.
 
-    The supervisor and the programs go on. The same as SIGHUP to the supervisor.
+    The supervisor and the programs continue to run. SIGHUP to the supervisor does the same.
 
     [bold]Example[/bold]: nodeunit reload
     """

@@ -1,4 +1,4 @@
-"""`nodeunit replay`: who held what at a moment, and the history of a deployment or a unit."""
+"""`nodeunit replay`: which unit held what at a time, and the history of a deployment or a unit."""
 
 import asyncio
 from collections.abc import Mapping
@@ -42,14 +42,14 @@ def replay(
     ] = None,
     deployment: DeploymentOption = "",
     unit: UnitOption = "",
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens from now on.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue with new events.")] = False,
     archive: Archives = None,
     live: Annotated[bool, typer.Option("--live", help="Read the live log after the archive files.")] = False,
     output: OutputFormat = Format.TABLE,
 ) -> None:
-    """Show who held what at a moment of the past, or now; or the history of a deployment or a unit up to then.
+    """Show which unit held what at a time in the past, or now; or the history of a deployment or a unit up to then.
 
-    With --follow it goes on live, without gap or repetition. Nothing is written.
+    With --follow it continues live, without gap or repetition. Writes nothing.
 
     [bold]Example[/bold]: nodeunit replay --at 2h
 
@@ -57,10 +57,10 @@ def replay(
     """
     if follow and (at or position is not None):
         raise typer.BadParameter(
-            "a moment of the past does not go on; leave out --at and --position", param_hint="--follow"
+            "a time in the past cannot be followed; leave out --at and --position", param_hint="--follow"
         )
     if follow and output in (Format.JSON, Format.YAML):
-        raise typer.BadParameter("what goes on is no one document; use jsonl or table", param_hint="--output")
+        raise typer.BadParameter("following cannot give a single document; use jsonl or table", param_hint="--output")
     if follow and archive and not (deployment or unit):
         raise typer.BadParameter("with --archive it needs --deployment or --unit", param_hint="--follow")
     asked = _Asked(at, position, deployment, unit, follow, output)
@@ -86,7 +86,7 @@ class _Asked(NamedTuple):
 
     @property
     def history(self) -> bool:
-        """Whether it is about what happened, and not about a moment."""
+        """Whether a history is asked for, not the fleet at one time."""
         return bool(self.deployment or self.unit)
 
     def wanted(self, at: datetime | None, deployment_id: UUID | None, address: str | None) -> EventFilter:
@@ -135,7 +135,7 @@ async def _of_files(asked: _Asked, paths: list[Path], database: str, *, live: bo
 
 
 async def _look_up_in_database(conninfo: str, asked: _Asked) -> Found:
-    """Which deployment and unit are meant: the order of assignments and the units outlast every archive."""
+    """The deployment and unit that are meant. The order of assignments and the units are never archived."""
     async with await event_log.open_log(conninfo, "replay") as connection:
         return Found(
             await lookup.find_deployment(connection, asked.deployment) if asked.deployment else None,

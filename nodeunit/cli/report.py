@@ -26,10 +26,10 @@ def report(
     database: Database = "",
     since: Since = None,
     until: Until = None,
-    rounds: Annotated[int, typer.Option("--rounds", min=1, help="List so many of the newest rounds.")] = 1000,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="The number of newest rounds to list.")] = 1000,
     output: Annotated[ReportFormat, typer.Option("--output", "-o", help="The format.")] = ReportFormat.MARKDOWN,
 ) -> None:
-    """Print who claimed what and why, how fast, and whether the log obeys every rule. Exit 1 if it does not.
+    """Print which unit claimed what and why, how fast, and whether the log obeys every rule. Exit 1 if it does not.
 
     The rules are checked on the whole log, also when only a part of it is shown.
 
@@ -50,7 +50,7 @@ async def _read(conninfo: str, since: Time | None, until: Time | None, rounds: i
 
 
 def require_invariants(found: audit.Report) -> None:
-    """Raises InvariantViolated when a rule is broken anywhere in the log."""
+    """Raises InvariantViolated if a rule is broken anywhere in the log."""
     broken = [one for one in found.invariants if one.violations]
     if broken:
         names = ", ".join(f"{one.name} ({one.violations})" for one in broken)

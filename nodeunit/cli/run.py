@@ -27,13 +27,13 @@ def _lines() -> Iterator[str]:
 
 
 def run(database: Database = "") -> None:
-    """Run a unit on this machine until SIGTERM, which drains it: programs are stopped, rows given back."""
+    """Run a unit on this machine until SIGTERM, which drains it: programs are stopped, rows released."""
     if database:
         os.environ["POSTGRES_URI"] = database
     settings = Settings.from_environment(os.environ)
     if not settings.postgres_uri:
         raise DatabaseUnreachable("POSTGRES_URI is not set; set it to the connection string of the database")
-    # The daemon checks again; a mistake of the person at the keyboard is told before anything is started.
+    # The daemon checks again; this check reports mistakes before anything is started.
     asyncio.run(require(settings.postgres_uri))
     address = address_of(settings.name, settings.password)
     exec_supervisor(

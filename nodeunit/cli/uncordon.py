@@ -11,7 +11,7 @@ from nodeunit.store.write import operators
 
 
 def uncordon(unit: Unit, database: Database = "") -> None:
-    """Let a unit claim again; a drain under way ends.
+    """Let a unit claim again; a drain in progress ends.
 
     [bold]Example[/bold]: nodeunit uncordon node-unit-1
     """

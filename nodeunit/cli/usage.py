@@ -1,4 +1,4 @@
-"""`nodeunit usage`: what units and their programs used, as numbers, as blocks in the terminal, or as a picture."""
+"""`nodeunit usage`: what units and their programs used, as numbers, block characters or a picture."""
 
 import asyncio
 from collections import defaultdict
@@ -56,7 +56,7 @@ def _bucket(text: str) -> timedelta:
     except typer.BadParameter:
         length = timedelta()
     if not length:
-        raise typer.BadParameter(f"{text!r} is no length of time; write it like 10s, 1m or 1h")
+        raise typer.BadParameter(f"{text!r} is not a length of time; write it like 10s, 1m or 1h")
     return length
 
 
@@ -73,16 +73,16 @@ def usage(
     until: Until = None,
     bucket: Annotated[
         timedelta,
-        typer.Option("--bucket", metavar="LENGTH", parser=_bucket, help="Average over so long.", show_default="1m"),
+        typer.Option("--bucket", metavar="LENGTH", parser=_bucket, help="Averaging period.", show_default="1m"),
     ] = "1m",  # type: ignore[assignment]
     output: OutputFormat = Format.TABLE,
     png: Annotated[
-        Path | None, typer.Option("--png", metavar="FILE", help="Draw a picture, too; needs the extra nodeunit[plot].")
+        Path | None, typer.Option("--png", metavar="FILE", help="Also draw a picture; needs the extra nodeunit[plot].")
     ] = None,
 ) -> None:
-    """Show CPU (all cores busy is 100 %) and resident memory of units, each with all of its programs, over time.
+    """Show CPU (all cores busy is 100 %) and resident memory of units, each with all its programs, over time.
 
-    The small bars begin at 0, and the highest in a column of them is the largest value. A single line is drawn large.
+    The small bars begin at 0, and the highest bar of a column is its largest value. A single series is drawn large.
 
     [bold]Example[/bold]: nodeunit usage --since 30m
 
@@ -117,7 +117,7 @@ async def _read(
 
 
 def gathered(points: Sequence[UsagePoint], bucket: timedelta) -> list[Series]:
-    """The points of each unit and program, by buckets that are the same for all."""
+    """The points of each unit and program, in common buckets."""
     if not points:
         return []
     first = min(point.bucket_start for point in points)

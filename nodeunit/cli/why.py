@@ -1,4 +1,4 @@
-"""`nodeunit why`: why a deployment runs where it runs, or why nobody has it."""
+"""`nodeunit why`: why a unit or no unit holds a deployment."""
 
 import asyncio
 
@@ -17,9 +17,9 @@ def why(
     at: At = None,
     output: OutputFormat = Format.TABLE,
 ) -> None:
-    """Explain from the log why a deployment runs where it runs, or why nobody has it.
+    """Explain from the log why a deployment runs where it runs, or why no unit holds it.
 
-    For every unit: the predicate or the value that decided, as the round recorded it.
+    Shows for every unit the predicate or the value that decided, as the round recorded it.
 
     [bold]Example[/bold]: nodeunit why 044142ec --at 2026-01-16T15:52:50+08:00
     """

@@ -1,8 +1,8 @@
 """What `nodeunit demo` needs beyond the fleet itself: a database, units, programs and a live view.
 
-    embedded, container   the database: the one given, TimescaleDB in a container, or a server from a wheel
+    embedded, container   the database: a given one, TimescaleDB in a container, or a server from a wheel
     fleet, program        real units as processes, and the program that their deployments run
-    children, view        whether the programs are really up, and what is shown meanwhile
+    children, view        whether the programs are really up, and the live view meanwhile
 
-`container` and this file import the standard library only: `tools.timescaledb` asks before anything is installed.
+`container` and this file import the standard library only: `tools.timescaledb` uses them before anything is installed.
 """

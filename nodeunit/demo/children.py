@@ -1,4 +1,4 @@
-"""Whether the demo's programs are really up: the very process that was reported, and an answer over HTTP from it."""
+"""Checks that the demo's programs are really up: that the reported process lives and answers over HTTP."""
 
 import asyncio
 import re
@@ -15,14 +15,14 @@ _LISTENING = re.compile(rb"^listening on http://127\.0\.0\.1:(\d+)/$", re.MULTIL
 
 
 class LiveChildren:
-    """Remembers who has answered, so that each is asked once."""
+    """Remembers which programs have answered, so that each is asked once."""
 
     def __init__(self, fleet: DemoFleet) -> None:
         self._fleet = fleet
         self._answered: dict[UUID, ProcessNow] = {}
 
     async def look(self, processes: list[ProcessNow]) -> int:
-        """How many of the processes live and have answered."""
+        """The number of processes that live and have answered."""
         waiting = [one for one in processes if self._answered.get(one.deployment_id) != one]
         answers = await asyncio.gather(*(self._answers(one) for one in waiting))
         for one, answered in zip(waiting, answers, strict=True):
@@ -49,7 +49,7 @@ def is_alive(process: ProcessNow) -> bool:
 
 
 def _port(log: Path) -> int | None:
-    """What the program said last about where it listens."""
+    """The port that the program reported last."""
     try:
         found = _LISTENING.findall(log.read_bytes())
     except FileNotFoundError:

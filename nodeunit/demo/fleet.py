@@ -1,4 +1,4 @@
-"""The units of the demo: real ones, as processes, in an environment of nothing but their settings."""
+"""The units of the demo: real units as processes, with only their settings in the environment."""
 
 import os
 import signal
@@ -20,19 +20,19 @@ STOP_WITHIN_S = 30.0
 KILLED_WITHIN_S = 5.0
 LOOK_EVERY_S = 0.02
 
-# `python -m nodeunit` finds an installed package only; a checkout on PYTHONPATH is named here, last, hiding nothing.
+# `python -m nodeunit` finds only an installed package; a checkout is added here, last, so that it hides nothing.
 _START = "import sys; sys.path.append({!r}); from nodeunit.cli import main; main()"
 
 
 class DemoUnit:
-    """One unit. Its name is its password too, so that its address is that of the original report."""
+    """One unit. Its name is also its password, so that its address is that of the original report."""
 
     def __init__(self, number: int, settings: dict[str, str], directory: Path) -> None:
         self.name = f"node-unit-{number}"
         self.address = address_of(self.name, self.name)
         self.log_path = directory / f"{self.name}.log"
         self.log_directory = directory / "logs" / self.address[:8]
-        """Where the output of its programs is kept."""
+        """The directory for the output of its programs."""
         environment = {
             **settings,
             "NODE_UNIT_NAME": self.name,
@@ -47,11 +47,11 @@ class DemoUnit:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C is for the demo, which ends the units in order
+                start_new_session=True,  # Ctrl-C must reach only the demo, which ends the units properly
             )
 
     def require_alive(self) -> None:
-        """Raises DemoFailed, with the unit's last words, when it has ended."""
+        """Raises DemoFailed, with the end of the unit's log, if it has ended."""
         code = self.process.poll()
         if code is not None:
             raise DemoFailed(f"{self.name} ended with exit code {code}: {self.last_words()}")
@@ -59,7 +59,7 @@ class DemoUnit:
     def last_words(self) -> str:
         """The end of its own log."""
         lines = self.log_path.read_text("utf-8", errors="replace").split("\n")
-        return " / ".join(line for line in lines[-4:] if line) or "it said nothing"
+        return " / ".join(line for line in lines[-4:] if line) or "its log is empty"
 
 
 class DemoFleet:
@@ -78,7 +78,7 @@ class DemoFleet:
         self.names[unit.address] = unit.name
 
     def require_alive(self) -> None:
-        """Raises DemoFailed when a unit has ended."""
+        """Raises DemoFailed if a unit has ended."""
         for unit in self.units:
             unit.require_alive()
 
@@ -88,9 +88,9 @@ class DemoFleet:
         return unit.log_directory / f"{deployment_id}.log"
 
     def stop(self) -> None:
-        """SIGTERM to all; returns when all have left.
+        """Sends Sends SIGTERM to all; returns when all have left.
 
-        Raises DemoFailed when one is late or leaves something behind, KeyboardInterrupt when the person is in a hurry.
+        Raises DemoFailed if one is late or leaves processes behind, KeyboardInterrupt if the person is in a hurry.
         """
         self._signal(signal.SIGTERM)
         give_up_at = time.monotonic() + STOP_WITHIN_S
@@ -108,7 +108,7 @@ class DemoFleet:
                 raise DemoFailed(f"{unit.name} left processes behind: {[one.entry.pid for one in left]}")
 
     def end(self) -> None:
-        """Ends what is left of the units: in order, unless that takes too long or the person is in a hurry."""
+        """Ends the remaining units: by a drain, unless that takes too long or the person is in a hurry."""
         try:
             self.stop()
         except (DemoFailed, KeyboardInterrupt):
@@ -121,7 +121,7 @@ class DemoFleet:
 
     def _signal(self, signum: int) -> None:
         for unit in self.units:
-            unit.process.send_signal(signum)  # nothing happens to one that was waited for
+            unit.process.send_signal(signum)  # has no effect on a reaped one
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""How `nodeunit demo` is ended early: the first SIGINT, SIGTERM or SIGHUP interrupts it, and none its cleaning up."""
+"""How `nodeunit demo` is ended early: the first SIGINT, SIGTERM or SIGHUP interrupts it, but never its cleaning up."""
 
 import asyncio
 import signal
@@ -15,21 +15,21 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Interruption:
     """Catches the signals while it is entered, and raises KeyboardInterrupt only where an interruption is allowed.
 
-    A shell script starts what it puts into the background with SIGINT ignored, and a mask of blocked signals is
-    inherited; both are undone here. SIGHUP stays ignored where it was, because that is what nohup is used for.
+    A shell script starts background commands with SIGINT ignored, and a mask of blocked signals is inherited; both are
+    undone here. SIGHUP stays ignored if it was, because nohup relies on that.
     """
 
     def __init__(self) -> None:
         self.signum: int | None = None
-        """The first signal that came."""
+        """The first signal that arrived."""
         self.repeated = False
-        """Whether another came after it: the person does not want to wait."""
+        """Whether another signal followed, because the person does not want to wait."""
         self._interrupt: Callable[[], object] | None = None
         self._before: dict[int, Any] = {}
 
     @property
     def exit_code(self) -> int:
-        """128 and the number of the signal, as a shell has it."""
+        """128 plus the number of the signal, as in a shell."""
         return 128 + (self.signum or signal.SIGINT)
 
     def __enter__(self) -> Self:
@@ -44,7 +44,7 @@ class Interruption:
     ) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
         for signum, handler in self._before.items():
-            # After a signal there is nothing left to do but to end with its exit code, which no other may replace.
+            # After a signal the demo only ends with its exit code, which no other exit code may replace.
             signal.signal(signum, handler if self.signum is None else signal.SIG_IGN)
 
     def _caught(self, signum: int, _: FrameType | None) -> None:
@@ -71,7 +71,7 @@ class Interruption:
         raise KeyboardInterrupt
 
     async def may_end(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of `work`, which a signal cancels. Who awaits this is not cancelled, and can clean up."""
+        """The result of `work`, which a signal cancels. The caller is not cancelled, and can clean up."""
         if self.signum is not None:
             work.close()
             raise KeyboardInterrupt

@@ -17,7 +17,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     body = f"{os.environ['DEPLOYMENT_ID']} {os.environ['NODEUNIT_CLAIM_VERSION']}\n".encode()
     with socket.create_server(("127.0.0.1", 0), backlog=16) as server:
-        # The log is how others learn the port, which the kernel chose.
+        # The log tells others the port, which the kernel chose.
         print(f"listening on http://127.0.0.1:{server.getsockname()[1]}/", flush=True)  # noqa: T201
         while True:
             connection, _ = server.accept()

@@ -1,4 +1,4 @@
-"""What the demo shows while the fleet converges: a live table on a terminal, a line a change anywhere else."""
+"""What the demo shows while the fleet converges: a live table on a terminal, otherwise one line per change."""
 
 import time
 from types import TracebackType
@@ -13,7 +13,7 @@ from nodeunit.store.write.demo_rows import UnitNow
 
 
 class DemoView:
-    """Shows claims, living programs and usage; entered while they change."""
+    """Shows claims, living programs and usage while it is entered."""
 
     def __init__(self, console: Console, names: dict[str, str], deployments: int) -> None:
         self._console = console
@@ -35,7 +35,7 @@ class DemoView:
             self._live.stop()
 
     def show(self, units: list[UnitNow], up: int) -> None:
-        """The state now; what has not changed is not shown again."""
+        """Shows the present state; unchanged values are not shown again."""
         claimed = [unit.claimed for unit in units]
         state = (claimed, up, [unit.memory_mb for unit in units] if self._live else None)
         if state == self._shown:

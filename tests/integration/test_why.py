@@ -95,7 +95,7 @@ async def test_why_nobody_has_it(database: str, pool: Pool) -> None:
     assert verdicts(await explain(database, row)) == {"unit-a": "untrusted"}
     (other,) = insert_deployments(database, 1)
     found = await explain(database, other)
-    assert (found.state, found.because) == ("waiting", ["no unit has looked since it is free"])
+    assert (found.state, found.because) == ("waiting", ["no unit has run a round since it became free"])
     assert verdicts(found) == {"unit-a": "no_round"}
     await unit.look()
     found = await explain(database, row)

@@ -57,7 +57,7 @@ def test_a_time_is_named_alike_and_takes_the_same_forms_everywhere(path: Words, 
     assert name in TIMES
     found = CliRunner().invoke(app, [*path, name, "soon"], env={"COLUMNS": "400", "TERM": "dumb", "NO_COLOR": "1"})
     assert found.exit_code == 2
-    assert f"'soon' is no time; give {options.FORMS}" in found.output
+    assert f"'soon' is not a time; give {options.FORMS}" in found.output
 
 
 def test_who_reads_a_part_of_the_log_bounds_it_by_since_and_until() -> None:

@@ -1,4 +1,4 @@
-"""How verbs show results: tables, plots in characters or as a picture, events as lines, JSON and YAML for programs.
+"""Shows results: tables, plots in characters or as a picture, events as lines, JSON and YAML for programs.
 
 Nothing here reads a database or decides anything.
 """

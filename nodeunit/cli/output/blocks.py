@@ -1,15 +1,15 @@
-"""Numbers over time, drawn in characters: a line for a table, or a chart of some lines."""
+"""Numbers over time, drawn in characters: one line for a table, or a chart of several lines."""
 
 from collections.abc import Sequence
 
 EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 Values = Sequence[float | None]
-"""At equal distances; None: nothing is known of that time."""
+"""Values at equal intervals; None if the value is unknown."""
 
 
 def sparkline(values: Values, top: float, width: int = 40) -> str:
-    """One line, from 0 to `top`. What is known and 0 is the lowest block; what is not known is blank."""
+    """One line, from 0 to `top`. A known 0 is the lowest block; an unknown value is blank."""
     return "".join(
         " " if value is None else EIGHTHS[1 + min(7, round(7 * value / top))] if top > 0 else EIGHTHS[1]
         for value in squeezed(values, width)
@@ -31,7 +31,7 @@ def chart(values: Values, *, height: int = 8, width: int = 72, unit: str = "") -
 
 
 def squeezed(values: Values, width: int) -> list[float | None]:
-    """At most `width` values: neighbours are averaged where there are more."""
+    """At most `width` values; if there are more, neighbours are averaged."""
     if len(values) <= width:
         return list(values)
     parts = [values[at * len(values) // width : (at + 1) * len(values) // width] for at in range(width)]
@@ -40,7 +40,7 @@ def squeezed(values: Values, width: int) -> list[float | None]:
 
 
 def _piece(value: float | None, top: float, line: int, height: int) -> str:
-    """The part of a bar that stands in one line, counted from 1 at the bottom."""
+    """The part of a bar in one line, counted from 1 at the bottom."""
     if value is None:
         return " "
     eighths = max(1, round(value / top * height * 8)) - (line - 1) * 8

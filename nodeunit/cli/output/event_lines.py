@@ -1,4 +1,4 @@
-"""Recorded events on standard output, one line each, as they come."""
+"""Prints recorded events on standard output, one line each, at once."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ class EventLines:
         self._console = Console(soft_wrap=True, highlight=False) if is_terminal() and not self._as_json else None
 
     def print(self, recorded: RecordedEvent) -> None:
-        """One event. Of an unknown type, a newer version or a damaged one the data is shown as it stands."""
+        """Prints one event. The data of an unknown type, a newer version or a damaged event is printed unchanged."""
         if self._as_json:
             write(msgspec.json.encode(as_json(recorded)).decode())
             return

@@ -14,11 +14,11 @@ from rich.text import Text
 Row = TypeVar("Row")
 
 _PLAIN_KEY = re.compile(r"(?!(?i:y|n|yes|no|on|off|true|false|null)$)[A-Za-z_][\w.-]*")
-"""A key that YAML takes for nothing but text."""
+"""A key that YAML always reads as text."""
 
 
 class Format(StrEnum):
-    """The formats; a verb takes those that make sense for it."""
+    """The formats; a verb accepts those that make sense for it."""
 
     TABLE = "table"
     WIDE = "wide"
@@ -33,24 +33,24 @@ class Column(NamedTuple, Generic[Row]):
     header: str
     cell: Callable[[Row], object]
     right: bool = False
-    """Numbers stand to the right."""
+    """Right-aligned, for numbers."""
     wide: bool = False
-    """Only where wide output is asked for."""
+    """Shown only in wide output."""
 
 
 def is_terminal() -> bool:
-    """Whether a person looks at standard output."""
+    """Whether standard output is a terminal."""
     return sys.stdout.isatty()
 
 
 def write(text: str) -> None:
-    """A line to standard output, at once: a reader at the other end of a pipe need not wait."""
+    """Writes a line to standard output at once, so that the reader of a pipe need not wait."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 def table(columns: Sequence[Column[Row]], rows: Iterable[Row], *, wide: bool = False) -> None:
-    """Rows for a person: with lines and colours on a terminal, aligned and uncut anywhere else."""
+    """Prints rows for a person: with lines and colours on a terminal, otherwise aligned and not truncated."""
     shown = [column for column in columns if wide or not column.wide]
     cells = [[_text(column.cell(row)) for column in shown] for row in rows]
     if is_terminal():
@@ -72,7 +72,7 @@ def table(columns: Sequence[Column[Row]], rows: Iterable[Row], *, wide: bool = F
 
 
 def document(value: Any, output: Format) -> None:
-    """A value for a program: JSON or YAML."""
+    """Prints a value for a program, as JSON or YAML."""
     encoded = msgspec.json.encode(value)
     if output is Format.YAML:
         write("\n".join(_yaml(msgspec.json.decode(encoded))))
@@ -81,14 +81,14 @@ def document(value: Any, output: Format) -> None:
 
 
 def lines(rows: Iterable[Any]) -> None:
-    """One JSON object a line."""
+    """Prints one JSON object per line."""
     for row in rows:
         sys.stdout.write(msgspec.json.encode(row).decode() + "\n")
     sys.stdout.flush()
 
 
 def show(columns: Sequence[Column[Row]], rows: Sequence[Row], output: Format, whole: Any = None) -> None:
-    """Rows in the format that was asked for. `whole` is what JSON and YAML show, in place of the list of rows."""
+    """Prints rows in the requested format. JSON and YAML show `whole` instead of the list of rows, if given."""
     if output in (Format.TABLE, Format.WIDE):
         table(columns, rows, wide=output is Format.WIDE)
     elif output is Format.JSONL:
@@ -98,7 +98,7 @@ def show(columns: Sequence[Column[Row]], rows: Sequence[Row], output: Format, wh
 
 
 def _text(value: object) -> str:
-    """Nothing that a name or a command holds may break a line or drive a terminal."""
+    """No character in a name or command may break a line or control the terminal."""
     text = "" if value is None else str(value)
     return "".join(character if character.isprintable() else " " for character in text)
 

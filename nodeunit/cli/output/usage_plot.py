@@ -1,4 +1,4 @@
-"""A picture of usage over time. The only importer of matplotlib, which is an extra: a daemon has no use for it."""
+"""A picture of usage over time. The only importer of matplotlib, an extra that daemons do not need."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -8,17 +8,17 @@ from nodeunit.errors import InputFileInvalid, SettingInvalid
 from nodeunit.store.read.usage import UsagePoint
 
 LABELLED = 12
-"""More lines than that have no names: they would hide the picture."""
+"""Above this number of lines their names are left out, because they would hide the picture."""
 
 
 def require() -> None:
-    """Raises SettingInvalid when matplotlib is missing."""
+    """Raises SettingInvalid if matplotlib is missing."""
     if find_spec("matplotlib") is None:
         raise SettingInvalid("--png draws with matplotlib, which is not installed; run: pip install 'nodeunit[plot]'")
 
 
 def draw(path: Path, series: Sequence[tuple[str, Sequence[UsagePoint]]]) -> None:
-    """CPU above, memory below, a line for each name. Raises InputFileInvalid when the file cannot be written."""
+    """Draws CPU above and memory below, one line per name. Raises InputFileInvalid if the file cannot be written."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
 

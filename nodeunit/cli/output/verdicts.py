@@ -1,11 +1,11 @@
-"""Verdicts on units as a table: what was said of each, its value and the value to beat."""
+"""Verdicts on units as a table: each verdict, its value and the value to beat."""
 
 from nodeunit.cli.output.render import Column, table
 from nodeunit.domain.verdict import Verdict
 
 
 def show_verdicts(verdicts: list[Verdict], *, wide: bool = False) -> None:
-    """One line a unit."""
+    """Prints one line per unit."""
     table(
         [
             Column("unit", lambda one: one.name or one.address[:8]),
