@@ -60,6 +60,7 @@ begin
     set epoch = v_epoch, supervisor = p_supervisor, stream_version = 0, cpu_percent = null, memory_mb = null,
         renewed_at = v_now, expires_at = v_now + p_lease_ttl, inactive_at = v_now + p_inactive_after
     where address = p_address;
+    perform remove_dead_leases();
     return v_epoch;
 end
 $$;

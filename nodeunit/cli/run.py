@@ -4,6 +4,8 @@ import asyncio
 import os
 from collections.abc import Iterator
 
+import typer
+
 from nodeunit.cli.options import Database
 from nodeunit.daemon import configuration
 from nodeunit.errors import DatabaseUnreachable
@@ -30,12 +32,18 @@ def run(database: Database = "") -> None:
     """Run a unit on this machine until SIGTERM, which drains it: programs are stopped, rows released."""
     if database:
         os.environ["POSTGRES_URI"] = database
+    has_password = bool(os.environ.get("NODE_UNIT_PASSWORD"))
     settings = Settings.from_environment(os.environ)
     if not settings.postgres_uri:
         raise DatabaseUnreachable("POSTGRES_URI is not set; set it to the connection string of the database")
     # The daemon checks again; this check reports mistakes before anything is started.
     asyncio.run(require(settings.postgres_uri))
     address = address_of(settings.name, settings.password)
+    if not has_password:
+        typer.echo(
+            f"nodeunit: NODE_UNIT_PASSWORD is not set, so this start makes a new unit, {address}; set it to keep one",
+            err=True,
+        )
     exec_supervisor(
         {
             "address": address,

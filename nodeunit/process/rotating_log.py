@@ -40,6 +40,11 @@ class RotatingLog:
         self._failed_at: float | None = None
         self._dropped = 0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a program writes here."""
+        return self._fd is not None
+
     def open(self, now: float) -> None:
         """Opens the file for appending, and makes its directory. If that fails, output is dropped and opening is tried
         again later."""

@@ -5,9 +5,11 @@ time compresses.
 """
 
 import os
+import re
 import select
 import signal
 import socket
+import time
 
 from nodeunit.clock import boottime
 from nodeunit.process.log_generations import LogGenerations
@@ -26,6 +28,14 @@ _AFTER_FAILURE_S = 60.0
 OPEN, WRITE, CLOSE, SAY = b"O", b"W", b"C", b"S"
 """The kinds of messages. The key, a line end and the output follow; after `SAY` a line of the supervisor's own log."""
 
+KEPT_DAYS = 30
+"""A log is removed with its generations so long after its program has ended, as that of a deleted row."""
+
+_LOOK_FOR_OLD_EVERY_S = 3600.0
+
+_KEY = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The id of a deployment, and so nothing that others keep in that directory."""
+
 _LONGEST_MESSAGE = 128 * 1024
 _LOOK_AT_COMPRESSOR_S = 0.1
 _STDERR = 2
@@ -39,7 +49,8 @@ def write_logs(messages: socket.socket, directory: str, max_bytes: int) -> None:
     logs = Logs(directory, StderrLog(), max_bytes)
     while True:
         busy = logs.compress()
-        ready, _, _ = select.select([messages], [], [], _LOOK_AT_COMPRESSOR_S if busy else None)
+        logs.remove_old(boottime(), time.time())
+        ready, _, _ = select.select([messages], [], [], _LOOK_AT_COMPRESSOR_S if busy else _LOOK_FOR_OLD_EVERY_S)
         if not ready:
             continue
         message = messages.recv(_LONGEST_MESSAGE)
@@ -61,6 +72,7 @@ class Logs:
         self._compressing: LogGenerations | None = None
         self._not_before = 0.0
         self._compressor: int | None = None
+        self._looked_for_old: float | None = None
 
     def take(self, message: bytes) -> None:
         """Executes one message."""
@@ -96,6 +108,33 @@ class Logs:
             log = self._logs[key] = RotatingLog(generations, self._log.warning, self._rotated, self._max_bytes)
             self._rotated(generations)  # an earlier supervisor may have ended during a compression
         return log
+
+    def remove_old(self, now: float, wall_clock: float) -> None:
+        """Remove what is old, once an hour at most. What is in use is kept from looking old, because units may share a
+        directory."""
+        if self._looked_for_old is not None and now - self._looked_for_old < _LOOK_FOR_OLD_EVERY_S:
+            return
+        self._looked_for_old = now
+        newest: dict[str, float] = {}
+        files: dict[str, list[str]] = {}
+        try:
+            for entry in os.scandir(self._directory):
+                key, ending, _ = entry.name.partition(".log")
+                if not ending or not _KEY.fullmatch(key) or not entry.is_file(follow_symlinks=False):
+                    continue
+                if key in self._logs and self._logs[key].is_open:
+                    os.utime(entry.path)
+                else:
+                    newest[key] = max(newest.get(key, 0.0), entry.stat(follow_symlinks=False).st_mtime)
+                    files.setdefault(key, []).append(entry.path)
+            for key, written in newest.items():
+                if written < wall_clock - KEPT_DAYS * 86_400:
+                    for path in files[key]:
+                        os.unlink(path)
+        except FileNotFoundError:
+            pass  # nothing was written yet, or another unit removes the same
+        except OSError as error:
+            self._log.warning(f"{self._directory}: old logs are not removed: {error.strerror}")
 
     def _rotated(self, generations: LogGenerations) -> None:
         self._waiting[generations.path] = generations
