@@ -1,4 +1,5 @@
--- Who may do what; runs after all functions and views. Units call functions and read; they write no table directly.
+-- The rights of each role; runs after all functions and views. Units call functions and read; they write no table
+-- directly.
 
 do $$
 declare
@@ -16,7 +17,7 @@ begin
     end loop;
 
     if not exists (select from pg_roles where rolname = 'nodeunit_unit') then
-        raise notice 'nobody has rights yet: have the roles nodeunit_unit, nodeunit_operator and nodeunit_reader created, then run nodeunit migrate again';
+        raise notice 'no role has rights yet: have the roles nodeunit_unit, nodeunit_operator and nodeunit_reader created, then run nodeunit migrate again';
         return;
     end if;
 
@@ -26,11 +27,11 @@ begin
         suspect_units, stream_version_now, wake,
         count_leases_anew_after_failover
     to nodeunit_unit;
-    -- For units of 0.1.0; go with functions/predecessors.
+    -- For units of 0.1.0; remove with functions/predecessors.
     grant execute on function ask_units, doubt_units, declare_lost to nodeunit_unit;
     grant execute on function round_inputs(text[], integer) to nodeunit_unit, nodeunit_operator, nodeunit_reader;
 
-    -- Looking back, and asking who would claim a row.
+    -- For queries of the past and of the unit that would claim a row.
     grant execute on function
         deployments_at, units_at, moment_of_position, log_transaction_offset,
         fold_deployment_address, deployment_address_folded, deployment_address_differences,
@@ -45,7 +46,7 @@ begin
         schema_migration, schema_compatibility, usage_hourly, unusable_deployment
     to nodeunit_unit, nodeunit_operator, nodeunit_reader;
 
-    -- What people ask in SQL. Views read with their owner's rights, functions over usage with the asker's.
+    -- What people query in SQL. Views read with their owner's rights, functions over usage with the caller's.
     for v_view in
         select c.oid::regclass
         from pg_class c
@@ -58,7 +59,7 @@ begin
     grant execute on function usage_per_unit, usage_per_deployment, usage_at, fold_deployment_address
     to nodeunit_unit, nodeunit_operator, nodeunit_reader;
 
-    -- With the columns that programs write back as they have read them: triggers keep those as they are to be.
+    -- Includes columns that programs write back as they have read them; triggers keep their right values.
     grant insert (id, package_name, package_version, command, args, env, type, address, enabled, on_disconnect,
             created_at, updated_at),
         update (id, package_name, package_version, command, args, env, type, address, enabled, on_disconnect,

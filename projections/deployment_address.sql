@@ -1,4 +1,4 @@
--- deployment.address: who holds each deployment, folded from its assignment stream.
+-- deployment.address: the unit that holds each deployment, folded from its assignment stream.
 -- One fold function serves three callers: the transaction that appends, the rebuild, and the verification.
 
 create or replace function fold_deployment_address(p_address text, p_type text, p_data jsonb) returns text
@@ -16,7 +16,7 @@ create or replace aggregate deployment_address_of (type text, data jsonb) (
     sfunc = fold_deployment_address, stype = text, initcond = ''
 );
 
--- The fold of the whole log: one row for each deployment that was not deleted.
+-- The fold of the whole log: one row per deployment that was not deleted.
 create or replace function deployment_address_folded()
 returns table (deployment_id uuid, address text, address_version integer, address_since timestamptz)
 language sql stable parallel safe
@@ -32,7 +32,7 @@ begin atomic
       and not exists (
           select from event d
           where d.stream_id like 'deployment-%' and d.type = 'DeploymentDeleted' and d.deployment_id = e.deployment_id
-            -- It may have come back under the same id.
+            -- The id may have been reused.
             and not exists (
                 select from event c
                 where c.stream_id = d.stream_id and c.type = 'DeploymentCreated' and c.stream_version > d.stream_version
@@ -55,7 +55,8 @@ begin atomic
        or (d.address, d.address_version) is distinct from (coalesce(f.address, ''), coalesce(f.address_version, 0));
 end;
 
--- Sets the live columns to the fold. A row that changed while the log was being folded is newer than the fold, and stays.
+-- Sets the live columns to the fold. A row that changed while the log was being folded is newer than the fold, and is
+-- kept.
 create or replace function deployment_address_rebuild() returns bigint
 language plpgsql as $$
 declare

@@ -1,4 +1,5 @@
--- unit: every unit that ever joined, folded from its membership stream. Leases are not here, because they are no events.
+-- unit: every unit that ever joined, folded from its membership stream. Leases are not here, because they are not
+-- events.
 
 create or replace function fold_unit(p_unit unit, p_event event) returns unit
 language plpgsql immutable parallel safe as $$
@@ -21,7 +22,7 @@ begin
             p_unit.trusted := p_event.data ->> 'trusted';
             p_unit.custom_command := p_event.data ->> 'custom_command';
             p_unit.software := p_event.data ->> 'version';
-        -- The whole row, as the archived events gave it, with its own version and since.
+        -- The whole row by the archived events, with its own version and since.
         when 'UnitSnapshot', 'UnitCarried' then p_unit := jsonb_populate_record(p_unit, p_event.data);
         when 'UnitCordoned' then p_unit.cordoned := true;
         when 'UnitUncordoned' then
@@ -70,7 +71,7 @@ declare
     v_removed bigint;
     v_changed bigint;
 begin
-    -- Membership changes are rare, so that blocking them for the length of a fold hurts nobody.
+    -- Membership changes are rare, so blocking them during a fold does no harm.
     lock table membership_order in share row exclusive mode;
     delete from unit u where not exists (select from unit_folded() f where f.address = u.address);
     get diagnostics v_removed = row_count;

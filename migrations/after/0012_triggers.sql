@@ -1,4 +1,4 @@
--- What a write to a table starts. Each function says what it does; a trigger is part of its table, and locks it when made.
+-- The triggers of the tables. Each function says what it does; making a trigger locks its table.
 
 create or replace trigger deployment_delete_is_recorded after delete on deployment
     referencing old table as old_row for each statement execute function record_deployment_delete();

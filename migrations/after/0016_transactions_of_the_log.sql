@@ -1,6 +1,6 @@
--- Since the functions know of the offset, what is appended carries it.
+-- From now on new events have the offset, because the functions know it.
 
 alter table event alter column transaction_id set default log_transaction_id();
 
 comment on column event.transaction_id is
-    'The writer''s, as the log numbers them: log_transaction_offset() above that of the cluster which it was written in.';
+    'The transaction of the writer, plus the log_transaction_offset() of the cluster in which it was written.';

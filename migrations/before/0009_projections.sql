@@ -1,5 +1,6 @@
--- The table and the columns that the projections fold into. Databases of 0.1.0 have them already: its projections made
--- them. The catalogue is asked first, because ALTER TABLE waits for its lock even where it then finds nothing to do.
+-- The table and the columns that the projections fold into. Databases of 0.1.0 have them already, because there the
+-- projections created them. The catalogue is checked first, because ALTER TABLE waits for its lock even if there is
+-- nothing to do.
 
 do $$
 begin
@@ -15,7 +16,7 @@ end
 $$;
 
 comment on column deployment.address_version is
-    'The version of the assignment stream that address stands for; the fencing token.';
+    'The version of the assignment stream at which address was set; the fencing token.';
 
 create table if not exists unit (
     address text not null,
@@ -53,5 +54,5 @@ end
 $$;
 
 comment on column unit.cordoned is 'Set by an operator, and kept across restarts: the unit claims nothing more.';
-comment on column unit.drain_until is 'Set while an operator wants its rows moved away; then their programs are killed.';
+comment on column unit.drain_until is 'Set while an operator drains the unit; after this time its programs are killed.';
 comment on table unit is 'The units of the fleet; a projection of the unit-<address> streams.';

@@ -1,4 +1,5 @@
--- What this schema is, and which versions of the code can work with it. migrations/compatibility.sql writes the one row.
+-- The version of this schema, and the versions of the code that can work with it. migrations/compatibility.sql writes
+-- the one row.
 
 create table schema_compatibility (
     only_row boolean not null default true,

@@ -1,5 +1,6 @@
--- lease.quiet_at becomes lease.inactive_at. Not by renaming it: a heartbeat that has begun and waits for the lock of the
--- table would go on with a column that is gone, and fail. So both are there until after/0013, when nobody uses the old one.
+-- lease.inactive_at replaces lease.quiet_at. The column is not renamed, because a heartbeat that waits for the lock of
+-- the table would then use a missing column and fail. Both columns exist until after/0013, when nothing uses the old
+-- one.
 
 alter table lease
     add column inactive_at timestamptz,
@@ -8,4 +9,4 @@ alter table lease
 update lease set inactive_at = quiet_at;
 
 comment on column lease.inactive_at is
-    'From then on, without a heartbeat, the unit takes no part in rounds; its rows stay with it.';
+    'From this time on, without a heartbeat, the unit takes no part in rounds; it keeps its rows.';

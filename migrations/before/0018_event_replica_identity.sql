@@ -1,5 +1,5 @@
--- Where event is an ordinary table, archiving deletes from it. A publication of all tables refuses a delete from a table
--- without a primary key, unless old rows are known by all of their columns. Chunks of a hypertable are dropped.
+-- If event is an ordinary table, archiving deletes from it. A publication of all tables refuses a delete from a table
+-- without a primary key, unless old rows are identified by all their columns. Chunks of a hypertable are dropped.
 
 do $$
 declare

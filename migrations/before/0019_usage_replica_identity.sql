@@ -1,4 +1,4 @@
--- As for event: where usage is an ordinary table, samples that are rolled up are deleted from it, and hours are updated.
+-- As for event: if usage is an ordinary table, samples that are rolled up are deleted from it, and hours are updated.
 
 alter table usage_hourly replica identity full;
 

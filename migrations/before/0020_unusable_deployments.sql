@@ -1,4 +1,4 @@
--- Rows that a round found it cannot use, so that rounds go on without them. A changed row is tried again.
+-- Rows that a round cannot use, so that further rounds leave them out. A changed row is tried again.
 
 create table unusable_deployment (
     deployment_id uuid not null,
@@ -9,4 +9,4 @@ create table unusable_deployment (
 );
 
 comment on table unusable_deployment is
-    'Rows whose history is broken, as an event DeploymentUnusable says: no round looks at them before they are changed.';
+    'Rows with a broken history, each with an event DeploymentUnusable. Rounds leave them out until they are changed.';

@@ -1,4 +1,5 @@
--- What a row may hold. Not validated, because a row from before may break a rule: it is refused when it is next changed.
+-- What a row may contain. The constraints are not validated, because an old row may break a rule; it is refused at its
+-- next change.
 
 alter table deployment
     add constraint deployment_package_name_is_plain check (

@@ -1,5 +1,5 @@
--- Appends one event to a deployment's assignment stream: the order first, then the event, then the projection.
--- Returns false when that version exists already: another writer was faster. Raises NU003 when the order and the row
+-- Appends one event to a deployment's assignment stream: the order first, then the event, then the projection. Returns
+-- false if that version exists already, because another writer was faster. Raises NU003 if the order and the row
 -- disagree, which means that one of the tables is broken. Callers hold the lock of the row.
 
 create or replace function append_assignment(
@@ -34,7 +34,7 @@ begin
     where d.id = p_deployment_id
       and d.address_version = p_version - 1;
     if not found and p_data ->> 'reason' is distinct from 'deleted' then
-        raise exception 'deployment % does not stand at version % of its assignment stream', p_deployment_id, p_version - 1
+        raise exception 'deployment % is not at version % of its assignment stream', p_deployment_id, p_version - 1
             using errcode = 'NU003', hint = 'run: nodeunit projections verify';
     end if;
     return true;

@@ -1,9 +1,9 @@
 -- Appends events that only one unit writes: its rounds, its processes, its listener. The stream is
--- decision-<address>-<epoch>; its version stands in the row of lease that also fences the unit.
--- p_version is the version that the unit expects the stream to have. An append whose answer was lost can be looked up by
--- it, and one that arrives after it was repeated is refused, so that nothing is written twice.
--- p_events: [{"event_id", "type", "deployment_id" | absent, "data"}, ...], in order.
--- Raises as require_epoch does, and NU006 when the stream is at another version.
+-- decision-<address>-<epoch>; its version is in the row of lease that also fences the unit. p_version is the version
+-- that the unit expects the stream to have. The unit looks up a lost append by event_id; p_version makes a late
+-- original fail, so nothing is written twice. p_events: [{"event_id", "type", "schema_version" | absent,
+-- "deployment_id" | absent, "data"}, ...], in order. Raises as require_epoch does, and NU006 if the stream is at
+-- another version.
 
 create or replace function append_decisions(p_address text, p_epoch integer, p_version integer, p_events jsonb)
 returns void

@@ -1,5 +1,5 @@
--- Appends one event to a unit's membership stream and folds it into the projection. The version is the next one; two
--- writers of the same version meet at membership_order_has_one_event_per_version. Returns the version.
+-- Appends one event to a unit's membership stream and folds it into the projection. The version is the next one; the
+-- constraint membership_order_has_one_event_per_version stops two writers of one version. Returns the version.
 
 create or replace function append_membership(
     p_address text, p_membership text, p_type text, p_data jsonb, p_event_id uuid
@@ -9,7 +9,7 @@ declare
     v_last membership_order;
     v_event event;
 begin
-    -- One writer at a time. Callers take it before any row, and whoever must not wait asks for it first.
+    -- One writer at a time. Callers take this lock before any row; those that must not wait try it first.
     perform lock_membership(p_address);
     select * into v_last from membership_order where address = p_address order by version desc limit 1;
     insert into membership_order (address, version, membership, previous_version, previous_membership)

@@ -1,8 +1,8 @@
--- The first half of archiving, in one transaction with drop_archived_events. Each stream that goes on gets one snapshot
--- event, which stands for all its events before p_before; LogArchived names the file. A snapshot has the version, the
--- position and the transaction of the last event that it stands for; only its recorded_at is p_before. So readers of what
--- remains reach the same state, in the order of versions, positions or commits, from the beginning or from a checkpoint.
--- Raises NU008 when the events before p_before are not those that the file was written of.
+-- The first half of archiving, in one transaction with drop_archived_events. Each remaining stream gets one snapshot
+-- event, which replaces all its events before p_before; LogArchived names the file. A snapshot has the version, the
+-- position and the transaction of the last event that it replaces; only its recorded_at is p_before. So replaying the
+-- remaining log gives the same state, in the order of versions, positions or commits, from any starting point. Raises
+-- NU008 if the events before p_before differ from those in the file.
 --
 -- A stream ends, and gets no snapshot, with the deletion of the deployment or the end of the unit's epoch.
 
@@ -18,7 +18,7 @@ declare
     v_more bigint;
 begin
     perform pg_advisory_xact_lock(hashtextextended('nodeunit archive', 0));
-    -- The lock waits for writers under way; the digest then shows whether they wrote before the cut.
+    -- The lock waits for running writers; the digest then shows whether they wrote before the cut.
     for v_chunk in select c.chunk from chunks_before('event', p_before) c loop
         execute format('lock table %s in share row exclusive mode', v_chunk);
     end loop;
@@ -65,7 +65,7 @@ begin
       );
     if found then
         raise exception 'a stream goes back over %', p_before
-            using errcode = 'NU008', hint = 'a clock was set back: choose another moment';
+            using errcode = 'NU008', hint = 'a clock was set back: choose another time';
     end if;
 
     select * into v_last from event where stream_id = 'log' order by stream_version desc limit 1;

@@ -1,6 +1,6 @@
--- The latest moment, p_before or earlier, at which the log can be cut. It is the end of a chunk of a hypertable, because
+-- The latest time, p_before or earlier, at which the log can be cut. It is the end of a chunk of a hypertable, because
 -- chunks are dropped whole; no event before it is still being written; no transaction has events on both sides of it; and
--- no stream goes back over it, as after a clock that was set back. Null when only snapshots, or nothing, lie before it.
+-- no stream goes back over it, as happens when a clock is set back. Null if only snapshots, or nothing, lie before it.
 
 create or replace function archivable_before(p_before timestamptz) returns timestamptz
 language plpgsql stable set search_path from current as $$

@@ -1,4 +1,4 @@
--- Who held each deployment, as the events before p_before tell it: the data of its snapshot event.
+-- The holder of each deployment by the events before p_before: the data of its snapshot event.
 
 create or replace function assignments_archived(p_before timestamptz) returns table (stream_id text, data jsonb)
 language sql stable set search_path from current set timezone = 'UTC'
@@ -15,7 +15,7 @@ begin atomic
       and not exists (
           select from event d
           where d.deployment_id = e.deployment_id and d.type = 'DeploymentDeleted' and d.recorded_at < p_before
-            -- It may have come back under the same id, before or after that moment.
+            -- The id may have been reused, before or after that time.
             and not exists (
                 select from event c
                 where c.stream_id = d.stream_id and c.type = 'DeploymentCreated' and c.stream_version > d.stream_version

@@ -1,4 +1,4 @@
--- The unit claims nothing more from here on, and gives back what it holds. Raises as require_epoch does.
+-- From now on the unit claims nothing, and releases what it holds. Raises as require_epoch does.
 
 create or replace function begin_draining(p_address text, p_epoch integer, p_event_id uuid) returns void
 language plpgsql security definer set search_path from current as $$

@@ -1,4 +1,4 @@
--- The chunks of a hypertable that end by p_before; none of an ordinary table.
+-- The chunks of a hypertable that end by p_before; empty for an ordinary table.
 
 create or replace function chunks_before(p_table text, p_before timestamptz)
 returns table (chunk regclass, ends_at timestamptz)

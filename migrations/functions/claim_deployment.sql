@@ -1,6 +1,6 @@
 -- A whole claim round that found a candidate, in one transaction and without a notification: the events that lead up to
 -- the claim (p_events: inputs, eligibility, attempt), then the claim. A row of a lost unit is released first.
--- Returns the row as claimed. Returns nothing when another unit was faster, or has the row locked; the conflict is recorded.
+-- Returns the claimed row. Returns no row if another unit was faster, or has the row locked; the conflict is recorded.
 -- A row whose history is broken is recorded as unusable instead, and left out of rounds until it is changed.
 -- Raises as append_decisions does; then nothing is written.
 
@@ -17,9 +17,9 @@ declare
 begin
     perform append_decisions(p_address, p_epoch, p_stream_version, p_events);
 
-    -- A row that is locked is being claimed or changed: waiting would only delay what the ordering constraint would say.
-    -- The row before its order, as in the triggers, so that no two deadlock. The address is compared afterwards, because
-    -- as a condition it would lead the planner to scan the index of all unassigned rows.
+    -- A locked row is being claimed or changed: waiting would only delay the decision of the ordering constraint. The
+    -- row is locked before its order, as in the triggers, so that they cannot deadlock. The address is compared
+    -- afterwards, because as a condition it would lead the planner to scan the index of all unassigned rows.
     select address into v_address from deployment
     where id = p_deployment_id and address_version = p_version and enabled and type = 'deployment'
     for no key update skip locked;
@@ -27,7 +27,7 @@ begin
 
     begin
         if v_won and p_holder <> '' then
-            -- The lost unit may be joining again at this moment: its row of lease decides which came first.
+            -- The lost unit may be joining again now; its row of lease decides which was first.
             perform from lease where address = p_holder and epoch is null for share skip locked;
             v_won := found and append_assignment(
                 p_deployment_id, v_version + 1, '', 'DeploymentReleased', p_holder,
@@ -45,7 +45,7 @@ begin
                 return query select * from deployment where id = p_deployment_id;
                 return;
             end if;
-            -- Its row is locked here, so that no other writer can have been faster.
+            -- Its row is locked here, so no other writer can have been faster.
             raise exception 'the order of deployment % is ahead of its row', p_deployment_id using errcode = 'NU003';
         end if;
     exception

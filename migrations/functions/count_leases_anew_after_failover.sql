@@ -1,6 +1,6 @@
--- Every lease counts anew from the first heartbeat, join or question about a lease that a newly promoted server hears,
--- because leases were granted by the clock of another server, and were confirmed there until it was replaced. A database
--- that has not known its timeline learns it.
+-- Restarts every lease at the first heartbeat, join or query about a lease that a new primary receives, because another
+-- server's clock granted the leases, and confirmed them until it was replaced. If no timeline is stored yet, stores it
+-- without restarting the leases.
 
 create or replace function count_leases_anew_after_failover() returns void
 language plpgsql security definer set search_path from current as $$

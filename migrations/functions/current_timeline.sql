@@ -1,4 +1,4 @@
--- The timeline of a primary, which a promotion counts up; null on a standby.
+-- The timeline of a primary, which each promotion increases; null on a standby.
 
 create or replace function current_timeline() returns integer
 language sql

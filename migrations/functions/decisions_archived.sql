@@ -1,4 +1,4 @@
--- The decision streams that go on after p_before: of the epochs in force, and those that have later events.
+-- The decision streams still in use after p_before: the epoch is current, or events follow.
 
 create or replace function decisions_archived(p_before timestamptz) returns table (stream_id text)
 language sql stable set search_path from current

@@ -1,10 +1,11 @@
--- Declares units lost whose leases have expired: their epochs end, so that nothing more can be written under their addresses.
--- Returns which: not a unit whose lease is good, that another unit has declared lost, or whose lease or membership another
--- transaction has locked, because this waits for nobody; the next heartbeat names those again. A unit is lost once, and
--- one whose own lease has expired declares none. Raises as require_epoch does, of the unit that declares.
+-- Declares units lost whose leases have expired: their epochs end, so that nothing more can be written under their
+-- addresses. Returns the units that it declared lost. It leaves out a unit whose lease is good, that another unit has
+-- declared lost, or whose lease or membership another transaction has locked, because it never waits; the next
+-- heartbeat names those again. A unit is lost once, and a unit whose own lease has expired declares none. Raises as
+-- require_epoch does, for the unit that declares.
 --
--- The lease of the unit that declares is not locked: its claims lock it first and then that of the unit they take from, and
--- the two would wait for each other.
+-- The lease of the declaring unit is not locked, because its claims lock it first and then that of the unit they take
+-- from, and the two would deadlock.
 
 create or replace function declare_units_lost(p_by text, p_epoch integer, p_addresses text[]) returns text[]
 language plpgsql security definer set search_path from current as $$
@@ -24,7 +25,7 @@ begin
         from lease l
         where l.address = any (v_addresses) and lease_has_expired(l.*)
           -- The server may have been frozen between the heartbeat that saw the lease expire and this call. Then no unit
-          -- has sent a heartbeat for a while: the outage is shared by all, although no heartbeat has recorded it yet.
+          -- has sent a heartbeat for a while: all units share the outage, although no heartbeat has recorded it yet.
           and clock_timestamp() - v_heard_at <= (l.expires_at - l.renewed_at) / 2
         order by l.address
         for update of l skip locked

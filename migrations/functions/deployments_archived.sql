@@ -1,4 +1,4 @@
--- Each deployment, as the events before p_before tell it: the data of its snapshot event.
+-- Each deployment by the events before p_before: the data of its snapshot event.
 
 create or replace function deployments_archived(p_before timestamptz) returns table (stream_id text, data jsonb)
 language sql stable set search_path from current set timezone = 'UTC'

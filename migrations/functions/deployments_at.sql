@@ -1,6 +1,6 @@
--- Each deployment that existed at a moment, and its holder, from the log alone and by the fold function of the projection.
--- A plain SQL function, so that the planner sees the moment and opens no chunk after it.
--- The moment is what had been recorded by p_at, or, with p_position, the events up to that position; 'infinity' is now.
+-- Each deployment that existed at a time, and its holder, from the log alone and by the fold function of the
+-- projection. A plain SQL function, so that the planner sees the time and opens no later chunk. It reads what had been
+-- recorded by p_at, or, with p_position, the events up to that position; 'infinity' is now.
 
 create or replace function deployments_at(p_at timestamptz, p_position bigint default null)
 returns table (
@@ -29,8 +29,8 @@ begin atomic
            s.specification ->> 'type', s.enabled,
            coalesce(a.address, ''), coalesce(a.stream_version, 0), a.since
     from specified s
-    -- An assignment event says by itself who holds the row from then on, so the last one is the whole fold. The last is the
-    -- one with the highest version, because a clock that was set back gives later events earlier times.
+    -- An assignment event alone says which unit holds the row from then on, so the last one is the whole fold. The last
+    -- is the one with the highest version, because a clock that was set back gives later events earlier times.
     left join lateral (
         select fold_deployment_address('', e.type, e.data) as address, e.stream_version,
                case when e.type in ('AssignmentSnapshot', 'AssignmentCarried') then (e.data ->> 'since')::timestamptz

@@ -1,4 +1,4 @@
--- An operator wants the unit's rows moved away: it gives them back one by one, and kills what is left after p_within.
+-- An operator drains the unit: it releases its rows one by one, and kills what still runs after p_within.
 -- Raises NU007 for a unit that is not in the fleet.
 
 create or replace function drain_unit(p_address text, p_within interval) returns void

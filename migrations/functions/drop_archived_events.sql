@@ -1,6 +1,6 @@
--- The second half of archiving: drops the events that the LogArchived event of this same transaction says are in a file.
--- Whole chunks of a hypertable; rows of an ordinary table, whose append-only trigger lets this function alone delete.
--- Raises NU005 without that event, NU008 when more or less is dropped than the file has.
+-- The second half of archiving: drops the events that, by the LogArchived event of this transaction, are in a file. It
+-- drops whole chunks of a hypertable, and deletes rows of an ordinary table, whose append-only trigger allows only this
+-- function to delete. Raises NU005 without that event, NU008 if more or fewer events are dropped than the file has.
 
 create or replace function drop_archived_events(p_sha256 text) returns bigint
 language plpgsql security definer set search_path from current as $$
@@ -29,7 +29,7 @@ begin
         perform set_config('nodeunit.archived_before', '', true);
     end if;
     if v_dropped <> (v_archived ->> 'events')::bigint then
-        raise exception 'somebody wrote events before % while they were being archived', v_before
+        raise exception 'another transaction wrote events before % while they were being archived', v_before
             using errcode = 'NU008', hint = 'archive it again, to another file';
     end if;
     return v_dropped;

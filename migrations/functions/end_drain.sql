@@ -1,4 +1,4 @@
--- The unit has given back what an operator wanted moved, and stays, cordoned. Raises as require_epoch does.
+-- The unit has released the rows that an operator wanted moved, and stays, cordoned. Raises as require_epoch does.
 
 create or replace function end_drain(p_address text, p_epoch integer, p_event_id uuid) returns void
 language plpgsql security definer set search_path from current as $$

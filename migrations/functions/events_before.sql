@@ -1,4 +1,4 @@
--- The events before a moment: their number, their bounds, and a digest that the file written of them can be checked by.
+-- The events before a time: their number, their bounds, and a digest by which their file can be checked.
 
 create or replace function events_before(p_before timestamptz)
 returns table (

@@ -29,7 +29,7 @@ begin
             jsonb_build_object('deployment_id', p_id, 'holder', p_new, 'by', session_user), gen_random_uuid());
     end if;
     if not v_appended then
-        raise exception 'deployment % was claimed or released at the same moment', p_id
+        raise exception 'deployment % was claimed or released at the same time', p_id
             using errcode = 'serialization_failure', hint = 'look at its address and try again';
     end if;
 end

@@ -1,17 +1,17 @@
--- One statement a heartbeat: it renews the lease, stores the samples, and answers what the unit must know.
+-- The one statement of a heartbeat: renews the lease, stores the samples, and answers what the unit must know.
 -- p_samples: [{"deployment_id", "claim_version", "cpu_percent", "memory_mb"}, ...], the programs measured.
--- p_cpu_percent is null when the unit has not measured itself yet.
+-- p_cpu_percent is null if the unit has not measured itself yet.
 -- The renewal is as durable as a claim, because programs run on it; the samples share its transaction and its round trip.
 --
 -- fenced    the epoch is not in force: decide nothing more, join again
 -- expired   units whose lease has expired and that no unit has declared lost yet
 -- waiting   whether there are rows that a unit could claim
--- drain_s   seconds that an operator leaves for moving the rows away; null: no drain is wanted
+-- drain_s   seconds left to move the rows away; null: no drain is requested
 -- wake_up   the number of the newest notification; a listener behind it for a whole heartbeat is deaf
 -- expires_s seconds until the next lease of another unit expires, unless that unit renews it; null: there is none
 
--- In 0.1.0 a parameter was called p_quiet_after, and only a new function can call it otherwise. The old one steps aside by
--- its name, so that calls under way go on to their end; after/0013 drops it.
+-- In 0.1.0 a parameter was called p_quiet_after. Parameter names cannot be changed in place, so the old function is
+-- renamed, which lets running calls complete; after/0013 drops it.
 do $$
 begin
     if exists (
@@ -33,7 +33,7 @@ language plpgsql security definer set search_path from current as $$
 declare
     v_now timestamptz := clock_timestamp();
     v_last timestamptz := (select max(l.renewed_at) from lease l);
-    -- A number that nobody can use counts as not measured, because it must not cost the unit its lease.
+    -- An unusable number counts as not measured, because it must not cost the unit its lease.
     v_cpu_percent double precision := case when measure(p_memory_mb) is not null then measure(p_cpu_percent) end;
     v_memory_mb double precision := case when v_cpu_percent is not null then p_memory_mb end;
 begin
@@ -64,8 +64,8 @@ begin
             insert into usage (recorded_at, unit_address, deployment_id, cpu_percent, memory_mb)
             select v_now, p_address, s.deployment_id, s.cpu_percent, s.memory_mb from sampled s
         ), known as materialized (
-            -- A row that somebody else has locked, as in the deletion of its deployment, is left as it is: a sample is
-            -- worth no waiting, for while this one waits the lease is not renewed.
+            -- A row that another transaction has locked, as in the deletion of its deployment, is left unchanged: a
+            -- sample is not worth waiting for, because the lease is not renewed meanwhile.
             select c.deployment_id from current_usage c join sampled s on s.deployment_id = c.deployment_id
             where c.claim_version <= s.claim_version
             for update of c skip locked
@@ -87,8 +87,8 @@ begin
     return query select
         false,
         array(select l.address from lease l where l.expires_at < v_now and lease_has_expired(l.*) order by l.address),
-        -- In order, and by a count, because both use an index. To find just any row the planner would scan the table from
-        -- its beginning and expect one soon; but new rows stand at the end, and in an idle fleet there is none.
+        -- Ordered, and by a count, because both use an index. To find any row the planner would scan the table from its
+        -- beginning and expect one soon; but new rows are at the end, and an idle fleet has none.
         (
             select d.id from deployment d where d.enabled and d.type = 'deployment' and d.address = ''
               and not exists (select from unusable_deployment b where b.deployment_id = d.id and b.revision = d.revision)

@@ -2,8 +2,8 @@
 -- Raises NU002 while a unit of the same identity is alive under another supervisor. A daemon of the same supervisor
 -- succeeds its predecessor, whose epoch ends here.
 
--- In 0.1.0 a parameter was called p_quiet_after, and only a new function can call it otherwise. The old one steps aside by
--- its name, so that calls under way go on to their end; after/0013 drops it.
+-- In 0.1.0 a parameter was called p_quiet_after. Parameter names cannot be changed in place, so the old function is
+-- renamed, which lets running calls complete; after/0013 drops it.
 do $$
 begin
     if exists (

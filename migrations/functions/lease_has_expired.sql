@@ -1,5 +1,5 @@
--- Whether a lease has expired, by the database's clock. An outage that all units shared counts for nobody: after an outage,
--- a restart or a failover every lease counts anew from the first heartbeat or join after it, and none has expired before.
+-- Whether a lease has expired, by the database's clock. An outage of the database is not held against any unit: every
+-- lease restarts at the first heartbeat or join after it, and until then none counts as expired.
 
 create or replace function lease_has_expired(p_lease lease) returns boolean
 language sql

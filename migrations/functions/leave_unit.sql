@@ -1,4 +1,5 @@
--- The unit leaves, drained. Without an epoch nothing more can be written under its address. Raises as require_epoch does.
+-- The unit leaves after a drain. Without an epoch nothing more can be written under its address. Raises as
+-- require_epoch does.
 
 create or replace function leave_unit(p_address text, p_epoch integer, p_event_id uuid) returns void
 language plpgsql security definer set search_path from current as $$

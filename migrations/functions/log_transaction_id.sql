@@ -1,5 +1,5 @@
 -- The transaction id of this transaction in the log: the default of event.transaction_id.
--- The first to write to a restored log settles the offset; others wait for the end of its transaction, this once.
+-- The first writer to a restored log sets the offset; others wait once for the end of its transaction.
 
 create or replace function log_transaction_id() returns xid8
 language plpgsql security definer set search_path from current as $$

@@ -1,5 +1,5 @@
--- What is to be added to a transaction id of this cluster, so that it can be compared with event.transaction_id.
--- A log that was restored, and that nobody has written to since, goes on after the last transaction that it tells of.
+-- The number to add to a transaction id of this cluster to compare it with event.transaction_id. A restored log without
+-- new events continues after its last transaction.
 
 create or replace function log_transaction_offset() returns bigint
 language sql stable security definer set search_path from current

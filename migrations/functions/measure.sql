@@ -1,4 +1,4 @@
--- A number that can be compared, summed and averaged: neither nan nor infinite nor so large that sums overflow; else null.
+-- A number that can be compared, summed and averaged: null if it is nan, infinite or so large that sums overflow.
 
 create or replace function measure(p_value double precision) returns double precision
 language sql immutable parallel safe

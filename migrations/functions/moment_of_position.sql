@@ -1,7 +1,8 @@
--- A moment by which everything up to a position had been recorded, so that a query for a position opens no later chunks.
--- Found by bisection, because positions and times rise together except among concurrent writers; the hour that is added
--- is far more than any writer takes. Volatile, so that it is called once in deployments_at(moment_of_position(n), n): a
--- stable argument would be inlined at each p_at, and called for each row.
+-- A time by which everything up to a position had been recorded, so that a query for a position does not scan later
+-- chunks. Found by bisection, because positions and times rise together except among concurrent writers; the hour that
+-- is added is far more than any writer takes. Volatile, so that it is called once in
+-- deployments_at(moment_of_position(n), n): a stable function would be inlined wherever p_at is used and run once per
+-- row.
 
 create or replace function moment_of_position(p_position bigint) returns timestamptz
 language plpgsql volatile as $$

@@ -1,5 +1,5 @@
--- Asks units for a heartbeat now, because they should have claimed a row and have not. Returns the moment from which a
--- heartbeat counts as the answer; suspect_units takes it.
+-- Asks units for a heartbeat now, because they should have claimed a row and have not. Returns the time from which a
+-- heartbeat counts as the answer, for suspect_units.
 
 create or replace function probe_units(p_addresses text[]) returns timestamptz
 language plpgsql security definer set search_path from current as $$

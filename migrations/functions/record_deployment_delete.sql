@@ -1,4 +1,4 @@
--- A trigger function: a delete becomes events, with one notification a statement.
+-- A trigger function: a delete becomes events, with one notification per statement.
 
 create or replace function record_deployment_delete() returns trigger
 language plpgsql security definer set search_path from current as $$
@@ -16,7 +16,7 @@ begin
     select o.id, o.revision + 1 from old_row o
     on conflict on constraint former_deployment_pkey do update set revision = excluded.revision;
     delete from unusable_deployment b using old_row o where b.deployment_id = o.id;
-    -- In the order in which heartbeats take them, several as well.
+    -- In the order in which heartbeats lock them, also if there are several.
     perform from current_usage c join old_row o on o.id = c.deployment_id order by c.deployment_id for update of c;
     delete from current_usage c using old_row o where c.deployment_id = o.id;
     perform wake('deployment', '*');

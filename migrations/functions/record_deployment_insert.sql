@@ -1,4 +1,5 @@
--- A trigger function: people write deployments in plain SQL, and an insert becomes events, with one notification a statement.
+-- A trigger function: people write deployments in plain SQL, and an insert becomes events, with one notification per
+-- statement.
 
 create or replace function record_deployment_insert() returns trigger
 language plpgsql security definer set search_path from current as $$
@@ -11,7 +12,7 @@ begin
     on conflict on constraint assignment_order_has_one_event_per_version do nothing;
     insert into event (stream_id, stream_version, type, deployment_id, data)
     select 'deployment-' || n.id, n.revision, 'DeploymentCreated', n.id, describe_deployment(n.*) from new_row n;
-    -- The id was deleted, and its events are archived: the stream goes on from here.
+    -- If the row of this id was deleted and its events are archived, the stream continues from here.
     insert into event (stream_id, stream_version, type, deployment_id, data)
     select 'assignment-' || n.id, n.address_version, 'AssignmentSnapshot', n.id,
            jsonb_build_object('deployment_id', n.id, 'holder', '', 'since', clock_timestamp())

@@ -1,4 +1,4 @@
--- A trigger function: an update becomes events, with one notification a statement.
+-- A trigger function: an update becomes events, with one notification per statement.
 
 create or replace function record_deployment_update() returns trigger
 language plpgsql security definer set search_path from current as $$
@@ -27,7 +27,7 @@ begin
     where n.revision > o.revision;
     get diagnostics v_told = row_count;
 
-    -- The projection moves address together with its version; a hand moves the address alone.
+    -- The projection changes address together with its version; a person changes the address alone.
     if current_setting('nodeunit.rebuilding', true) is distinct from 'on' then
         perform follow_address_set_by_hand(n.id, o.address_version, o.address, n.address)
         from old_row o join new_row n using (id)

@@ -1,4 +1,4 @@
--- As begin_draining, and says why: the supervisor of the unit is dead, and its programs with it.
+-- Like begin_draining, with the reason: the supervisor of the unit is dead, and its programs with it.
 
 create or replace function record_supervisor_death(p_address text, p_epoch integer, p_event_id uuid) returns void
 language plpgsql security definer set search_path from current as $$

@@ -1,4 +1,4 @@
--- Gives a row back. Returns false when the unit no longer holds it at p_version. Raises as require_epoch does.
+-- Releases a row. Returns false if the unit no longer holds it at p_version. Raises as require_epoch does.
 
 create or replace function release_deployment(
     p_address text, p_epoch integer, p_deployment_id uuid, p_version integer, p_reason text, p_event_id uuid
@@ -7,8 +7,8 @@ language plpgsql security definer set search_path from current as $$
 declare
     v_held boolean;
 begin
-    -- The row before its order: somebody who moves or deletes the row has locked it while the trigger writes the order.
-    -- Waiting for a person here would keep the row of lease locked, and the unit's heartbeats with it.
+    -- The row is locked before its order, because a person who moves or deletes the row has locked it while the trigger
+    -- writes the order. Waiting for a person here would keep the row of lease locked and block the unit's heartbeats.
     perform from deployment
     where id = p_deployment_id and address_version = p_version and address = p_address
     for no key update skip locked;

@@ -1,7 +1,7 @@
--- Retention of usage samples: replaces those before the cut by one row an hour in usage_hourly. One transaction, which can
--- be repeated safely. Whole chunks of a hypertable, whole hours of an ordinary table.
--- Returns where the cut was made (null: no sample lies before it), how many samples were removed, and how many hourly rows
--- stand for them.
+-- Retention of usage samples: replaces those before the cut by one row per hour in usage_hourly, in one transaction
+-- that can be repeated safely. It removes whole chunks of a hypertable, and whole hours of an ordinary table. Returns
+-- the time of the cut (null if no sample lies before it), the number of removed samples, and the number of hourly rows
+-- that replace them.
 
 create or replace function roll_up_usage(p_before timestamptz)
 returns table (cut timestamptz, samples bigint, hours bigint)
@@ -17,7 +17,7 @@ begin
     for v_chunk in select c.chunk from chunks_before('usage', v_cut) c loop
         execute format('lock table %s in share row exclusive mode', v_chunk);
     end loop;
-    -- Two statements, because a publication may refuse a delete from a hypertable even where it would delete nothing.
+    -- Two statements, because a publication may refuse a delete from a hypertable even if it would delete nothing.
     execute 'with gone as (' || case when v_hypertable
         then 'select u.* from usage u where u.recorded_at < $1'
         else 'delete from usage u where u.recorded_at < $1 returning u.*' end || '

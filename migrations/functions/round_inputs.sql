@@ -1,6 +1,6 @@
--- What a claim round decides on, in one round trip: the units that are online, and the oldest candidates.
--- Left out are rows that no unit can run: those without a command whose name@version is in p_refused, those with a command
--- whose name@version is in p_refused_commands.
+-- The inputs of a claim round, in one round trip: the units that are online, and the oldest candidates. Rows that no
+-- unit can run are left out: those without a command whose name@version is in p_refused, and those with a command whose
+-- name@version is in p_refused_commands.
 
 create or replace function round_inputs(p_refused text[], p_refused_commands text[], p_limit integer)
 returns table (units jsonb, candidates jsonb)
@@ -21,7 +21,7 @@ begin
         where d.enabled and d.type = 'deployment' and d.address <> ''
         group by d.address
     ),
-    -- Claimed, and not measured yet since.
+    -- Rows that were claimed and not measured since.
     pending as (
         select d.address, d.package_name, d.package_version, count(*) as programs
         from deployment d
@@ -32,7 +32,7 @@ begin
           )
         group by d.address, d.package_name, d.package_version
     ),
-    -- What the measured programs of the same package use.
+    -- The usage of the measured programs of the same package.
     typical as (
         select p.package_name, p.package_version, avg(measure(c.cpu_percent)) as cpu_percent, avg(measure(c.memory_mb)) as memory_mb
         from (select distinct package_name, package_version from pending) p

@@ -1,7 +1,7 @@
--- A trigger function: keeps the columns of a deployment that are not for people to set, and the id, which is fixed.
+-- A trigger function: keeps the columns of a deployment that people must not set, and the id, which is fixed.
 --
--- A row whose id was deleted begins where the streams of that id ended. Setting updated_at, and nothing else, asks for a
--- restart; a value that was read before and is written back asks for nothing.
+-- A row with a reused id begins where the streams of that id ended. Setting only updated_at requests a restart; writing
+-- back a value that was read before requests nothing.
 
 create or replace function stamp_deployment() returns trigger
 language plpgsql security definer set search_path from current as $$
@@ -12,7 +12,7 @@ begin
         new.revision := 1;
         new.address_version := 0;
         new.address_since := null;
-        -- In an upsert the row may be there; then the update sees what was given.
+        -- In an upsert the row may exist; then the update sees the given values.
         if not exists (select from deployment where id = new.id) then
             new.updated_at := now();
             new.created_at := case when new.created_at <= now() and isfinite(new.created_at) then new.created_at else now() end;
@@ -33,7 +33,7 @@ begin
             using errcode = 'check_violation', constraint = 'deployment_id_is_fixed',
                   hint = 'insert a new row and delete this one';
     end if;
-    -- Every unit runs it from now on, and no unit holds it.
+    -- Every unit runs the row from now on, and no unit holds it.
     if new.type = 'daemon' and old.type <> 'daemon' and new.address = old.address then
         new.address := '';
     end if;

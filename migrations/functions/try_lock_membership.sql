@@ -1,4 +1,4 @@
--- As lock_membership, without waiting: false when somebody else has it.
+-- Like lock_membership, without waiting: false if another transaction holds the lock.
 
 create or replace function try_lock_membership(p_address text) returns boolean
 language sql

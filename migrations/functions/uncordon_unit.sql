@@ -1,4 +1,4 @@
--- An operator lets the unit claim again; a drain under way ends, and the unit looks for rows at once.
+-- An operator lets the unit claim again; a drain in progress ends, and the unit runs a round at once.
 -- Raises NU007 for a unit that is not in the fleet.
 
 create or replace function uncordon_unit(p_address text) returns void

@@ -1,4 +1,5 @@
--- Every unit that ever joined, with its programs: the data of its snapshot event. Table unit keeps them all, so do these.
+-- Every unit that ever joined, with its programs: the data of its snapshot event. Table unit keeps all of them, and so
+-- do the snapshots.
 
 create or replace function units_archived(p_before timestamptz) returns table (stream_id text, data jsonb)
 language sql stable set search_path from current set timezone = 'UTC'

@@ -1,4 +1,4 @@
--- Each unit that had ever joined by a moment, from the log alone; p_at and p_position as in deployments_at.
+-- Each unit that had joined by a given time, from the log alone; p_at and p_position as in deployments_at.
 
 create or replace function units_at(p_at timestamptz, p_position bigint default null) returns setof unit
 language sql stable parallel safe

@@ -1,5 +1,5 @@
--- The latest moment, p_before or earlier, at which usage samples can be cut: a whole hour, or the end of a chunk of a
--- hypertable. Null when no sample lies before it.
+-- The latest time, p_before or earlier, at which usage samples can be cut: a whole hour, or the end of a chunk of a
+-- hypertable. Null if no sample lies before it.
 
 create or replace function usage_archivable_before(p_before timestamptz) returns timestamptz
 language plpgsql stable set search_path from current as $$

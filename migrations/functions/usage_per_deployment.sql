@@ -1,5 +1,5 @@
--- For people who query in SQL; docs/sql.md shows it with its result. Works without TimescaleDB. Samples that were rolled up
--- count in the bucket in which their hour begins.
+-- For people who query in SQL; docs/sql.md shows it with its result. Works without TimescaleDB. Rolled up samples count
+-- in the bucket in which their hour begins.
 
 create or replace function usage_per_deployment(
     bucket interval default '1 minute',

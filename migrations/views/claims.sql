@@ -11,7 +11,7 @@ select c.recorded_at as claimed_at,
        c.unit_address as claimant_address
 from event c
 left join unit u on u.address = c.unit_address
--- A round is one transaction, and takes less than an hour: chunks beyond that stay shut.
+-- A round is one transaction, and takes less than an hour, so later and earlier chunks are not opened.
 left join event a on a.transaction_id = c.transaction_id and a.type = 'DeploymentClaimAttempt'
     and a.deployment_id = c.deployment_id
     and a.recorded_at between c.recorded_at - interval '1 hour' and c.recorded_at + interval '1 hour'
@@ -19,7 +19,7 @@ left join event r on r.transaction_id = c.transaction_id and r.type = 'Deploymen
     and r.recorded_at between c.recorded_at - interval '1 hour' and c.recorded_at + interval '1 hour'
 where c.type = 'DeploymentClaimed';
 
-comment on view claim_round is 'One row for each round that ended with a claim.';
+comment on view claim_round is 'One row per round that ended with a claim.';
 comment on column claim_round.usage is 'What each unit used, as the claimant saw it: {address: {cpuPercent, memoryMb}}.';
 
 create or replace view claim_round_usage as
@@ -33,7 +33,7 @@ cross join jsonb_each(c.usage) as s (address, used)
 left join unit u on u.address = s.address;
 
 comment on view claim_round_usage is 'One row for each round that ended with a claim, and unit that had a sample then.';
-comment on column claim_round_usage.cpu_percent is 'Of the whole machine: all cores busy is 100.';
+comment on column claim_round_usage.cpu_percent is 'The share of the whole machine: 100 is all cores busy.';
 comment on column claim_round_usage.memory_mb is 'Resident memory, MiB.';
 
 create or replace view claims_per_hour as
@@ -47,7 +47,7 @@ from event e
 where e.type in ('DeploymentClaimed', 'DeploymentClaimSkipped')
 group by 1;
 
-comment on view claims_per_hour is 'How rounds ended, by the hour. An hour without a round has no row.';
+comment on view claims_per_hour is 'How rounds ended, per hour. An hour without a round has no row.';
 
 create or replace view claim_latency as
 select i.deployment_id,
@@ -84,5 +84,6 @@ left join lateral (
 left join unit w on w.address = c.unit_address
 where e.type = 'DeploymentClaimSkipped' and e.data ->> 'reason' = 'claim_conflict';
 
-comment on view claim_conflict is 'One row for each unit that went for a row and was not the first; the winner is the nearest claim of that row.';
+comment on view claim_conflict is
+    'One row per unit that tried to claim a row and was too late; the winner is the nearest claim of that row.';
 comment on column claim_conflict.late_ms is 'Negative: the loser had given up before the winner wrote.';

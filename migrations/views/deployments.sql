@@ -26,7 +26,7 @@ comment on view restarts_per_day is
 create or replace view time_without_owner as
 with told as (
     select e.deployment_id, e.position, e.recorded_at, e.type, e.data,
-           -- Each of the two kinds of streams tells one of these and leaves the other as it was.
+           -- Each of the two kinds of streams has one of these and leaves the other unchanged.
            case when e.stream_id like 'deployment-%' and e.type <> 'DeploymentRestartRequested' then
                (e.type = 'DeploymentEnabled' or coalesce((e.data ->> 'enabled')::boolean, false))::integer end as wanted,
            case when e.stream_id like 'assignment-%' then

@@ -89,7 +89,7 @@ def test_what_stands_before_the_damage_can_be_read(path: Path) -> None:
     path.write_bytes(header + first + end)
     events = read_archive(path)
     assert [next(events).position for _ in range(3)] == [1, 2, 3]
-    with pytest.raises(InputFileInvalid, match="last line is not what the rest says"):
+    with pytest.raises(InputFileInvalid, match="last line does not match the rest"):
         next(events)
 
 

@@ -1,4 +1,4 @@
--- append_snapshots under its name in 0.1.0, whose archive command calls it. Goes when min_writer is 2.
+-- append_snapshots under its name in 0.1.0, whose archive command calls it. Remove when min_writer reaches 2.
 
 create or replace function carry_log_forward(
     p_before timestamptz, p_file text, p_sha256 text, p_events bigint, p_digest bigint

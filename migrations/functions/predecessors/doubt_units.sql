@@ -1,4 +1,4 @@
--- suspect_units under its name in 0.1.0, whose units call it. Goes when min_writer is 2.
+-- suspect_units under its name in 0.1.0, whose units call it. Remove when min_writer reaches 2.
 
 create or replace function doubt_units(p_by text, p_epoch integer, p_addresses text[], p_asked_at timestamptz)
 returns boolean

@@ -1,5 +1,5 @@
--- round_inputs as the units of 0.1.0 call it: they refuse a package, whether a row has a command or not. Goes when
--- min_writer is 2.
+-- round_inputs as the units of 0.1.0 call it: they refuse a package, whether or not a row has a command. Remove when
+-- min_writer reaches 2.
 
 create or replace function round_inputs(p_refused text[], p_limit integer)
 returns table (units jsonb, candidates jsonb)
