@@ -7,6 +7,7 @@ nothing, so its last report is marked as such.
 from datetime import datetime
 
 from nodeunit.audit.wording import called, local_time, program_sentence
+from nodeunit.domain.events import UnitLost
 from nodeunit.domain.fleet import DeploymentState, UnitState
 from nodeunit.domain.snapshot_events import UnitSnapshot
 from nodeunit.store.postgres.connections import Connection
@@ -18,7 +19,8 @@ _GONE = {"lost": "was lost", "left": "left the fleet"}
 async def program(connection: Connection, row: DeploymentState, holder: UnitState | None, at: datetime | None) -> str:
     """The sentence about a row that `holder` holds, now or at a given time.
 
-    Whether a unit was silent at a time in the past is not recorded: it counts as present until it was lost.
+    Whether a unit was silent at a time in the past is not recorded: it counts as present until its lease had run out,
+    if it was declared lost for that.
     """
     known = await _reported(connection, row, at)
     name = called(row.address, {holder.address: holder.name} if holder else {})
@@ -26,6 +28,12 @@ async def program(connection: Connection, row: DeploymentState, holder: UnitStat
         gone = f"{name} {_GONE.get(holder.membership, holder.membership)}"
         since = f" at {local_time(holder.since)}" if holder.since else ""
         return f"not known: {gone}{since}, and no unit has taken the row since; before that: {known}"
+    if at is not None and holder is not None:
+        after = await store.membership_after(connection, holder.address, holder.version, at)
+        lost = after.event() if after else None
+        if isinstance(lost, UnitLost) and datetime.fromisoformat(lost.lease_expired_at) <= at:
+            ran_out = local_time(datetime.fromisoformat(lost.lease_expired_at))
+            return f"not known: the lease of {name} had run out at {ran_out}; before that: {known}"
     silence = await store.silence(connection, row.address) if at is None else None
     if silence is not None:
         ends = "ran out at" if silence.expired else "runs until"

@@ -69,6 +69,7 @@ def test_a_new_daemon_takes_over_what_runs(database: str, unit: UnitProcess, how
     first, second = (event["data"] for event in joined(database))
     assert second["succeeds"] == first["epoch"]
     assert second["supervisor"] == first["supervisor"]
+    assert second["containment"] == first["containment"] in ("control_groups", "process_trees")
     insert_sleeper(database)
     wait_until(lambda: len(sleepers(unit)) == 2, what="the new daemon claims and starts")
     assert daemon(unit) != old

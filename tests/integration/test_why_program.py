@@ -110,7 +110,9 @@ async def test_a_silent_holder_is_not_said_to_run_anything(database: str, pool: 
     turn_back_leases(database, "unit-a", by=timedelta(seconds=31))
     assert ", and its lease ran out at " in (await explain(database, row)).program
 
+    before = value(database, "select clock_timestamp()")
     await lose(pool, database, b.unit, "unit-a")
+    assert (await explain(database, row, before)).program.startswith("not known: the lease of unit-a had run out at ")
     found = (await explain(database, row)).program
     assert found.startswith("not known: unit-a was lost at ")
 

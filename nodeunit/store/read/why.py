@@ -69,6 +69,12 @@ async def unit_snapshot(connection: Connection, address: str, at: datetime | Non
     return found[0] if found else None
 
 
+async def membership_after(connection: Connection, address: str, version: int, at: datetime) -> RecordedEvent | None:
+    """The membership event of a unit that came after a time at which its stream had this version."""
+    found = await _events(connection, "why_membership_after", address=address, version=version, at=at)
+    return found[0] if found else None
+
+
 class Silence(msgspec.Struct, frozen=True):
     """A heartbeat is overdue."""
 

@@ -69,6 +69,13 @@ where e.stream_id = 'unit-' || %(address)s
 order by e.stream_version desc
 limit 1
 
+-- name: why_membership_after
+select {event_columns}
+from event e
+where e.stream_id = 'unit-' || %(address)s
+  and e.stream_version = %(version)s + 1
+  and e.recorded_at > %(at)s
+
 -- name: why_silence
 -- No row for a unit of which no heartbeat is overdue. One that wants no part in rounds sets inactive_at to renewed_at.
 select l.renewed_at as since, l.expires_at, l.expires_at <= clock_timestamp() as expired
