@@ -100,7 +100,7 @@ def _disabled(specifications: list[RecordedEvent]) -> str:
     for recorded in specifications:
         event = recorded.event()
         if isinstance(event, DeploymentDisabled):
-            return f"disabled by {event.by} at {local_time(recorded.recorded_at)}: its program is stopped"
+            return f"disabled by {event.by} at {local_time(recorded.recorded_at)}"
         if isinstance(event, DeploymentCreated):
             return f"created as disabled by {event.by}"
     return "disabled"

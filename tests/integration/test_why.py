@@ -151,7 +151,8 @@ async def test_by_hand_released_disabled_deleted(database: str, pool: Pool) -> N
 
     rows(database, "update deployment set address = '', enabled = false")
     found = await explain(database, row)
-    assert (found.state, found.because) == ("disabled", ["disabled by test"])
+    assert (found.state, len(found.because)) == ("disabled", 1)
+    assert found.because[0].startswith("disabled by test at ")
     rows(database, "delete from deployment")
     found = await explain(database, row)
     assert (found.state, found.because) == ("deleted", ["deleted by test"])
