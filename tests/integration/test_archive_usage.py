@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from nodeunit.cli.app import app
 from nodeunit.store.read.archive import RolledUp, archiving
+from tests.support.chunks import chunks_of_a_day
 from tests.support.rows import rows, value
 
 BY_THE_HOUR = """
@@ -26,6 +27,7 @@ BY_THE_HOUR_AND_PROGRAM = """
 def measured(request: pytest.FixtureRequest) -> str:
     """Samples of two units and a program over three days, every ten minutes."""
     conninfo: str = request.getfixturevalue(request.param)
+    chunks_of_a_day(conninfo)
     rows(
         conninfo,
         "insert into usage (recorded_at, unit_address, deployment_id, cpu_percent, memory_mb) "

@@ -16,6 +16,7 @@ from nodeunit.store.postgres.migrator import migrate
 from nodeunit.store.read import projections
 from nodeunit.store.read.archive import archiving
 from nodeunit.store.write.decisions import DecisionStream
+from tests.support.chunks import chunks_of_a_day
 from tests.support.databases import Databases
 from tests.support.members import candidate, claim, join
 from tests.support.rows import insert_deployments, rows, value
@@ -122,6 +123,7 @@ async def test_a_publication_of_all_tables_keeps_nothing_from_being_archived(own
     conninfo = owned("create publication everything for all tables")
     await migrate(conninfo)
     await it_works(conninfo)
+    chunks_of_a_day(conninfo)
     for _ in range(2):  # into hours that are there as well
         with psycopg.connect(conninfo, autocommit=True) as person:
             person.execute(

@@ -10,6 +10,7 @@ import pytest
 
 from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.read.event_log import SHORT_QUERIES
+from tests.support.chunks import chunks_of_a_day
 from tests.support.databases import Databases
 from tests.support.rows import rows, value
 from tools import synthetic_log
@@ -22,6 +23,7 @@ BY_INDEX = {"Index Scan", "Index Only Scan", "Bitmap Heap Scan"}
 def long_log(timescale_databases: Databases) -> Any:
     """A log of twelve days, one chunk a day."""
     with timescale_databases.fresh() as conninfo:
+        chunks_of_a_day(conninfo)
         yield conninfo, synthetic_log.load(conninfo, events=12_000, units=4, deployments=60, days=DAYS)
 
 

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from tests.support.chunks import chunks_of_a_day
 from tests.support.databases import Databases
 from tools import synthetic_log
 
@@ -33,6 +34,7 @@ class Histories:
     def _original(self) -> str:
         name = f"history_{secrets.token_hex(6)}"
         with self._databases.fresh() as conninfo:
+            chunks_of_a_day(conninfo)
             synthetic_log.load(conninfo, events=3000, units=3, deployments=20, days=4, usage_hours=30)
             self._execute("create database {} template {}", name, psycopg.conninfo.conninfo_to_dict(conninfo)["dbname"])
         return name

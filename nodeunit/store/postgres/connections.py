@@ -238,6 +238,11 @@ def translate_error(error: psycopg.Error, given: str = "") -> NodeunitError:
             return DatabaseError(
                 f"{sentence}; grant the login one of the roles nodeunit_unit, nodeunit_operator, nodeunit_reader"
             )
+        case _, "53200":
+            return DatabaseError(
+                f"{text}: a log of many chunks needs more locks than the server has room for; set "
+                "max_locks_per_transaction to 512, restart the server, and archive what is old"
+            )
         case (("08" | "57"), _):
             return DatabaseUnreachable(f"the database ended the connection: {sentence}")
     return DatabaseError(f"the database refuses ({state}): {sentence}")
