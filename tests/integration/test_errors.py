@@ -74,6 +74,15 @@ async def test_a_database_that_cannot_hold_every_text(plain_server: str, encodin
     assert str(error).startswith(f"the database {name} is encoded in {encoding} and nodeunit needs UTF8; make one with")
 
 
+async def test_a_log_of_more_chunks_than_there_is_room_for_locks(plain_database: str) -> None:
+    async with await connections.connect(plain_database, "test") as connection:
+        with pytest.raises(
+            DatabaseError, match="set max_locks_per_transaction to 512, restart"
+        ):
+            async with connections.translate_errors(plain_database):
+                await connection.execute("select pg_advisory_xact_lock(n) from generate_series(1, 1000000) n")
+
+
 async def test_no_server_there() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen

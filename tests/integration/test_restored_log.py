@@ -1,5 +1,6 @@
 """A log that pg_dump took to another cluster, whose transaction ids are lower: nothing is hidden, nothing is cut."""
 
+import secrets
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,7 @@ from nodeunit.store.postgres.connections import connect
 from nodeunit.store.postgres.migrator import migrate
 from nodeunit.store.read import event_log, projections
 from tests.support.rows import insert_deployments, rows, value
+from tests.support.timescale import TimescaleServer
 
 LATER_TRANSACTIONS = """
 do $$ begin for i in 1..3000 loop perform pg_current_xact_id(); commit; end loop; end $$
@@ -34,7 +36,7 @@ def program(name: str) -> str:
 
 
 @contextmanager
-def restored(source: str, target: str, name: str = "restored") -> Iterator[str]:
+def restored(source: str, target: str, name: str = "restored", *, timescaledb: bool = False) -> Iterator[str]:
     """A database of another server, made from a dump of the source."""
     with psycopg.connect(target, autocommit=True) as connection:
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
@@ -42,11 +44,30 @@ def restored(source: str, target: str, name: str = "restored") -> Iterator[str]:
             connection.execute(f"do $$ begin create role {role}; exception when duplicate_object then null; end $$")
     dump = subprocess.run([program("pg_dump"), "--format=custom", source], check=True, capture_output=True)
     conninfo = make_conninfo(target, dbname=name)
+    if timescaledb:
+        rows(conninfo, "create extension timescaledb")
+        value(conninfo, "select timescaledb_pre_restore()")
     ended = subprocess.run(
         [program("pg_restore"), "--dbname", conninfo], input=dump.stdout, capture_output=True, check=False
     )
     assert ended.returncode == 0, ended.stderr.decode()
-    yield conninfo
+    if timescaledb:
+        value(conninfo, "select timescaledb_post_restore()")
+    try:
+        yield conninfo
+    finally:
+        with psycopg.connect(target, autocommit=True) as connection:
+            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+async def test_a_log_of_hypertables_is_restored_too(database: str, timescale: TimescaleServer) -> None:
+    insert_deployments(database, 3)
+    before = await positions(database)
+    with restored(database, timescale.conninfo, f"copied_{secrets.token_hex(4)}", timescaledb=True) as conninfo:
+        assert await positions(conninfo) == before
+        insert_deployments(conninfo, 1)
+        assert len(await positions(conninfo)) == len(before) + 1
+        assert await projections.verify(conninfo) == []
 
 
 @pytest.fixture
@@ -111,5 +132,3 @@ async def test_a_copy_within_the_cluster_goes_on_above_what_it_has(plain_databas
         insert_deployments(conninfo, 1)
         assert (await positions(conninfo))[: len(before)] == before
         assert len(await positions(conninfo)) == len(before) + 1
-    with psycopg.connect(plain_server, autocommit=True) as connection:
-        connection.execute("drop database copied_within")

@@ -238,7 +238,7 @@ def translate_error(error: psycopg.Error, given: str = "") -> NodeunitError:
             return DatabaseError(
                 f"{sentence}; grant the login one of the roles nodeunit_unit, nodeunit_operator, nodeunit_reader"
             )
-        case _, "53200":
+        case _, "53200" if "max_locks_per_transaction" in (hint or ""):
             return DatabaseError(
                 f"{text}: a log of many chunks needs more locks than the server has room for; set "
                 "max_locks_per_transaction to 512, restart the server, and archive what is old"
