@@ -44,10 +44,14 @@ def databases(request: pytest.FixtureRequest) -> Databases:
 
 @pytest.fixture
 def owned(databases: Databases) -> Iterator[Callable[..., str]]:
-    """`owned(*statements)`: a database whose owner is no superuser, and in which a superuser has run the statements."""
+    """`owned(*statements)`: a database whose owner is no superuser, and in which a superuser has run the statements.
+
+    The owner may see what the server has loaded, which a database with TimescaleDB needs.
+    """
     role = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(databases.administrator, autocommit=True) as administrator, ExitStack() as stack:
         administrator.execute(sql.SQL("create role {} login password 'right'").format(sql.Identifier(role)))
+        administrator.execute(sql.SQL("grant pg_read_all_settings to {}").format(sql.Identifier(role)))
         stack.callback(administrator.execute, sql.SQL("drop role {}").format(sql.Identifier(role)))
 
         def make(*statements: str) -> str:
@@ -91,6 +95,21 @@ async def test_the_owner_of_the_database_migrates(
     await migrate(conninfo)
     await it_works(conninfo)
     await migrate(conninfo)
+
+
+async def test_an_owner_who_may_not_see_what_is_loaded_is_told_which_role_to_get(
+    timescale_databases: Databases, owned: Callable[..., str], request: pytest.FixtureRequest
+) -> None:
+    if "plain" in request.node.name:
+        pytest.skip("where there is no TimescaleDB nobody asks whether it is loaded")
+    conninfo = owned()
+    owner = conninfo_to_dict(conninfo)["user"]
+    with psycopg.connect(timescale_databases.administrator, autocommit=True) as administrator:
+        administrator.execute(sql.SQL("revoke pg_read_all_settings from {}").format(sql.Identifier(str(owner))))
+    with pytest.raises(
+        DatabaseError, match=f'"pg_read_all_settings" role may examine this parameter; grant it to {owner}'
+    ):
+        await migrate(conninfo)
 
 
 async def test_who_may_not_create_is_told_what_is_missing(owned: Callable[..., str]) -> None:

@@ -103,7 +103,7 @@ async def test_a_restored_log_is_read_followed_verified_and_archived_to_its_end(
             checkpoint = event_log.Checkpoint(await event_log.high_water_mark(reading))
             with psycopg.connect(conninfo) as person:
                 person.execute("savepoint s")
-                person.execute("insert into deployment (package_name) values ('in a subtransaction')")
+                person.execute("insert into deployment (package_name) values ('in-a-subtransaction')")
                 assert await event_log.read(reading, event_log.EVERYTHING, checkpoint.transaction_id, checkpoint) == []
             insert_deployments(conninfo, 1)
             below = await event_log.high_water_mark(reading)

@@ -127,9 +127,9 @@ class _Migrating:
                         await self._apply(migration)
             except InsufficientPrivilege as error:
                 advice = f"grant it to {self._connection.info.user}, or let a login migrate that has it"
-                raise DatabaseError(
-                    f"{at} cannot be made: {error.diag.message_primary}; {error.diag.message_hint or advice}"
-                ) from error
+                details = [error.diag.message_detail, error.diag.message_hint]
+                what = "; ".join(filter(None, [error.diag.message_primary, *details])).rstrip(".")
+                raise DatabaseError(f"{at} cannot be made: {what}; {advice}") from error
 
         if files:
             await self._waiting.attempt(files[0].name, step)
