@@ -15,13 +15,16 @@ from tools.faults.unread import Reader
 
 END_WITHIN_S = 20.0
 
+PASSWORD = f"of {os.getpid()}"
+"""Another one in each process, because fleets that run at the same time must not end each other's processes."""
+
 
 class Unit:
     """A unit that can be started again under the same identity. Its environment holds nothing but its settings."""
 
     def __init__(self, name: str, build: Build, directory: Path, settings: Mapping[str, str]) -> None:
         self.name = name
-        self.address = address_of(name, name)
+        self.address = address_of(name, PASSWORD)
         self.log_path = directory / f"{name}.log"
         self.log: Reader | None = None
         """What reads its standard error; None before the first start."""
@@ -44,7 +47,7 @@ class Unit:
         if self.running:
             return
         self.asked_to_end = False
-        environment = {"NODE_UNIT_NAME": self.name, "NODE_UNIT_PASSWORD": self.name, **self._settings}
+        environment = {"NODE_UNIT_NAME": self.name, "NODE_UNIT_PASSWORD": PASSWORD, **self._settings}
         if self.log is not None:
             self.log.close()
         self.log = Reader(self.log_path)
