@@ -109,7 +109,7 @@ class MembershipSession:
         if answer.drain_s is not None and self._moving is None:
             self._moving = self._tasks.start(self._move_away(answer.drain_s))
         if answer.waiting:
-            self._scheduler.notify("heartbeat")
+            self._scheduler.on_work_waiting(answer.wake_up)
 
     def _renew_lease(self, sent_at: float) -> None:
         deadline = sent_at + self._unit.lease_ttl_s

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from uuid import UUID
 
+from nodeunit.clock import boottime
 from nodeunit.daemon.reconciler import Reconciler
 from nodeunit.daemon.suspicion import Suspicion
 from nodeunit.domain import claim_round
@@ -29,6 +30,9 @@ FIRST_CANDIDATES = 64
 SPARE_CANDIDATES = 4
 """Besides one row per unit, a round reads a few more, because some rows can run only on some units."""
 
+LOOK_AGAIN_AFTER_S = 30.0
+"""Rows that no unit can run are looked at again so often, in case that a notification was lost."""
+
 TARGETED_WAKE_UPS = ("eligible", "unit", "unit_lost", "overdue")
 """Wake-ups that not every unit gets. A unit that is not eligible passes them on to those that are."""
 
@@ -47,12 +51,24 @@ class Scheduler:
         self._notified = asyncio.Event()
         self._last_inputs: RoundInputs | None = None
         self._recorded_rows: frozenset[UUID] = frozenset()
+        self._heard = 0
+        self._nothing_to_run_at: int | None = None
+        self._look_again_at = 0.0
         self._suspicion = Suspicion(unit, lambda: self._read_inputs(set()), lambda: self.notify("overdue"))
 
     def notify(self, reason: str) -> None:
         """Requests rounds. The reason `heartbeat` counts only if there is no other."""
         self._reasons.append(reason)
         self._notified.set()
+
+    def on_work_waiting(self, wake_up: int) -> None:
+        """A heartbeat answers that rows wait, and the number of the newest notification. When no unit could run what
+        waited, and nothing was notified since, it is the same rows still; they are looked at seldom.
+        """
+        if wake_up == self._nothing_to_run_at and boottime() < self._look_again_at:
+            return
+        self._heard = wake_up
+        self.notify("heartbeat")
 
     def on_wake_up(self, wake_up: WakeUp) -> None:
         """A notification for all units or for some, by address."""
@@ -79,7 +95,10 @@ class Scheduler:
         claimed = False
         conflicts: set[UUID] = set()
         while True:
+            heard = self._heard
             inputs = await self._read_inputs(conflicts)
+            self._nothing_to_run_at = None if inputs.candidates or conflicts else heard
+            self._look_again_at = boottime() + LOOK_AGAIN_AFTER_S
             decision = claim_round.decide(self._unit.address, inputs)
             if claimed or (
                 decision.outcome == "skip" and (reason in TARGETED_WAKE_UPS or self._others_expect_a_claim(inputs))

@@ -1,9 +1,12 @@
 """A row goes to a unit that can run it, and one that no unit can run costs nothing while it waits."""
 
 from collections.abc import Callable
+from typing import LiteralString
 from uuid import UUID
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from tests.support.rows import deployment, insert_deployments, rows, value
 from tests.support.unit_process import UnitProcess
@@ -19,6 +22,28 @@ def insert_command(database: str) -> UUID:
     )
     found: UUID = row["id"]
     return found
+
+
+async def test_a_row_that_no_unit_can_run_is_not_looked_at_with_each_heartbeat(
+    database: str, start_unit: Callable[..., UnitProcess]
+) -> None:
+    name = value(database, "select current_database()::text")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(sql.SQL("alter database {} set track_functions = 'pl'").format(sql.Identifier(name)))
+    insert_command(database)
+    start_unit(database, ENABLE_CUSTOM_COMMAND="false", NODE_UNIT_HEARTBEAT_INTERVAL="0.2")
+
+    def calls(function: str) -> int:
+        query: LiteralString = "select coalesce(sum(calls), 0)::integer from pg_stat_user_functions where funcname = %s"
+        return int(value(database, query, (function,)))
+
+    await eventually(lambda: calls("heartbeat") > 10, what="heartbeats are counted")
+    looks, beats = calls("round_inputs"), calls("heartbeat")
+    assert looks > 0
+    await eventually(lambda: calls("heartbeat") > beats + 20, what="twenty more heartbeats")
+    assert calls("round_inputs") <= looks + 1
+    plain = insert_deployments(database)[0]
+    await eventually(lambda: deployment(database, plain)["address"], what="it claims what it can run")
 
 
 async def test_a_unit_without_commands_neither_claims_them_nor_holds_them_up(
