@@ -21,6 +21,7 @@ from nodeunit.domain.events import (
     DeploymentDeleted,
     DeploymentDisabled,
     DeploymentReleased,
+    DeploymentUnusable,
 )
 from nodeunit.domain.fleet import DeploymentState
 from nodeunit.domain.policy import Candidate
@@ -174,7 +175,11 @@ async def _explain_free(
         answer.decided_at, answer.decided_by = newest[0].recorded_at, newest[0].unit_address
     candidate = msgspec.structs.replace(_as_candidate(answer), has_command=store.has_command(specifications))
     answer.verdicts = judge(candidate, inputs, roster)
-    answer.because.append(_why_nobody(answer.verdicts))
+    unusable = await store.unusable(connection, answer.deployment_id, free_since, answer.at) if free_since else None
+    if unusable is not None and isinstance(said := unusable.event(), DeploymentUnusable):
+        answer.because.append(f"it cannot be claimed before it is changed, because its history is broken: {said.fault}")
+    else:
+        answer.because.append(_why_nobody(answer.verdicts))
     if assignments and isinstance(released := assignments[0].event(), DeploymentReleased):
         answer.because.append(release_reason(released, names))
 

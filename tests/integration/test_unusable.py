@@ -7,12 +7,13 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from nodeunit.audit import invariants
+from nodeunit.audit import invariants, why
 from nodeunit.audit.backtest import TYPES, backtest
 from nodeunit.audit.source import LiveLog
 from nodeunit.domain.policy import Usage
 from nodeunit.domain.what_if import PolicyOverride
 from nodeunit.store.postgres.connections import Pool
+from nodeunit.store.read import event_log
 from nodeunit.store.read.event_log import EventFilter
 from nodeunit.store.read.report import snapshot
 from nodeunit.store.write import deployments
@@ -103,6 +104,10 @@ async def test_a_row_whose_history_is_broken_is_left_out_and_said_once(
     assert violated <= {"order_matches_log", "deployment_address_is_the_fold"}
     again = await backtest(LiveLog(database, EventFilter(types=TYPES)), PolicyOverride())
     assert again.differences == []
+
+    async with await event_log.open_log(database, "test") as connection:
+        explained = (await why.explain(connection, str(broken))).because
+    assert explained[0].endswith(f"its history is broken: {said['data']['fault']}")
 
     rows(database, "update deployment set updated_at = now() where id = %s", (broken,))
     assert [row.id for row in (await deployments.round_inputs(pool, 8)).candidates] == [broken]

@@ -1,9 +1,15 @@
 -- name: deployments_like
--- Every deployment that ever existed has a version 0; an id may be given by its beginning.
-select o.deployment_id
-from assignment_order o
-where o.deployment_id between %(lowest)s and %(highest)s and o.version = 0
-order by o.deployment_id
+-- Every deployment that ever existed has a version 0, unless its history is broken; an id may be given by its beginning.
+(
+    select o.deployment_id
+    from assignment_order o
+    where o.deployment_id between %(lowest)s and %(highest)s and o.version = 0
+    order by o.deployment_id
+    limit 11
+)
+union
+(select d.id from deployment d where d.id between %(lowest)s and %(highest)s order by d.id limit 11)
+order by 1
 limit 11
 
 -- name: units_like

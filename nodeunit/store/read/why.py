@@ -63,6 +63,14 @@ async def programs(
     )
 
 
+async def unusable(
+    connection: Connection, deployment_id: UUID, since: datetime, at: datetime | None
+) -> RecordedEvent | None:
+    """That the row cannot be claimed, said since a moment."""
+    found = await _events(connection, "why_unusable", deployment_id=deployment_id, since=since, at=at)
+    return found[0] if found else None
+
+
 async def unit_snapshot(connection: Connection, address: str, at: datetime | None) -> RecordedEvent | None:
     """What a unit ran at the end of the archived events; None: nothing of it is archived."""
     found = await _events(connection, "why_unit_snapshot", address=address, at=at)

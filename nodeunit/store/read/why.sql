@@ -76,6 +76,16 @@ where e.stream_id = 'unit-' || %(address)s
   and e.stream_version = %(version)s + 1
   and e.recorded_at > %(at)s
 
+-- name: why_unusable
+select {event_columns}
+from event e
+where e.deployment_id = %(deployment_id)s
+  and e.type = 'DeploymentUnusable'
+  and e.recorded_at >= %(since)s
+  and e.recorded_at <= coalesce(%(at)s::timestamptz, 'infinity')
+order by e.recorded_at desc
+limit 1
+
 -- name: why_silence
 -- No row for a unit of which no heartbeat is overdue. One that wants no part in rounds sets inactive_at to renewed_at.
 select l.renewed_at as since, l.expires_at, l.expires_at <= clock_timestamp() as expired
