@@ -57,6 +57,7 @@ class Programs:
         self._outputs: dict[str, Output] = {}
         self._forking: str | None = None
         self._to_terminate: list[Program] = []
+        self._terminate_not_before = 0.0
         self._ending: dict[str, Program] = {}
         self._next_deadline = _NEVER
         self._check_at = 0.0
@@ -165,9 +166,9 @@ class Programs:
         if program.request_stop(cause, kill_at):
             self._to_terminate.append(program)
 
-    def _terminate(self) -> None:
+    def _terminate(self, now: float) -> None:
         """Look at the trees before the first signal, because what has left its session and cleared its environment is
-        known by its parent alone, and the signal may end that. Once for all that are stopped in this turn."""
+        known by its parent alone, and the signal may end that. Once for all that wait for it."""
         programs, self._to_terminate = self._to_terminate, []
         try:
             for _ in range(_MOST_LOOKS):
@@ -181,16 +182,21 @@ class Programs:
                     program.terminate()
                     self._ending[program.key] = program  # looked at again: at a signal some programs start others
             self.check_soon()
+            self._terminate_not_before = 2 * boottime() - now  # as in `_clean_up`
 
     def tick(self, now: float) -> float | None:
         """Enforces the lease and the grace periods, and cleans up after ended programs."""
         if now >= self._next_deadline:
             self._enforce_deadlines(now)
-        if self._to_terminate:
-            self._terminate()
+        if self._to_terminate and now >= self._terminate_not_before:
+            self._terminate(now)
         if self._ending and now >= self._check_at:
             self._clean_up(now)
-        return min(self._next_deadline, self._check_at if self._ending else _NEVER)
+        return min(
+            self._next_deadline,
+            self._terminate_not_before if self._to_terminate else _NEVER,
+            self._check_at if self._ending else _NEVER,
+        )
 
     def _enforce_deadlines(self, now: float) -> None:
         self._next_deadline = _NEVER
