@@ -26,6 +26,8 @@ ROLES = [
     for role in ("nodeunit_unit", "nodeunit_operator", "nodeunit_reader")
 ]
 
+ELSEWHERE = ("create schema elsewhere", "create extension if not exists timescaledb schema elsewhere")
+
 ROWS_OF_A_TABLE = """
     select distinct p.proname::text as name
     from pg_proc p
@@ -82,7 +84,7 @@ async def it_works(conninfo: str) -> None:
     [
         (),
         ("create extension if not exists timescaledb",),
-        ("create schema elsewhere", "create extension if not exists timescaledb schema elsewhere"),
+        (*ELSEWHERE, "grant usage on schema elsewhere to public"),
     ],
     ids=["nothing", "extension", "extension elsewhere"],
 )
@@ -110,6 +112,15 @@ async def test_an_owner_who_may_not_see_what_is_loaded_is_told_which_role_to_get
         DatabaseError, match=f'"pg_read_all_settings" role may examine this parameter; grant it to {owner}'
     ):
         await migrate(conninfo)
+
+
+async def test_an_owner_who_may_not_use_the_schema_of_the_extension_is_told_so(
+    owned: Callable[..., str], request: pytest.FixtureRequest
+) -> None:
+    if "plain" in request.node.name:
+        pytest.skip("there is no extension to be elsewhere")
+    with pytest.raises(DatabaseError, match="run: grant usage on schema elsewhere to test_"):
+        await migrate(owned(*ELSEWHERE))
 
 
 async def test_who_may_not_create_is_told_what_is_missing(owned: Callable[..., str]) -> None:

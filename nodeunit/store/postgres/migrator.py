@@ -82,6 +82,7 @@ async def migrate(
         await refuse_old_server(connection)
         waiting = LockWait(connection, watcher, wait_s, tell)
         await waiting.attempt("the migration", lambda: _run(connection, "take_migration_lock"))
+        await _refuse_extension_out_of_reach(connection)
         await _run(connection, "settle_search_path")
         applied = await _Migrating(connection, waiting, migrations(root)).run()
     return MigrationResult(applied, [n for n in notices if "already exists" not in n and "skipping" not in n])
@@ -166,6 +167,15 @@ async def _refuse_newer_schema(connection: AsyncConnection[DictRow]) -> None:
         raise SchemaTooNew(
             f"the schema of the database (version {schema.version}) is newer than this nodeunit (version "
             f"{SCHEMA_VERSION}), which would replace its functions by older ones; upgrade nodeunit"
+        )
+
+
+async def _refuse_extension_out_of_reach(connection: AsyncConnection[DictRow]) -> None:
+    row = await (await connection.execute(QUERIES["extension_out_of_reach"])).fetchone()
+    if row is not None:
+        raise DatabaseError(
+            "TimescaleDB is in a schema that this login may not use; have a superuser run: "
+            f"grant usage on schema {row['schema']} to {connection.info.user}"
         )
 
 

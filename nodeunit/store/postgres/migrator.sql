@@ -12,6 +12,13 @@ select set_config('search_path', concat_ws(', ', current_setting('search_path'),
     where x.extname = 'timescaledb' and n.nspname <> all (current_schemas(false))
 ), 'pg_temp'), false)
 
+-- name: extension_out_of_reach
+-- The schema of TimescaleDB, when this login may not use it: its functions do not exist then.
+select quote_ident(n.nspname) as schema
+from pg_extension x
+join pg_namespace n on n.oid = x.extnamespace
+where x.extname = 'timescaledb' and not has_schema_privilege(n.oid, 'usage')
+
 -- name: grants_missing
 -- Whether the roles were made after the grants.
 select exists (
