@@ -1,5 +1,5 @@
--- The versions of the code that this schema supports; SCHEMA_VERSION in nodeunit/store/postgres/compatibility.py is the
--- code's.
+-- The versions of the code that this schema supports. SCHEMA_VERSION in nodeunit/store/postgres/compatibility.py is the
+-- version that the code needs.
 --
 -- 1  0.1.0
 -- 2  lease.inactive_at replaces quiet_at; snapshot events under that name, which readers of version 1 do not know;

@@ -6,7 +6,7 @@ import time
 def boottime() -> float:
     """Seconds since boot, the time asleep included.
 
-    `time.monotonic` stands still while a machine is suspended, and a lease does not: a deadline by that
+    `time.monotonic` stops while a machine is suspended, and a lease does not: a deadline by that
     clock would be met too late after waking up.
     """
     return time.clock_gettime(time.CLOCK_BOOTTIME)

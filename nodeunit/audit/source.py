@@ -37,7 +37,7 @@ UNIT_NAMED_BY = frozenset({"UnitJoined", *stored_names("UnitSnapshot")})
 
 POLL_INTERVAL_S = 0.25
 SAY_AFTER_S = 2.0
-"""While following: how long the log may stand before its reader asks why; then twice as long, and so on."""
+"""While following: how long the log may not advance before its reader asks why; doubled after each question."""
 RECONNECT_AFTER_S = (0.1, 0.2, 0.5, 1.0, 2.0)
 """The pauses before each attempt to connect again while following; the last one is repeated."""
 

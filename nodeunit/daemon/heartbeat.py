@@ -36,7 +36,7 @@ SETTLES_AFTER_S = 1.0
 
 class Heartbeat:
     """Runs until cancelled. `on_answer` gets each answer, and when (CLOCK_BOOTTIME) its heartbeat was sent.
-    `on_unusable` is told once of a measurement that is no usage.
+    `on_unusable` is called once for a measurement that is not a usage.
     """
 
     def __init__(

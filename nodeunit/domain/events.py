@@ -87,7 +87,7 @@ class DeploymentClaimRound(Event, frozen=True):
     candidates_left_out: int = 0
     """How many waiting rows are not listed. They could not change the decision."""
     outcome: str = ""
-    """`claim`, or the reason of the skip. A conflict is found later and is no outcome of deciding."""
+    """`claim`, or the reason of the skip. A conflict is found later and is not an outcome of deciding."""
     deployment_id: UUID | UnsetType = UNSET
     """The row that the unit decided to claim."""
 
@@ -165,7 +165,7 @@ class DeploymentRestartRequested(Event, frozen=True):
 
 
 class DeploymentDeleted(Event, frozen=True):
-    """The row is gone. If its id comes back, its streams go on."""
+    """The row is gone. If its id is reused, its streams continue."""
 
     by: str
 
@@ -299,7 +299,7 @@ class UnitListenerDeaf(Event, frozen=True):
 
 
 class UnitSampleUnusable(Event, frozen=True):
-    """The unit measured something that is no usage, such as nan. It is left out of the samples, then and later."""
+    """The unit measured something that is not a usage, such as nan. It is left out of the samples, then and later."""
 
     detail: str
 

@@ -1,4 +1,4 @@
-"""The event types that an archive leaves behind in the log: what stands for the events that went to a file."""
+"""The event types that an archive leaves in the log, in place of the events that it moved to a file."""
 
 from typing import Any
 from uuid import UUID

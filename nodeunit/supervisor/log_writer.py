@@ -4,7 +4,7 @@ The supervisor reads the programs' output and passes it on in messages that are 
 
     keeps up   what does not fit into the socket waits here, up to a limit; then no more is read from the programs
     stalled    nothing has fitted for some seconds: output is read, dropped and counted, because a program must not wait
-               for a disk either; how much is missing is said when the writer goes on
+               for a disk either; the missing amount is logged when the writer continues
 
 The writer ends when supervisor and guard have closed their ends, and all that they sent is written.
 """

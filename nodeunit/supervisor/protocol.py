@@ -57,8 +57,8 @@ class Exited(TypedDict):
 
 class Hello(TypedDict):
     """First line to each daemon: who the supervisor is (`supervisor` is new with every start of it), what runs, which
-    reports are not acknowledged (in the order of their numbers), which states are remembered (by key), until when the
-    lease stands (0.0: none yet), whether a drain is under way, and how a program's processes are told from others."""
+    reports are not acknowledged (in the order of their numbers), which states are remembered (by key), when the lease
+    expires (0.0: none yet), whether a drain is in progress, and how a program's processes are identified."""
 
     event: Literal["hello"]
     supervisor: str

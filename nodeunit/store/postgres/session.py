@@ -1,8 +1,8 @@
-"""What every session is set to before its first statement of its own, whatever a database or a role may have set.
+"""What every session is set to before its first own statement, whatever a database or a role may have set.
 
-PostgreSQL lets both have defaults of their own, and libpq takes more from the environment. What reads or writes here
-depends on those below. The search path is not among them, because it says which schema is meant: it is the database's,
-the role's or the conninfo's.
+PostgreSQL lets both have their own defaults, and libpq takes more from the environment. This package depends on the
+settings below. The search path is not among them, because the database, the role or the conninfo chooses the schema by
+it.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from nodeunit.store.postgres.queries import QUERIES
 Settings = Mapping[str, str]
 
 DEFAULTS: Settings = {
-    # How values are written, which both the driver and the statements take for granted.
+    # How values are written: the driver and the statements rely on it.
     "DateStyle": "ISO, YMD",
     "IntervalStyle": "postgres",
     "TimeZone": "UTC",
@@ -29,20 +29,20 @@ DEFAULTS: Settings = {
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
     "default_transaction_deferrable": "off",
-    # How long anything may take: for ever, unless a purpose says otherwise.
+    # Nothing has a time limit unless a purpose sets one.
     "statement_timeout": "0",
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
     "transaction_timeout": "0",
-    # What is checked and said.
+    # What is checked and reported.
     "check_function_bodies": "on",
     "client_min_messages": "notice",
     "plan_cache_mode": "auto",
 }
 
 ENCODING = "UTF8"
-"""Of the session, and of the database: events and rows carry any text, and JSON is UTF-8."""
+"""The encoding of the session and of the database: events and rows may have any text, and JSON is UTF-8."""
 
 
 class OtherEncoding(OperationalError):
@@ -50,9 +50,9 @@ class OtherEncoding(OperationalError):
 
 
 async def set_session(connection: AsyncConnection[DictRow], settings: Settings) -> None:
-    """Sets a new session, for a purpose with `settings` of its own. Raises OtherEncoding.
+    """Sets a new session, with the `settings` of its purpose. Raises OtherEncoding.
 
-    After the start, because a pooling proxy refuses most settings as startup parameters.
+    This is done after the start, because a pooling proxy refuses most settings as startup parameters.
     """
     encoding = connection.info.parameter_status("server_encoding")
     if encoding != ENCODING:
