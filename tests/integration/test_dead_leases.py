@@ -49,6 +49,19 @@ async def test_a_unit_without_a_lease_may_be_named_and_may_come_back(database: s
     assert deployment(database, one)["address"] == "gone"
 
 
+async def test_of_units_of_one_name_that_are_gone_the_last_is_meant(database: str, pool: Pool) -> None:
+    finder = await join(pool, "finder")
+    for address in ("b-first", "a-second"):
+        unit = await join(pool, address)
+        rows(database, "update unit set name = 'web' where address = %s", (address,))
+        async with await event_log.open_log(database, "test") as connection:
+            assert (await lookup.find_unit(connection, "web")).address == address
+        await unit.leave()
+    async with await event_log.open_log(database, "test") as connection:
+        assert (await lookup.find_unit(connection, "web")).address == "a-second"
+    assert not (await finder.heartbeat(None, [])).fenced
+
+
 async def test_many_dead_leases_go_at_once(database: str, pool: Pool) -> None:
     rows(
         database,

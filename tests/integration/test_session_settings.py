@@ -113,7 +113,7 @@ def test_units_and_commands_depend_on_no_setting_of_a_database_or_a_role(
                     person.execute(sql.SQL("set {} = 0").format(sql.Identifier(stops)))
                 person.execute(
                     "insert into deployment (package_name, package_version, command, args) "
-                    "select 'caffè-é', '1', '/bin/sleep', '[\"1000\"]' from generate_series(1, 3)"
+                    "select 'a', '1', '/bin/sh', '[\"-c\", \"exec sleep 1000 # caffè-é\"]' from generate_series(1, 3)"
                 )
             wait_until(
                 lambda: (

@@ -20,7 +20,7 @@ def test_a_fresh_database_is_a_hypertable_of_its_own(database: str, timescale_da
         hypertables = connection.execute(
             "select hypertable_name from timescaledb_information.hypertables order by 1"
         ).fetchall()
-        connection.execute("insert into deployment (package_name) values ('only here')")
+        connection.execute("insert into deployment (package_name) values ('only-here')")
     assert ("event",) in hypertables
     with psycopg.connect(database) as connection:
         assert connection.execute("select count(*) from deployment").fetchone() == (0,)

@@ -35,14 +35,17 @@ async def find_deployment(connection: Connection, given: str) -> UUID:
 async def find_unit(connection: Connection, given: str) -> FleetUnit:
     """The unit with this address, beginning of an address, or name. Raises UnitUnknown for none, or for several.
 
-    A unit that left or was lost is found only when no unit in the fleet is meant.
+    A unit that left or was lost is found only when no unit in the fleet is meant; of several with this name the last
+    one, because a unit without a password of its own leaves one behind with each start.
     """
     async with translate_errors():
         rows = await (await connection.execute(QUERIES["units_like"], {"unit": given})).fetchall()
     found = [FleetUnit(**row) for row in rows]
     in_fleet = {one.address: one for one in found if one.membership not in ("left", "lost")}
+    if not in_fleet and all(one.name == given for one in found):
+        found = found[:1]
     by_address = in_fleet or {one.address: one for one in found}
-    return by_address[the_unit(given, list(by_address))]
+    return by_address[the_unit(given, sorted(by_address))]
 
 
 def ids_like(given: str) -> tuple[UUID, UUID]:

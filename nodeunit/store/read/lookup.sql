@@ -18,7 +18,7 @@ select u.address, u.name, u.membership, u.cordoned,
        (select count(*) from deployment d where d.address = u.address and d.type = 'deployment') as rows
 from unit u
 where u.address = %(unit)s or u.name = %(unit)s or starts_with(u.address, %(unit)s)
-order by u.membership in ('left', 'lost'), u.address
+order by u.membership in ('left', 'lost'), u.since desc nulls last, u.address
 
 -- name: rows_to_move
 -- What a unit holds, and what the other units can run that take part in rounds now.
