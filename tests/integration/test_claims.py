@@ -6,7 +6,7 @@ from nodeunit.domain.can_run import Needs
 from nodeunit.domain.policy import Candidate
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import projections
-from nodeunit.store.write import deployments, membership
+from nodeunit.store.write import membership, unit_reads
 from nodeunit.store.write.decisions import DecisionStream
 from tests.support.members import candidate, claim, join, leading_up_to, lose
 from tests.support.rows import deployment, events, insert_deployments, rows, value
@@ -43,7 +43,7 @@ async def test_a_claim_notifies_nobody(database: str, pool: Pool) -> None:
         assert await claim(stream, "unit-1", wanted)
         assert not await claim(stream, "unit-1", wanted)
         assert await claim(stream, "unit-1", candidate(database, other))
-        for held in await deployments.programs_of(pool, "unit-1"):
+        for held in await unit_reads.programs_of(pool, "unit-1"):
             assert await unit.release(held, "drained")
         rows(database, "select pg_notify('nodeunit', 'the end')")
         assert [each.payload for each in listening.notifies(timeout=5, stop_after=1)] == ["the end"]
@@ -73,7 +73,7 @@ async def test_a_row_that_came_back_in_between_is_another_version(database: str,
     (one,) = insert_deployments(database)
     wanted = candidate(database, one)
     assert await claim(first, "unit-1", wanted)
-    (held,) = await deployments.programs_of(pool, "unit-1")
+    (held,) = await unit_reads.programs_of(pool, "unit-1")
     assert await unit.release(held, "drained")
     assert not await claim(second, "unit-2", wanted)
     assert await claim(second, "unit-2", candidate(database, one))
@@ -105,7 +105,7 @@ async def test_a_row_of_a_living_unit_is_not_taken_over(database: str, pool: Poo
     assert again.epoch > first.epoch
     assert not await claim(DecisionStream(taker), "unit-2", wanted)
     assert deployment(database, one)["address"] == "unit-1"
-    assert [each.id for each in await deployments.programs_of(pool, "unit-1")] == [one]
+    assert [each.id for each in await unit_reads.programs_of(pool, "unit-1")] == [one]
 
 
 async def test_a_lost_unit_is_not_emptied_in_bulk(database: str, pool: Pool) -> None:
@@ -115,12 +115,12 @@ async def test_a_lost_unit_is_not_emptied_in_bulk(database: str, pool: Pool) -> 
     insert_deployments(database, 3, address="unit-1")
     await lose(pool, database, taker, "unit-1")
     stream = DecisionStream(taker)
-    (wanted, *_) = (await deployments.round_inputs(pool, 64)).candidates
+    (wanted, *_) = (await unit_reads.round_inputs(pool, 64)).candidates
     assert await claim(stream, "unit-2", wanted)
     await join(pool, "unit-1")
-    assert (await deployments.round_inputs(pool, 64)).candidates == ()
-    assert len(await deployments.programs_of(pool, "unit-1")) == 2
-    assert len(await deployments.programs_of(pool, "unit-2")) == 1
+    assert (await unit_reads.round_inputs(pool, 64)).candidates == ()
+    assert len(await unit_reads.programs_of(pool, "unit-1")) == 2
+    assert len(await unit_reads.programs_of(pool, "unit-2")) == 1
 
 
 async def test_who_is_wrong_about_the_holder_gets_nothing(database: str, pool: Pool) -> None:
@@ -140,12 +140,12 @@ async def test_a_release_that_comes_too_late_is_no_release(database: str, pool: 
     unit = await join(pool, "unit-1")
     await join(pool, "unit-2")
     (one,) = insert_deployments(database, address="unit-1")
-    (held,) = await deployments.programs_of(pool, "unit-1")
+    (held,) = await unit_reads.programs_of(pool, "unit-1")
     rows(database, "update deployment set address = 'unit-2'")
     assert not await unit.release(held, "drained")
     rows(database, "update deployment set address = 'unit-1'")
     assert not await unit.release(held, "drained")
-    (again,) = await deployments.programs_of(pool, "unit-1")
+    (again,) = await unit_reads.programs_of(pool, "unit-1")
     assert await unit.release(again, "drained")
     assert not await unit.release(again, "drained")
     assert events(database, one)[-1]["data"]["reason"] == "drained"
@@ -160,14 +160,14 @@ async def test_rounds_see_lost_units_rows_first_and_then_the_oldest(database: st
     orphaned = insert_deployments(database, 2, address="unit-1")
     rows(database, "insert into deployment (type) values ('daemon')")
     await lose(pool, database, taker, "unit-1")
-    inputs = await deployments.round_inputs(pool, 64, [Needs("@other/app@1.0.0")])
+    inputs = await unit_reads.round_inputs(pool, 64, [Needs("@other/app@1.0.0")])
     assert [unit.address for unit in inputs.units] == ["unit-2"]
     assert [each.id for each in inputs.candidates] == orphaned + free[1:]
     assert [each.holder for each in inputs.candidates] == ["unit-1"] * 2 + [""] * 2
-    assert len((await deployments.round_inputs(pool, 3)).candidates) == 3
+    assert len((await unit_reads.round_inputs(pool, 3)).candidates) == 3
     rows(database, "update deployment set command = 'x' where package_name = '@other/app' and address = ''")
     refused = [Needs("@other/app@1.0.0"), Needs("@yuants/app@1.0.0", has_command=True)]
-    with_commands = (await deployments.round_inputs(pool, 64, refused)).candidates
+    with_commands = (await unit_reads.round_inputs(pool, 64, refused)).candidates
     assert sorted((each.package, each.has_command) for each in with_commands) == [
         *[("@other/app@1.0.0", True)] * 2, *[("@yuants/app@1.0.0", False)] * 4,
     ]  # fmt: skip
@@ -197,8 +197,8 @@ async def test_programs_of_a_unit_are_its_rows_and_every_daemon(database: str, p
         "insert into deployment (type, args, env, enabled) values "
         "('daemon', '[\"a\"]', '{\"K\": \"v\"}', true), ('daemon', '[]', '{}', false)",
     )
-    programs = await deployments.programs_of(pool, "unit-1")
+    programs = await unit_reads.programs_of(pool, "unit-1")
     assert {each.id for each in programs if each.type == "deployment"} == {mine}
     assert [(each.args, each.env) for each in programs if each.type == "daemon"] == [(["a"], {"K": "v"})]
-    assert [each.type for each in await deployments.programs_of(pool, "unit-2")] == ["daemon"]
+    assert [each.type for each in await unit_reads.programs_of(pool, "unit-2")] == ["daemon"]
     assert await membership.lease_of(pool, "unit-2") is None

@@ -4,7 +4,7 @@ from nodeunit.audit import invariants
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import event_log, lookup, projections
 from nodeunit.store.read.report import snapshot
-from nodeunit.store.write import deployments
+from nodeunit.store.write import unit_reads
 from tests.support.members import join, lose
 from tests.support.rows import deployment, insert_deployments, rows, value
 
@@ -25,7 +25,7 @@ async def test_dead_leases_are_removed_after_a_day(database: str, pool: Pool) ->
     assert [row["address"] for row in rows(database, "select address from lease order by 1")] == [
         "just-gone", "unit-1", "unit-2", "with-a-row",
     ]  # fmt: skip
-    (seen,) = (await deployments.round_inputs(pool, 8)).candidates
+    (seen,) = (await unit_reads.round_inputs(pool, 8)).candidates
     assert (seen.id, seen.holder) == (held, "with-a-row")
     async with await event_log.open_log(database, "test") as connection:
         assert (await lookup.find_unit(connection, "long-gone")).membership == "lost"
@@ -42,10 +42,10 @@ async def test_a_unit_without_a_lease_may_be_named_and_may_come_back(database: s
     await join(pool, "unit-2")
     assert value(database, "select count(*) from lease where address = 'gone'") == 0
     (one,) = insert_deployments(database, address="gone")
-    (seen,) = (await deployments.round_inputs(pool, 8)).candidates
+    (seen,) = (await unit_reads.round_inputs(pool, 8)).candidates
     assert (seen.id, seen.holder) == (one, "gone")
     assert (await join(pool, "gone")).epoch == 3
-    assert (await deployments.round_inputs(pool, 8)).candidates == ()
+    assert (await unit_reads.round_inputs(pool, 8)).candidates == ()
     assert deployment(database, one)["address"] == "gone"
 
 

@@ -24,7 +24,7 @@ from nodeunit.errors import (
     SchemaTooNew,
 )
 from nodeunit.store.postgres import connections, migrator, requirements
-from nodeunit.store.write import deployments
+from nodeunit.store.write import unit_reads
 from nodeunit.store.write.decisions import DecisionStream
 from tests.support.members import candidate, claim, join
 from tests.support.pgbouncer import pgbouncer
@@ -206,7 +206,7 @@ async def test_a_proxy_in_session_mode_is_as_good_as_the_server(database: str) -
         async with connections.pool(conninfo, "test") as pool:
             await pool.wait(10)
             stream = DecisionStream(await join(pool, "unit-1"))
-            (wanted,) = (await deployments.round_inputs(pool, 1)).candidates
+            (wanted,) = (await unit_reads.round_inputs(pool, 1)).candidates
             assert await claim(stream, "unit-1", candidate(database, wanted.id))
 
 

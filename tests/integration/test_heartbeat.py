@@ -17,7 +17,7 @@ from nodeunit.domain.policy import NOTHING, Usage
 from nodeunit.domain.restart import RestartRule
 from nodeunit.process.sampler import Sample, Sampler
 from nodeunit.store.postgres.connections import Pool
-from nodeunit.store.write import deployments, membership
+from nodeunit.store.write import membership, unit_reads
 from nodeunit.store.write.decisions import DecisionStream
 from nodeunit.store.write.membership import HeartbeatAnswer, ProgramSample
 from tests.support.members import candidate, claim, join, lose, turn_back_leases
@@ -50,7 +50,7 @@ async def test_it_stores_the_samples(database: str, pool: Pool) -> None:
     unit = await join(pool, "unit-1")
     one, other = insert_deployments(database, 2, address="unit-1")
     rows(database, "insert into deployment (type) values ('daemon')")
-    (daemon,) = [each.id for each in await deployments.programs_of(pool, "unit-1") if each.type == "daemon"]
+    (daemon,) = [each.id for each in await unit_reads.programs_of(pool, "unit-1") if each.type == "daemon"]
     samples = [
         ProgramSample(one, 1, 1.5, 100.0),
         ProgramSample(other, 1, 0.0, 50.0),
@@ -73,14 +73,14 @@ async def test_it_stores_the_samples(database: str, pool: Pool) -> None:
 
 async def test_without_a_measurement_the_last_one_stands(database: str, pool: Pool) -> None:
     unit = await join(pool, "unit-1")
-    assert (await deployments.round_inputs(pool, 1)).units[0].measured is None
+    assert (await unit_reads.round_inputs(pool, 1)).units[0].measured is None
     await unit.heartbeat(Usage(4.5, 200.0), [])
     await unit.heartbeat(None, [])
-    assert (await deployments.round_inputs(pool, 1)).units[0].measured == Usage(4.5, 200.0)
+    assert (await unit_reads.round_inputs(pool, 1)).units[0].measured == Usage(4.5, 200.0)
     assert value(database, "select count(*) from usage") == 1
     turn_back_leases(database, "unit-1")
     await join(pool, "unit-1")
-    assert (await deployments.round_inputs(pool, 1)).units[0].measured is None
+    assert (await unit_reads.round_inputs(pool, 1)).units[0].measured is None
 
 
 async def test_a_reservation_ends_with_the_first_sample_of_the_claim(database: str, pool: Pool) -> None:
@@ -90,7 +90,7 @@ async def test_a_reservation_ends_with_the_first_sample_of_the_claim(database: s
     assert await claim(stream, "unit-1", candidate(database, one))
 
     async def reserved() -> Usage:
-        return (await deployments.round_inputs(pool, 1)).units[0].reserved
+        return (await unit_reads.round_inputs(pool, 1)).units[0].reserved
 
     assert await reserved() == Usage(1.0, 64.0)
     await unit.heartbeat(Usage(5.0, 100.0), [ProgramSample(one, 1, 3.0, 90.0)])
@@ -100,7 +100,7 @@ async def test_a_reservation_ends_with_the_first_sample_of_the_claim(database: s
     assert await claim(stream, "unit-1", candidate(database, other))
     assert await reserved() == Usage(3.0, 90.0)
     # and claimed anew it is a reservation again, whatever an older sample said
-    (held, *_) = [each for each in await deployments.programs_of(pool, "unit-1") if each.id == one]
+    (held, *_) = [each for each in await unit_reads.programs_of(pool, "unit-1") if each.id == one]
     assert await unit.release(held, "drained")
     assert await claim(stream, "unit-1", candidate(database, one))
     assert await reserved() == Usage(6.0, 180.0)

@@ -10,7 +10,7 @@ from nodeunit.domain.events import DeploymentClaimSkipped
 from nodeunit.errors import IdentityAlive, NodeunitError, StaleEpoch
 from nodeunit.store.postgres.connections import Pool, connect
 from nodeunit.store.read import projections
-from nodeunit.store.write import deployments, membership, operators
+from nodeunit.store.write import membership, operators, unit_reads
 from nodeunit.store.write.decisions import DecisionStream
 from tests.support.members import join, lose, turn_back_leases
 from tests.support.rows import insert_deployments, rows
@@ -120,7 +120,7 @@ async def test_a_unit_that_comes_back_keeps_what_nobody_took(database: str, pool
     assert (await finder.heartbeat(None, [])).waiting
     again = await join(pool, "unit-1")
     assert not (await again.heartbeat(None, [])).waiting
-    assert len(await deployments.programs_of(pool, "unit-1")) == 2
+    assert len(await unit_reads.programs_of(pool, "unit-1")) == 2
     assert history(database, "unit-1") == ["Joined", "Lost", "Joined"]
 
 
@@ -171,7 +171,7 @@ async def test_a_quiet_unit_takes_no_part_in_rounds_and_keeps_its_rows(database:
     other = await join(pool, "unit-2")
     insert_deployments(database, address="unit-1")
     rows(database, "update lease set inactive_at = clock_timestamp() where address = 'unit-1'")
-    inputs = await deployments.round_inputs(pool, 64)
+    inputs = await unit_reads.round_inputs(pool, 64)
     assert [unit.address for unit in inputs.units] == ["unit-2"]
     assert inputs.candidates == ()
     assert not (await other.heartbeat(None, [])).waiting
@@ -181,14 +181,14 @@ async def test_leaving_in_order(database: str, pool: Pool) -> None:
     unit = await join(pool, "unit-1")
     other = await join(pool, "unit-2")
     insert_deployments(database, 2, address="unit-1")
-    held = await deployments.programs_of(pool, "unit-1")
+    held = await unit_reads.programs_of(pool, "unit-1")
     await unit.begin_draining()
-    assert [each.address for each in (await deployments.round_inputs(pool, 64)).units] == ["unit-2"]
+    assert [each.address for each in (await unit_reads.round_inputs(pool, 64)).units] == ["unit-2"]
     assert await unit.release(held[0], "drained")
     await unit.leave()
     assert history(database, "unit-1") == ["Joined", "Draining", "Left"]
     # what it could not give back in time is there for the others
-    assert {each.holder for each in (await deployments.round_inputs(pool, 64)).candidates} == {"", "unit-1"}
+    assert {each.holder for each in (await unit_reads.round_inputs(pool, 64)).candidates} == {"", "unit-1"}
     assert (await unit.heartbeat(None, [])).fenced
     assert not await other.declare_lost(["unit-1"])
     await join(pool, "unit-1")
@@ -212,7 +212,7 @@ async def test_a_new_epoch_begins_a_new_stream_of_decisions(database: str, pool:
 async def test_an_operator_cordons_and_drains_a_unit(database: str, pool: Pool) -> None:
     unit = await join(pool, "unit-1")
     rows(database, "select cordon_unit('unit-1')")
-    assert (await deployments.round_inputs(pool, 64)).units == ()
+    assert (await unit_reads.round_inputs(pool, 64)).units == ()
     assert (await unit.heartbeat(None, [])).drain_s is None
     rows(database, "select drain_unit('unit-1', interval '1 minute')")
     drain_s = (await unit.heartbeat(None, [])).drain_s
@@ -221,7 +221,7 @@ async def test_an_operator_cordons_and_drains_a_unit(database: str, pool: Pool) 
     await unit.end_drain()
     assert (await unit.heartbeat(None, [])).drain_s is None
     rows(database, "select uncordon_unit('unit-1')")
-    assert len((await deployments.round_inputs(pool, 64)).units) == 1
+    assert len((await unit_reads.round_inputs(pool, 64)).units) == 1
     assert history(database, "unit-1") == ["Joined", "Cordoned", "DrainRequested", "Drained", "Uncordoned"]
     assert await projections.verify(database) == []
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import projections
-from nodeunit.store.write import deployments
+from nodeunit.store.write import unit_reads
 from tests.integration.conftest import Login
 from tests.support.members import join, lose
 from tests.support.rows import deployment, events, insert_deployments, rows, value
@@ -74,12 +74,12 @@ async def test_a_stale_address_heals(database: str, pool: Pool) -> None:
     (one,) = insert_deployments(database)
     await lose(pool, database, finder, "unit-1")
     rows(database, "update deployment set address = 'unit-1'")
-    (seen,) = (await deployments.round_inputs(pool, 8)).candidates
+    (seen,) = (await unit_reads.round_inputs(pool, 8)).candidates
     assert (seen.id, seen.holder) == (one, "unit-1")
     rows(database, "update deployment set address = 'unit-2'")
-    assert (await deployments.round_inputs(pool, 8)).candidates == ()
+    assert (await unit_reads.round_inputs(pool, 8)).candidates == ()
     rows(database, "update deployment set address = ''")
-    (seen,) = (await deployments.round_inputs(pool, 8)).candidates
+    (seen,) = (await unit_reads.round_inputs(pool, 8)).candidates
     assert (seen.id, seen.holder) == (one, "")
 
 

@@ -8,7 +8,7 @@ import pytest
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import projections
 from nodeunit.store.read.projections import RowDifference
-from nodeunit.store.write import deployments
+from nodeunit.store.write import unit_reads
 from nodeunit.store.write.decisions import DecisionStream
 from nodeunit.store.write.membership import Membership
 from tests.support.members import candidate, claim, join, lose
@@ -108,9 +108,9 @@ async def test_a_rebuild_while_claims_go_on(database: str, pool: Pool) -> None:
         nonlocal claimed
         stream = DecisionStream(unit)
         while not ended.is_set():
-            for wanted in (await deployments.round_inputs(pool, 5)).candidates:
+            for wanted in (await unit_reads.round_inputs(pool, 5)).candidates:
                 claimed += await claim(stream, unit.address, wanted)
-            for held in (await deployments.programs_of(pool, unit.address))[:8]:
+            for held in (await unit_reads.programs_of(pool, unit.address))[:8]:
                 assert await unit.release(held, "drained")
 
     living = [asyncio.create_task(live(unit)) for unit in units]
@@ -141,5 +141,5 @@ async def test_a_claim_waits_for_no_rebuild(database: str, pool: Pool) -> None:
         async with asyncio.timeout(2):
             assert await claim(DecisionStream(unit), "unit-1", candidate(database, other))
             assert not (await unit.heartbeat(None, [])).fenced
-            assert (await deployments.round_inputs(pool, 5)).candidates[0].id == waiting
+            assert (await unit_reads.round_inputs(pool, 5)).candidates[0].id == waiting
     assert deployment(database, other)["address"] == "unit-1"

@@ -12,7 +12,7 @@ from nodeunit.store.postgres import connections, requirements
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.postgres.listener import Listener, WakeUp
 from nodeunit.store.read import projections
-from nodeunit.store.write import deployments, membership, operators
+from nodeunit.store.write import membership, operators, unit_reads
 from nodeunit.store.write.decisions import DecisionStream
 from nodeunit.store.write.membership import ProgramSample
 from tests.integration.conftest import Login
@@ -34,12 +34,12 @@ async def test_a_unit_can_do_all_that_a_unit_does(database: str, login: Login) -
         unit, other = await join(pool, "unit-1"), await join(pool, "unit-2")
         stream = DecisionStream(unit)
         await stream.append(DeploymentClaimSkipped("no_candidate"))
-        (first, second, _) = (await deployments.round_inputs(pool, 64)).candidates
+        (first, second, _) = (await unit_reads.round_inputs(pool, 64)).candidates
         assert await claim(stream, "unit-1", first)
         assert not await claim(stream, "unit-1", first)
         assert await claim(stream, "unit-1", second)
         await unit.heartbeat(Usage(1.0, 1.0), [ProgramSample(first.id, 1, 1.0, 1.0)])
-        (held, _) = await deployments.programs_of(pool, "unit-1")
+        (held, _) = await unit_reads.programs_of(pool, "unit-1")
         assert await unit.release(held, "drained")
         await unit.notify("eligible", ["unit-2"])
         assert not await other.declare_lost(["unit-1"])

@@ -11,7 +11,7 @@ from nodeunit.domain.events import DeploymentClaimSkipped, ProcessParked
 from nodeunit.errors import DeploymentRefused, StaleEpoch, VersionConflict
 from nodeunit.store.postgres import connections
 from nodeunit.store.postgres.connections import Pool
-from nodeunit.store.write import deployments
+from nodeunit.store.write import unit_reads
 from nodeunit.store.write.decisions import DecisionStream
 from nodeunit.store.write.membership import Membership
 from tests.support.locks import until_waiting
@@ -257,7 +257,7 @@ async def stale(database: str, pool: Pool) -> Membership:
 
 
 async def test_a_stale_epoch_writes_nothing(database: str, pool: Pool, stale: Membership) -> None:
-    (held,) = await deployments.programs_of(pool, "unit-1")
+    (held,) = await unit_reads.programs_of(pool, "unit-1")
     (free,) = insert_deployments(database)
     before = value(database, "select count(*) from event")
     stream = DecisionStream(stale)

@@ -18,7 +18,7 @@ from nodeunit.errors import RowLocked
 from nodeunit.store.postgres import connections
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import projections
-from nodeunit.store.write import deployments
+from nodeunit.store.write import unit_reads
 from nodeunit.store.write.decisions import DecisionStream
 from nodeunit.store.write.membership import Membership, ProgramSample
 from tests.support.locks import started
@@ -52,7 +52,7 @@ async def test_a_release_and_a_hand_at_one_row_do_not_deadlock(
 ) -> None:
     unit = await join(pool, "unit-1")
     (one,) = insert_deployments(database, address="unit-1")
-    (held,) = await deployments.programs_of(pool, "unit-1")
+    (held,) = await unit_reads.programs_of(pool, "unit-1")
     person.execute("update deployment set command = 'x' where id = %s", (one,))
     releasing = asyncio.create_task(unit.release(held, "drained"))
     await asyncio.wait((releasing,), timeout=0.2)
@@ -69,7 +69,7 @@ async def test_a_release_and_a_deletion_of_one_row_do_not_deadlock(
 ) -> None:
     unit = await join(pool, "unit-1")
     (one,) = insert_deployments(database, address="unit-1")
-    (held,) = await deployments.programs_of(pool, "unit-1")
+    (held,) = await unit_reads.programs_of(pool, "unit-1")
     person.execute("select from deployment where id = %s for update", (one,))
     releasing = asyncio.create_task(unit.release(held, "drained"))
     await asyncio.wait((releasing,), timeout=0.2)
@@ -103,7 +103,7 @@ async def test_a_heartbeat_waits_for_no_transaction_of_a_person(
     await unit.heartbeat(Usage(1.0, 1.0), samples)
     before = value(database, "select max(sampled_at) from current_usage")
     person.execute(OPEN[what], {"row": one})
-    releasing = asyncio.create_task(_released(unit, await deployments.programs_of(pool, "unit-1")))
+    releasing = asyncio.create_task(_released(unit, await unit_reads.programs_of(pool, "unit-1")))
     async with asyncio.timeout(1):
         assert not (await unit.heartbeat(Usage(1.0, 1.0), samples)).fenced
         assert not (await other.heartbeat(Usage(1.0, 1.0), [])).fenced
@@ -189,10 +189,10 @@ async def units_at_work(database: str, address: str, until: float, seen: set[str
         unit = await join(pool, address)
         stream = DecisionStream(unit)
         while time.monotonic() < until:
-            inputs = await deployments.round_inputs(pool, 64)
+            inputs = await unit_reads.round_inputs(pool, 64)
             for wanted in random.sample(inputs.candidates, min(4, len(inputs.candidates))):
                 seen.add("claimed" if await claim(stream, address, wanted) else "conflict")
-            held = await deployments.programs_of(pool, address)
+            held = await unit_reads.programs_of(pool, address)
             samples = [ProgramSample(each.id, each.address_version, 1.0, 1.0) for each in held]
             assert not (await unit.heartbeat(None, samples)).fenced
             for each in random.sample(held, len(held) // 2):

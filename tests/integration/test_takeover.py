@@ -6,13 +6,13 @@ import pytest
 
 from nodeunit.errors import StaleEpoch
 from nodeunit.store.postgres.connections import Pool
-from nodeunit.store.write import deployments
+from nodeunit.store.write import unit_reads
 from tests.support.members import join, turn_back_leases
 from tests.support.rows import rows, value
 
 
 async def active(pool: Pool) -> list[str]:
-    return [unit.address for unit in (await deployments.round_inputs(pool, 1)).units]
+    return [unit.address for unit in (await unit_reads.round_inputs(pool, 1)).units]
 
 
 async def test_a_heartbeat_tells_when_the_next_lease_of_another_would_end(database: str, pool: Pool) -> None:

@@ -16,7 +16,7 @@ from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import event_log
 from nodeunit.store.read.event_log import EventFilter
 from nodeunit.store.read.report import snapshot
-from nodeunit.store.write import deployments
+from nodeunit.store.write import unit_reads
 from nodeunit.store.write.membership import ProgramSample
 from tests.support.members import join
 from tests.support.rounds import deciding
@@ -36,7 +36,7 @@ async def test_a_number_that_is_no_usage_is_left_out(number: float, database: st
     assert rows(database, "select distinct deployment_id as id, cpu_percent, memory_mb from usage") == [
         {"id": two, "cpu_percent": 2.0, "memory_mb": 3.0}
     ]
-    (view,) = (await deployments.round_inputs(pool, 8)).units
+    (view,) = (await unit_reads.round_inputs(pool, 8)).units
     assert view.measured is None
     rows(
         database,
@@ -110,6 +110,6 @@ async def test_a_row_whose_history_is_broken_is_left_out_and_said_once(
     assert explained[0].endswith(f"its history is broken: {said['data']['fault']}")
 
     rows(database, "update deployment set updated_at = now() where id = %s", (broken,))
-    assert [row.id for row in (await deployments.round_inputs(pool, 8)).candidates] == [broken]
+    assert [row.id for row in (await unit_reads.round_inputs(pool, 8)).candidates] == [broken]
     rows(database, "delete from deployment where id = %s", (broken,))
     assert value(database, "select count(*) from unusable_deployment") == 0

@@ -7,7 +7,7 @@ from nodeunit.domain import claim_round
 from nodeunit.domain.claim_round import Decision, RoundInputs
 from nodeunit.domain.policy import Usage
 from nodeunit.store.postgres.connections import Pool
-from nodeunit.store.write import deployments
+from nodeunit.store.write import unit_reads
 from nodeunit.store.write.decisions import DecisionStream
 from nodeunit.store.write.membership import Membership
 from tests.support.members import join
@@ -31,7 +31,7 @@ class Deciding:
 
     async def look(self, inputs: RoundInputs | None = None) -> Decision:
         """One round, recorded as the daemon records it; from the given inputs, else from the current state."""
-        inputs = inputs or await deployments.round_inputs(self.pool, 64)
+        inputs = inputs or await unit_reads.round_inputs(self.pool, 64)
         decision = claim_round.decide(self.address, inputs)
         recorded = claim_round.record(self.address, "deployment", decision)
         events = (recorded, decision.eligibility, decision.attempt or decision.skipped)
@@ -44,7 +44,7 @@ class Deciding:
 
     async def release(self, deployment_id: UUID, reason: str = "drained") -> None:
         """Releases a row that the unit holds."""
-        held = {row.id: row for row in await deployments.programs_of(self.pool, self.address)}
+        held = {row.id: row for row in await unit_reads.programs_of(self.pool, self.address)}
         assert await self.unit.release(held[deployment_id], reason)
 
 

@@ -2,7 +2,7 @@
 
     membership   joins; one unit in one epoch, with its lease and all that it reads and writes
     decisions    the stream of a unit's decisions: rounds, claims, process events
-    deployments  the rows as units read them: what a round decides on, what should run where
+    unit_reads   the rows as units read them: the inputs of a round, and what should run where
     operators    cordon, uncordon, drain
     demo_rows    the rows of `nodeunit demo`
 

@@ -19,7 +19,7 @@ from nodeunit.domain.policy import Usage
 from nodeunit.errors import RowLocked
 from nodeunit.store.postgres.connections import Pool, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
-from nodeunit.store.write import deployments
+from nodeunit.store.write import unit_reads
 
 LOCKED_FOR_S = 2.0
 """How long a release waits, without a connection or a lock, for a row that another transaction has locked."""
@@ -163,11 +163,11 @@ class Membership:
 
     async def round_inputs(self, limit: int, refused: Collection[Needs] = ()) -> RoundInputs:
         """What a round decides on, with up to `limit` candidates, none of which needs what is `refused`."""
-        return await deployments.round_inputs(self.pool, limit, refused)
+        return await unit_reads.round_inputs(self.pool, limit, refused)
 
     async def disabled_rows(self) -> list[Deployment]:
         """The rows that this unit holds and does not run, because they are disabled."""
-        return await deployments.disabled_rows_of(self.pool, self.address)
+        return await unit_reads.disabled_rows_of(self.pool, self.address)
 
     async def programs(self, known: Collection[tuple[UUID, int]] = ()) -> list[Deployment]:
         """The programs that should run here: the enabled rows that this unit holds, and every enabled daemon row.
@@ -176,11 +176,11 @@ class Membership:
         Otherwise a server may show what no standby has, after a crash or a cancelled wait for the standby. Raises
         StaleEpoch.
         """
-        return await deployments.programs_of(self.pool, self.address, confirm=(self.epoch, known))
+        return await unit_reads.programs_of(self.pool, self.address, confirm=(self.epoch, known))
 
     async def runs_elsewhere(self, released: Deployment) -> bool:
         """Whether another unit has started the program of a row that this unit released."""
-        return await deployments.runs_elsewhere(self.pool, self.address, released)
+        return await unit_reads.runs_elsewhere(self.pool, self.address, released)
 
     async def _write(self, query: str, **parameters: object) -> Any:
         """The single value that a statement returns."""
