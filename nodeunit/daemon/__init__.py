@@ -6,13 +6,13 @@
     scheduler           runs claim rounds when it is notified
     suspicion           leaves a unit out of rounds that should claim and does not answer
     reconciler          compares what should run with what runs: start, stop, restart, park
-    restarts            how a program that failed is started again, or parked; remembered by the supervisor
+    restart_records     what is known of each failed program: when it restarts, or parks; the supervisor keeps it
     process_events      the supervisor's reports as events, each in the log once
     outbox              writes process events in order, without holding up the reconciler
     spawn_request       what the supervisor is asked to start for a row, or why it may not start
     supervisor_link     the daemon's end of the socket pair
     drain               releases rows, and leaves
-    end_request         why the daemon must end
+    end_reason          why the daemon must end
 
 The daemon is a child of the supervisor, which is the parent of the programs. So a daemon may crash, be replaced or be
 fenced while the programs continue to run: it joins again, asks what runs, and reconciles.

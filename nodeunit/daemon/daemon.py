@@ -16,7 +16,7 @@ from uuid import UUID
 
 from nodeunit.clock import boottime
 from nodeunit.daemon.configuration import INACTIVE_AFTER_HEARTBEATS, Configuration
-from nodeunit.daemon.end_request import EndReason, EndRequest
+from nodeunit.daemon.end_reason import EndReason, EndRequest
 from nodeunit.daemon.membership_session import MembershipSession
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Reconciler

@@ -5,7 +5,7 @@ import logging
 from contextlib import suppress
 
 from nodeunit.daemon.drain import leave, leave_after_supervisor, leave_without_supervisor, move_away
-from nodeunit.daemon.end_request import EndReason, EndRequest
+from nodeunit.daemon.end_reason import EndReason, EndRequest
 from nodeunit.daemon.exhaustion import Exhaustion
 from nodeunit.daemon.heartbeat import Heartbeat
 from nodeunit.daemon.outbox import Outbox

@@ -14,7 +14,7 @@ from uuid import UUID
 from nodeunit.clock import boottime
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.process_events import Claim, ProcessEvents, claim_of
-from nodeunit.daemon.restarts import Restarts
+from nodeunit.daemon.restart_records import RestartRecords
 from nodeunit.daemon.spawn_request import NotRunnable, SpawnRequestBuilder
 from nodeunit.daemon.supervisor_link import Message, SupervisorLink
 from nodeunit.domain.deployment import Deployment
@@ -49,7 +49,7 @@ class Reconciler:
     """Outlives the epochs of its daemon: programs continue to run while the unit joins again.
 
     The supervisor keeps what must outlive the daemon and sends it with its `hello`: what runs, what is not in the log
-    yet (`process_events`), and what is known of programs that failed (`restarts`).
+    yet (`process_events`), and what is known of programs that failed (`restart_records`).
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Reconciler:
         self._link = link
         self._events = ProcessEvents(link, outbox)
         self._spawn_requests = spawn_requests
-        self._restarts = Restarts(link, self._events, rule)
+        self._restarts = RestartRecords(link, self._events, rule)
         self._desired: dict[str, Deployment] = {}
         self._programs: dict[str, LiveProgram] = {}
         self._ended: dict[str, asyncio.Event] = {}

@@ -1,5 +1,4 @@
-"""The restarts of this unit's programs: when each is started again or parked, by `domain.restart`, as the supervisor
-remembers.
+"""What is known of each program that failed: when it is started again, or that it is parked.
 
 A changed row or a new claim begins a new record. The supervisor keeps each record for the next daemon, so that a crash
 of this daemon neither forgets failures nor restarts what was parked.
@@ -33,7 +32,7 @@ class RestartRecord(msgspec.Struct):
     """The number of the last counted report."""
 
 
-class Restarts:
+class RestartRecords:
     """Records by key."""
 
     def __init__(self, link: SupervisorLink, events: ProcessEvents, rule: RestartRule) -> None:

@@ -1,4 +1,4 @@
-"""A daemon that dies at any point leaves restarts to the next one as if it had lived on."""
+"""A daemon that dies at any point hands its restart records to the next one unchanged."""
 
 import asyncio
 from collections.abc import Callable, Iterator

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from nodeunit.daemon.end_request import EndReason, EndRequest
+from nodeunit.daemon.end_reason import EndReason, EndRequest
 from nodeunit.errors import StaleEpoch
 
 pytestmark = pytest.mark.timeout(10)
