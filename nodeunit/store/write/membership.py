@@ -228,7 +228,7 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 async def lease_of(pool: Pool, address: str) -> Lease | None:
-    """The lease in force, or None. RestartRecords the leases after a failover, because no other unit may be left to do so."""
+    """The lease in force, or None. Restarts the leases after a failover, because no other unit may be left to do so."""
     async with translate_errors(), pool.connection() as connection:
         await connection.execute(QUERIES["count_leases_anew_after_failover"])
         row = await (await connection.execute(QUERIES["lease_of"], {"address": address})).fetchone()
