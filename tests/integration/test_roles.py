@@ -45,6 +45,7 @@ async def test_a_unit_can_do_all_that_a_unit_does(database: str, login: Login) -
         assert not await other.declare_lost(["unit-1"])
         assert await membership.lease_of(pool, "unit-1") is not None
         await unit.begin_draining()
+        await unit.record_supervisor_death()
         await unit.end_drain()
         await unit.leave()
         assert len(await whole_log(conninfo)) > 10

@@ -266,6 +266,7 @@ async def test_a_stale_epoch_writes_nothing(database: str, pool: Pool, stale: Me
         claim(stream, "unit-1", candidate(database, free)),
         stale.release(held, "drained"),
         stale.begin_draining(),
+        stale.record_supervisor_death(),
         stale.end_drain(),
         stale.leave(),
         stale.declare_lost(["unit-2"]),
