@@ -7,6 +7,8 @@ from pathlib import Path
 
 SMALLEST_PIPE = 4096
 
+PAUSES_WITHIN_S = 5.0
+
 
 class Reader:
     """Copies from a small pipe, whose writing end is `fd`, to the end of a file."""
@@ -14,20 +16,20 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self._reads = threading.Event()
         self._reads.set()
+        self._paused = threading.Event()
         self._end, self.fd = os.pipe2(os.O_CLOEXEC)
         fcntl.fcntl(self.fd, fcntl.F_SETPIPE_SZ, SMALLEST_PIPE)
         threading.Thread(target=self._copy, args=(path,), daemon=True).start()
 
     def stop(self) -> None:
-        """Read nothing any more. The pipe is full at once."""
+        """Read nothing any more. Returns when the pipe is full."""
+        self._paused.clear()
         self._reads.clear()
         ours = os.open(f"/proc/self/fd/{self.fd}", os.O_WRONLY | os.O_NONBLOCK)
         try:
-            # Twice, because the thread may be about to take what is there.
-            for _ in range(2 * SMALLEST_PIPE // 16):
-                os.write(ours, b"nobody reads it\n")
-        except BlockingIOError:
-            pass
+            _fill(ours)  # the thread takes what is there before it pauses
+            self._paused.wait(PAUSES_WITHIN_S)
+            _fill(ours)
         finally:
             os.close(ours)
 
@@ -44,5 +46,15 @@ class Reader:
         with path.open("ab", buffering=0) as file:
             while data := os.read(self._end, SMALLEST_PIPE):
                 file.write(data)
-                self._reads.wait()
+                if not self._reads.is_set():
+                    self._paused.set()
+                    self._reads.wait()
         os.close(self._end)
+
+
+def _fill(pipe: int) -> None:
+    try:
+        while True:
+            os.write(pipe, b"nobody reads it\n")
+    except BlockingIOError:
+        pass
