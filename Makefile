@@ -33,7 +33,7 @@ format: $(STAMP) ## Fix what ruff can fix by itself
 e2e: $(STAMP) database ## Real units as processes against a TimescaleDB container
 	@$(BIN)/pytest -m e2e
 
-chaos: $(STAMP) database cluster ## Faults injected into a running fleet; HOURS=8 SEED=1 goes on by new seeds for so long
+chaos: $(STAMP) database cluster ## Faults injected into a running fleet; HOURS=8 SEED=1 continues with new seeds for 8 hours
 	@$(if $(HOURS),$(BIN)/python -m tools.faults --hours $(HOURS) --seed $(or $(SEED),1),$(BIN)/pytest -m chaos)
 
 mutants: $(STAMP) ## Small changes of nodeunit/domain, each of which a test must notice; MODULES="fleet trust" takes some

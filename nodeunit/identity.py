@@ -1,4 +1,4 @@
-"""Who a unit is: a key pair made from its name and password, and the address that others know it by."""
+"""The identity of a unit: a key pair made from its name and password, and the address by which others know it."""
 
 from hashlib import sha256
 

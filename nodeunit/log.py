@@ -16,9 +16,9 @@ FLUSH_WITHIN_S = 1.0
 
 
 class NonBlockingHandler(logging.Handler):
-    """Writes lines to a descriptor in a thread of its own.
+    """Writes lines to a descriptor in a separate thread.
 
-    Standard error may be a pipe that nobody empties, a stopped terminal, or a file on a disk that hangs: a write to it
+    Standard error may be a pipe that is not read, a stopped terminal, or a file on a disk that hangs: a write to it
     may take forever, and the process that logs must renew a lease. Lines that do not fit are counted, and the count is
     logged once all waiting lines have been written.
     """

@@ -32,7 +32,7 @@ PROGRAM = Usage(0.05, 38.0)
 
 
 class Row(NamedTuple):
-    """An event as it stands in the table."""
+    """An event as in the table."""
 
     position: int
     recorded_at: datetime

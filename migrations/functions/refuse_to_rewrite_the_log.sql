@@ -1,4 +1,5 @@
--- A trigger function: the log is append-only for everybody, owners and superusers included, unless they drop the trigger.
+-- A trigger function: the log is append-only for all users, including owners and superusers, unless they drop the
+-- trigger.
 --
 -- Only drop_archived_events removes events. It drops chunks of a hypertable, which fires no trigger, and deletes rows
 -- of an ordinary table. The deletion is allowed when nodeunit.archived_before, which the function sets for that one

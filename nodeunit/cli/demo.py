@@ -61,7 +61,7 @@ def demo(
     units: Annotated[int, typer.Option("--units", min=1, max=50, help="How many units to start.")] = 2,
     deployments: Annotated[int, typer.Option("--deployments", min=1, help="How many rows to insert.")] = 21,
     policy: Annotated[
-        DemoPolicy, typer.Option("--policy", case_sensitive=False, help="Who claims.")
+        DemoPolicy, typer.Option("--policy", case_sensitive=False, help="The claim policy.")
     ] = DemoPolicy.RESOURCE_USAGE,
     database: Database = "",
     keep: Annotated[
@@ -70,7 +70,7 @@ def demo(
 ) -> None:
     """Start units on this machine, give them deployments to claim, report, and leave nothing behind.
 
-    Without a database one is started: TimescaleDB in a container where Docker answers, else an embedded PostgreSQL.
+    Without a database one is started: TimescaleDB in a container if Docker answers, otherwise an embedded PostgreSQL.
     The report goes to standard output, everything else to standard error. Exit 0 only if everything was claimed, every
     program was seen alive and answering, and the log breaks no rule. SIGINT (Ctrl-C), SIGTERM and SIGHUP end it in
     order, with exit code 130, 143 or 129; after a second one it does not wait for the units.

@@ -12,7 +12,7 @@ import msgspec
 
 
 class Able(Protocol):
-    """What counts of a unit."""
+    """The part of a unit that matters here."""
 
     @property
     def trusted(self) -> str:
@@ -24,7 +24,7 @@ class Able(Protocol):
 
 
 class Needy(Protocol):
-    """What counts of a row."""
+    """The part of a row that matters here."""
 
     @property
     def package(self) -> str:
@@ -54,7 +54,7 @@ Obstacle = Literal["untrusted", "commands_off"]
 
 
 def obstacle(unit: Able, row: Needy) -> Obstacle | None:
-    """What keeps the unit from running the row; None: it can.
+    """What keeps the unit from running the row; None if it can run it.
 
     The pattern is tested before anything is claimed, installed or run. One that is not a regular expression trusts
     nothing. It may come from another unit, perhaps of another version, and the bad setting of one unit must not stop

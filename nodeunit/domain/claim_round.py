@@ -154,8 +154,9 @@ def _deciding_comparison(
 ) -> Comparison:
     """The comparison that the eligibility event shows.
 
-    It is the comparison for the candidate that `mine` takes, else for the first candidate that it is eligible for but
-    others take, else for the first candidate that it can run. If it can run none, all units of its policy are compared.
+    It is the comparison for the candidate that `mine` takes, otherwise for the first candidate that it is eligible for
+    but others take, otherwise for the first candidate that it can run. If it can run none, all units of its policy are
+    compared.
     """
     policy = Policy.of(mine)
     if candidate is not None:

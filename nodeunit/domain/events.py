@@ -196,7 +196,7 @@ class ProcessExited(Event, frozen=True):
     ran_s: float
     reason: str
     """`exited` by itself, `stopped` by the unit, `lease_expired`, `unit_ended`, `spawn_failed`, or `supervisor_died`:
-    killed with its supervisor, so that nobody was there to take its exit status."""
+    killed with its supervisor, so its exit status is unknown."""
     detail: str
     claim_version: int = 0
     """Of the claim that it was started for; 0: not recorded, as before 0.2."""

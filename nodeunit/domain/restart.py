@@ -25,7 +25,7 @@ class RestartState(NamedTuple):
 
 
 def after_exit(rule: RestartRule, state: RestartState, ran_s: float) -> tuple[RestartState, float | None]:
-    """The state after an exit that nobody asked for, and the delay in seconds until the next start.
+    """The state after an exit that was not requested, and the delay in seconds until the next start.
 
     The delay is `None` when the program is to be parked. The exit code does not matter because a deployment is meant to
     run forever. A program that could not be started ran for 0 s.

@@ -29,7 +29,7 @@ OPEN, WRITE, CLOSE, SAY = b"O", b"W", b"C", b"S"
 """The kinds of messages. The key, a line end and the output follow; after `SAY` a line of the supervisor's own log."""
 
 KEPT_DAYS = 30
-"""A log is removed with its generations so long after its program has ended, as that of a deleted row."""
+"""A log and its generations are removed this long after its program has ended, because its row may be deleted."""
 
 _LOOK_FOR_OLD_EVERY_S = 3600.0
 

@@ -56,9 +56,9 @@ class Exited(TypedDict):
 
 
 class Hello(TypedDict):
-    """First line to each daemon: who the supervisor is (`supervisor` is new with every start of it), what runs, which
-    reports are not acknowledged (in the order of their numbers), which states are remembered (by key), when the lease
-    expires (0.0: none yet), whether a drain is in progress, and how a program's processes are identified."""
+    """The first line to each daemon: which supervisor this is (`supervisor` is new with each of its starts), what runs,
+    which reports are not acknowledged (in the order of their numbers), which states are remembered (by key), when the
+    lease expires (0.0: none yet), whether a drain is in progress, and how a program's processes are identified."""
 
     event: Literal["hello"]
     supervisor: str

@@ -1,4 +1,4 @@
-"""A unit that stands still holds nobody up, though it is the one whose turn it would be."""
+"""A frozen unit delays no other unit, even if it is its turn to claim."""
 
 from pathlib import Path
 

@@ -23,7 +23,7 @@ HERE = [
     "reconnect+end-sessions",
     "transaction+terminate",
 ]
-"""One or two of each stage; among them those that once left a daemon behind for ever."""
+"""One or two of each stage; among them those that once left a daemon behind."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Whatever stands in a column, and whatever a unit passes to a function: a real unit beside it goes on."""
+"""Whatever a column contains, and whatever a unit passes to a function, a real unit beside it continues."""
 
 import json
 from collections import Counter

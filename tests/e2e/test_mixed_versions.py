@@ -76,7 +76,7 @@ def migration(conninfo: str, *options: str) -> subprocess.Popen[str]:
 
 
 def assert_untroubled(fleet: Fleet, units: list[UnitProcess], programs: dict[str, psutil.Process]) -> None:
-    """No heartbeat has failed, no lease was lost, nothing was started anew."""
+    """No heartbeat has failed, no lease was lost, no program was restarted."""
     assert [line for unit in units for line in unit.log.splitlines() if FAILED_HEARTBEAT in line] == []
     assert fleet.events("UnitLost", "ProcessExited", "DeploymentReleased", "UnitListenerDeaf") == []
     running = fleet.running()

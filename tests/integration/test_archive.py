@@ -1,4 +1,4 @@
-"""Archiving: what was in the log is in the file or in the log, at every moment and wherever it is killed."""
+"""Archiving: what was in the log is always in the file or in the log, wherever the archiver is killed."""
 
 import errno
 import gzip
@@ -93,7 +93,7 @@ async def test_archive_and_live_log_are_what_the_log_was(history: str, tmp_path:
     filed, live = list(read_archive(tmp_path / "a.gz")), await whole_log(history)
     assert 0 < len(filed) == done.extent.events < len(before)
     assert filed + without_archiving(live) == before
-    # Snapshots take the place of what they stand for, so all three ways of reading end in the same state.
+    # Snapshots replace archived events, so all three ways of reading end in the same state.
     assert holders(filed + live) == holders(live) == holders(before)
     assert all(event.recorded_at >= done.extent.before for event in live)
     assert sum(event.type in SNAPSHOT_NAMES for event in live) == done.snapshots > 0

@@ -109,7 +109,7 @@ async def test_a_row_of_a_living_unit_is_not_taken_over(database: str, pool: Poo
 
 
 async def test_a_lost_unit_is_not_emptied_in_bulk(database: str, pool: Pool) -> None:
-    """One row a claim: who comes back keeps what nobody took."""
+    """One row per claim: a unit that comes back keeps what no other unit took."""
     await join(pool, "unit-1")
     taker = await join(pool, "unit-2")
     insert_deployments(database, 3, address="unit-1")
@@ -174,7 +174,7 @@ async def test_rounds_see_lost_units_rows_first_and_then_the_oldest(database: st
 
 
 async def test_a_disabled_row_is_stopped_and_stays_with_its_unit(database: str, pool: Pool) -> None:
-    """Enabled again, it runs where it ran: nothing is released, and nobody else may claim it in between."""
+    """Enabled again, it runs where it ran: nothing is released, and no other unit may claim it in between."""
     unit = await join(pool, "unit-1")
     (one,) = insert_deployments(database)
     assert await claim(DecisionStream(unit), "unit-1", candidate(database, one))

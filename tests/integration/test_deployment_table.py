@@ -30,7 +30,7 @@ class Ear:
         self._connection.execute("listen nodeunit")
 
     def heard(self) -> list[str]:
-        """The payloads since the last call, without their numbers; complete, for they come in the order of commits."""
+        """The payloads since the last call, without their numbers; complete, because they arrive in commit order."""
         with psycopg.connect(self._connection.info.dsn, password=self._connection.info.password) as other:
             other.execute("select pg_notify('nodeunit', 'the end')")
         payloads: list[str] = []

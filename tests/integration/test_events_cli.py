@@ -1,4 +1,4 @@
-"""`nodeunit events`: the log as it stands, what nobody knows included."""
+"""`nodeunit events`: the log unchanged, including unknown events."""
 
 import asyncio
 import json

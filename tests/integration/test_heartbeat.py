@@ -1,4 +1,4 @@
-"""What a heartbeat stores and answers; and that nobody else notices it."""
+"""What a heartbeat stores and answers, without an effect on other units."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A peer that is there and deaf: TCP says nothing, and the daemon must not wait for ever."""
+"""A peer that does not answer: TCP reports nothing, and the daemon must not wait forever."""
 
 import asyncio
 

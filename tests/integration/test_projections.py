@@ -1,4 +1,4 @@
-"""The projections are the fold of the log: always, after tampering and a rebuild, and while claims go on."""
+"""The projections are the fold of the log: always, after tampering and a rebuild, and during claims."""
 
 import asyncio
 
@@ -98,7 +98,7 @@ async def test_an_event_without_its_row_is_a_difference(database: str, pool: Poo
 
 
 async def test_a_rebuild_while_claims_go_on(database: str, pool: Pool) -> None:
-    """Rows that move on while the log is folded are newer than the fold, and stay; nobody notices the rebuild."""
+    """Rows that change while the log is folded are newer than the fold, and stay; units do not notice the rebuild."""
     units = [await join(pool, f"unit-{n}") for n in range(4)]
     insert_deployments(database, 60)
     ended = asyncio.Event()

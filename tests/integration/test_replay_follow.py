@@ -1,4 +1,4 @@
-"""Following: what happens after the history, and after a moment, comes once and completely, whoever commits when."""
+"""Following: what happens after the history, and after a time, arrives once and completely, in any order of commits."""
 
 import asyncio
 from collections.abc import AsyncIterator

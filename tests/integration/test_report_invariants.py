@@ -1,4 +1,4 @@
-"""Every invariant of the report holds for what units and people did, and finds what nobody could have done."""
+"""Every invariant of the report holds for what units and people did, and finds what cannot have happened."""
 
 from collections.abc import Callable
 from typing import LiteralString, NamedTuple

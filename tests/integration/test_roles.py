@@ -1,4 +1,4 @@
-"""Least privilege: what a unit, an operator and a reader may do with the database, and what nobody may."""
+"""Least privilege: what a unit, an operator and a reader may do with the database, and what no role may do."""
 
 import asyncio
 

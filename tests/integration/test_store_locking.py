@@ -1,4 +1,4 @@
-"""Units and people at the same rows at the same time: nobody deadlocks, and nobody's decision is overrun."""
+"""Units and people at the same rows at the same time: none deadlocks, and no decision is overwritten."""
 
 import asyncio
 import random

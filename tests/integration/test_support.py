@@ -1,4 +1,4 @@
-"""What the tests stand on: fresh copies of a migrated database, a proxy whose faults are what they claim to be."""
+"""What the tests rely on: fresh copies of a migrated database, a proxy whose faults are real."""
 
 import asyncio
 import subprocess

@@ -1,4 +1,4 @@
-"""One number or one row that cannot be used is left out, and everything else goes on."""
+"""One number or one row that cannot be used is left out, and everything else continues."""
 
 import math
 from typing import LiteralString

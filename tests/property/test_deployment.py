@@ -42,7 +42,7 @@ def test_the_next_version_of_a_legal_event_and_nothing_else_is_accepted(history:
 
 
 class Log(RuleBasedStateMachine):
-    """Units append to one log with an expected version that may be old; whoever reads it folds the same."""
+    """Units append to one log with an expected version that may be old; every reader folds the same."""
 
     def __init__(self) -> None:
         super().__init__()

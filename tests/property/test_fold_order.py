@@ -1,4 +1,5 @@
-"""The ordering constraints and the pure fold say the same: what one accepts, the other accepts, whoever writes it."""
+"""The ordering constraints and the pure fold say the same: what one accepts, the other accepts, whichever unit writes
+it."""
 
 from collections.abc import Iterator
 from uuid import UUID, uuid4

@@ -22,7 +22,7 @@ class Databases:
 
     @contextmanager
     def fresh(self, *, migrated: bool = True) -> Iterator[str]:
-        """The conninfo of a database of its own, dropped at the end even if somebody is still connected."""
+        """The conninfo of a separate database, dropped at the end even if there are still connections."""
         template = self._migrated_template if migrated else "template0"
         name = f"test_{secrets.token_hex(6)}"
         # Where nothing is synced, copying the files takes a third of the time that writing them to the log takes.

@@ -60,7 +60,7 @@ class Daemon:
         self.say_raw(f"!exit {exit_code}\n".encode())
 
     def stop_reading(self) -> None:
-        """The daemon does not read its link any more, but goes on talking."""
+        """The daemon no longer reads its link, but still sends."""
         self.say_raw(b"!deaf\n")
 
     def expect(self, event: str, *, within_s: float = WITHIN_S, **fields: Any) -> Message:
@@ -101,7 +101,7 @@ class Daemon:
         return self.start([sys.executable, "-I", "-S", "-u", "-c", code], number, **fields)
 
     def grant_lease(self, seconds: float) -> float:
-        """Say until when the lease stands, and have the supervisor hear it; returns that moment."""
+        """Tells the supervisor when the lease expires, and waits until it has read that; returns the time."""
         expires = boottime() + seconds
         self.say("lease", expires_boottime=expires)
         self.say("spawn", key="nothing")

@@ -27,8 +27,8 @@ SETTINGS = {
     "track_commit_timestamp": "on",
     "max_connections": "300",
     "timescaledb.telemetry_level": "off",
-    # Else the extension's scheduler connects to every database that has it, again and again, and a database that
-    # somebody is connected to cannot be copied. Without workers its launcher ends at once; nothing here needs its jobs.
+    # Otherwise the extension's scheduler repeatedly connects to every database that has it, and a database with
+    # connections cannot be copied. Without workers its launcher ends at once; nothing here needs its jobs.
     "timescaledb.max_background_workers": "0",
 }
 
@@ -129,7 +129,7 @@ def _remove(container: Any) -> None:
 
 
 def _identity(pid: int) -> str:
-    """Pid and start time, because the kernel reuses pids; only the pid when there is no such process."""
+    """Pid and start time, because the kernel reuses pids; only the pid if there is no such process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:

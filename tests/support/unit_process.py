@@ -94,7 +94,7 @@ def unit_process(
     python: str = sys.executable,
     **settings: str,
 ) -> Iterator[UnitProcess]:
-    """Run a unit against `database` until the block ends; `settings` are environment variables, as they stand.
+    """Run a unit against `database` until the block ends; `settings` are environment variables, unchanged.
 
     Its password is its name unless given, programs may run, and its log files are kept in `directory`. `python` is
     the interpreter of another build.

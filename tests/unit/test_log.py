@@ -1,4 +1,4 @@
-"""A log line has time with offset, level, logger and message, and nothing else; and nobody waits for its reader."""
+"""A log line has time with offset, level, logger and message, and nothing else; logging never waits for a reader."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""What a dead supervisor left behind is found by its mark, and ended; what somebody supervises is not touched."""
+"""What a dead supervisor left behind is found by its mark and ended; supervised processes are not touched."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The rules of `migrations/README.md`: what may stand in which folder, so that a running fleet can be upgraded."""
+"""The rules of `migrations/README.md`: what each folder may contain, so that a running fleet can be upgraded."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""Whatever becomes of the daemon, the programs go on."""
+"""Whatever happens to the daemon, the programs continue."""
 
 import os
 import signal

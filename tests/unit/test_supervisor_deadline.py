@@ -1,4 +1,4 @@
-"""What must stop with the lease is dead before it expires, whoever is frozen; what may go on goes on."""
+"""What must stop with the lease is dead before it expires, whichever process is frozen; other programs continue."""
 
 import os
 import signal

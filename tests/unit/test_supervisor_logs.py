@@ -83,7 +83,7 @@ def test_a_full_disk_stops_no_program(unit: SupervisedUnit, daemon: Daemon) -> N
 
 
 def test_a_disk_that_hangs_stops_no_program_and_holds_nobody_up(tmp_path: Path) -> None:
-    """Opening a FIFO that nobody reads waits as a frozen file system does, in the kernel and for ever."""
+    """Opening a FIFO without a reader waits in the kernel without end, as a frozen file system does."""
     with supervised_unit(tmp_path) as unit:
         daemon = unit.next_daemon()[0]
         unit.log_of(1).parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Which units a unit waits for, which it probes, and when it goes on without them."""
+"""Which units a unit waits for, which it probes, and when it leaves them out."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

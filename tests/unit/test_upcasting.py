@@ -1,4 +1,4 @@
-"""Every form in which an event was ever stored is read for ever, and no type changes its form unnoticed.
+"""Every form in which an event was ever stored can still be read, and no type changes its form unnoticed.
 
 `vectors/events.jsonl` has golden events of every form, `vectors/event_forms.jsonl` the fields of every form. Lines are
 added to both and never removed.

@@ -17,7 +17,7 @@
     failovers  a server that forgets, or is replaced while it lives on
     patroni    a cluster that is switched over, killed, isolated
     load       rows that come and go meanwhile
-    grounds    what a fleet stands on in trials of a kind: a server, a pair, a cluster
+    grounds    the database of a fleet in trials of a kind: a server, a pair, a cluster
     catalogue  all of them by name
     trial      one fault from a settled fleet to a settled fleet, and what it cost
     summary    the table

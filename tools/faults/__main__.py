@@ -67,7 +67,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.faults", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="what is harmed, when and for how long [1]")
     parser.add_argument("--trials", type=int, default=len(SINGLE), help="how many, over all kinds")
-    parser.add_argument("--hours", type=float, help="instead of --trials: go on for so long")
+    parser.add_argument("--hours", type=float, help="instead of --trials: run for this many hours")
     parser.add_argument(
         "--kinds", nargs="+", choices=[*GROUPS, *ALL], metavar="KIND", default=["single", "pairs"],
         help=f"of {', '.join([*GROUPS, *ALL])} [single pairs]",

@@ -1,4 +1,4 @@
-"""A build: a copy of the package to run units from, so that nobody's editing changes a fleet under way.
+"""A build: a copy of the package to run units from, so that edits do not change a running fleet.
 
 It is a virtual environment of one line: first the copy, then the libraries of this interpreter. Supervisor, daemon and
 every command of it find the copy however they are started, which neither PYTHONPATH nor an editable install would give.
@@ -33,7 +33,7 @@ class Build:
 
 def make_build(directory: Path, patches: Mapping[str, Patch] | None = None, *, checkout: Path = CHECKOUT) -> Build:
     """Copies the package below `directory`. A patch changes the text of one file of the copy, given by its path in the
-    checkout; one that changes nothing is an error, for then the breakage it stands for is not there.
+    checkout; one that changes nothing is an error, because then the breakage is missing.
     """
     source = directory / "source"
     for part in PARTS:

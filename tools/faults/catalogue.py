@@ -1,4 +1,4 @@
-"""Every kind of fault by its name, what it stands on, and which of them are drawn at random."""
+"""Every kind of fault by its name, its database, and which of them are drawn at random."""
 
 from tools.faults import kinds
 from tools.faults.failovers import FAILOVERS
@@ -21,7 +21,7 @@ GROUPS: dict[str, list[str]] = {
     "failovers": ["fail-over", *FAILOVERS],
     "patroni": [*PATRONI],
 }
-"""Names that stand for many on the command line."""
+"""Names of groups on the command line."""
 
 ALL: dict[str, Kind] = kinds.KINDS | STANDING | TRANSACTIONS | PAIRS | FAILOVERS | PATRONI
 
@@ -35,5 +35,5 @@ _GROUNDS: dict[str, MakeGround] = {
 
 
 def ground_of(kind: str) -> MakeGround:
-    """What a fleet stands on in trials of this kind."""
+    """The database of a fleet in trials of this kind."""
     return _GROUNDS.get(kind, one_server)

@@ -12,7 +12,7 @@ LOOK_EVERY_S = 0.005
 
 async def crash_beside_a_cut(fleet: Fleet, fault: Fault, random: Random) -> None:
     """The server is killed as soon as it has confirmed a lease, and that unit is cut off. It is back within half a TTL,
-    so that nobody takes its absence for a silence of all.
+    so that its absence does not count as a silence of all units.
 
     What it had not written by then it has forgotten; everything but that renewal was written a moment before.
     """

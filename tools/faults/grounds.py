@@ -1,4 +1,4 @@
-"""What a fleet stands on: one server, a pair of them, or a Patroni cluster; by the kind of fault that is to come."""
+"""The database of a fleet: one server, a pair of them, or a Patroni cluster, depending on the kind of fault."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -21,7 +21,7 @@ class Ground:
 
     @property
     def lasts(self) -> bool:
-        """Whether another trial can stand on it: a pair has failed over after one."""
+        """Whether another trial can use it: a pair has failed over after one."""
         return self.standby is None
 
 

@@ -98,7 +98,7 @@ async def database_killed(fleet: Fleet, victim: Unit, random: Random) -> AsyncIt
 
 @asynccontextmanager
 async def database_frozen(fleet: Fleet, victim: Unit, random: Random) -> AsyncIterator[None]:
-    """All its processes stand still."""
+    """All its processes are frozen."""
     assert fleet.server is not None
     await asyncio.to_thread(fleet.server.freeze)
     try:

@@ -1,7 +1,7 @@
 """What the journals say: which copies of a deployment ran when, and for how long two of them ran at once.
 
-A process counts as running from its first beat to its last, pauses included, for a paused process may wake at any time.
-So the figures are exact to one beat, 20 ms.
+A process counts as running from its first beat to its last, pauses included, because a paused process may wake at any
+time. So the figures are exact to one beat, 20 ms.
 """
 
 import os

@@ -36,11 +36,11 @@ class Fault:
     struck_too: list[Unit] = field(default_factory=list)
     """Others who may be lost for this as well."""
     rows_must_stay: bool = False
-    """Whether every program must go on untouched, under the same claim."""
+    """Whether every program must continue untouched, under the same claim."""
     stops_must_stay: bool = False
     """Whether that holds for `stop` programs too."""
     freezes_programs: bool = False
-    """Whether the programs stand still too: what is frozen does not run, and counts again once it is thawed."""
+    """Whether the programs are frozen too: a frozen program does not run, and counts again once it is thawed."""
     stop_is_promised_after_s: float | None = None
     """If given, two copies of a `stop` program count only from so long after the end of the fault."""
     watches: str = ""
@@ -102,7 +102,7 @@ async def freeze_daemon_briefly(fleet: Fleet, fault: Fault, random: Random) -> N
 
 
 async def freeze_supervisor(fleet: Fleet, fault: Fault, random: Random) -> None:
-    """SIGSTOP to the supervisor, while the daemon goes on; for longer than the lease."""
+    """SIGSTOP to the supervisor, while the daemon runs; for longer than the lease."""
     await _freeze(fleet, fault, random.uniform(1.2, 2.0), fault.victim.supervisor)
     fault.may_be_lost = False
 
@@ -213,7 +213,7 @@ async def crash_database(fleet: Fleet, fault: Fault, random: Random) -> None:
 
 
 async def freeze_database(fleet: Fleet, fault: Fault, random: Random) -> None:
-    """Every process of the server stands still for longer than the lease."""
+    """Every process of the server is frozen for longer than the lease."""
     assert fleet.server is not None
     fault.rows_must_stay = True
     fault.strikes()
@@ -273,7 +273,8 @@ async def cut_at_claim(fleet: Fleet, fault: Fault, random: Random) -> None:
 
 
 async def freeze_one_and_claim(fleet: Fleet, fault: Fault, random: Random) -> None:
-    """Supervisor and daemon of one unit frozen for six leases, while rows come in one by one: nobody waits for it."""
+    """Supervisor and daemon of one unit frozen for six leases, while rows are inserted one by one: no other unit waits
+    for it."""
     fault.may_be_lost = True
     fault.strikes()
     fault.victim.freeze(fault.victim.supervisor, fault.victim.daemon)
@@ -361,7 +362,7 @@ async def _burn(fleet: Fleet, fault: Fault, seconds: float) -> None:
 
 
 async def _until_taken(fleet: Fleet, fault: Fault) -> None:
-    """Returns when others hold every row of the victim; gives up after some leases, for the checker to say so."""
+    """Returns when others hold every row of the victim; gives up after some leases, and the checker reports it."""
     give_up_at = boottime() + 3 * fleet.ttl_s + BACK_WITHIN_S
     while boottime() < give_up_at:
         rows = await fleet.observer.rows()

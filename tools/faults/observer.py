@@ -16,7 +16,7 @@ from nodeunit.store.read.report import Bounds, Snapshot
 
 
 class Row(NamedTuple):
-    """A deployment as it stands."""
+    """A deployment in its present state."""
 
     id: UUID
     holder: str

@@ -1,7 +1,7 @@
 """Faults in pairs: a second one strikes at a stage of a first one, at a moment of the seed.
 
 A unit that drains, joins or reloads, a takeover under way, a database that is away or has just come back: what follows
-must end as the first fault alone ends, in a fleet in order, with nothing left over and no row with nobody.
+must end as the first fault alone ends: in a working fleet without leftovers and without a row that no unit holds.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ Stage = Callable[[Fleet, Unit, Random], AbstractAsyncContextManager[Unit]]
 
 @asynccontextmanager
 async def drain(fleet: Fleet, victim: Unit, random: Random) -> AsyncIterator[Unit]:
-    """Programs are being stopped: those that ignore SIGTERM take the grace period of a second."""
+    """Programs are being stopped: those that ignore SIGTERM take the grace period of one second."""
     victim.terminate()
     await asyncio.sleep(random.uniform(0, 1.3))
     yield victim
@@ -110,7 +110,7 @@ def pair(stage: Stage, harm: Harm) -> Kind:
 
 
 async def _start_again(fleet: Fleet) -> None:
-    """Whoever was asked to end has ended, and whoever has ended is started. Raises NotSettled."""
+    """Units that were asked to end have ended, and ended units are started. Raises NotSettled."""
     for unit in fleet.units:
         if unit.asked_to_end and not await asyncio.to_thread(unit.ends_within, ENDS_WITHIN_S):
             raise NotSettled(f"{unit.name} was asked to end and has not within {ENDS_WITHIN_S:g} s")

@@ -63,7 +63,7 @@ async def kill_standby(fleet: Fleet, fault: Fault, random: Random) -> None:
 
 
 async def lose_etcd(fleet: Fleet, fault: Fault, random: Random) -> None:
-    """etcd stands still for longer than a leader may go on without it."""
+    """etcd is frozen for longer than a leader may stay without it."""
     async with load(fleet, fault):
         cluster, _ = await _begin(fleet, fault, random)
         fault.rows_must_stay = True
@@ -76,7 +76,7 @@ async def lose_etcd(fleet: Fleet, fault: Fault, random: Random) -> None:
 
 
 async def freeze_patroni(fleet: Fleet, fault: Fault, random: Random) -> None:
-    """Patroni stands still on the leader, and nobody demotes its PostgreSQL: there are two primaries for a while."""
+    """Patroni is frozen on the leader, and nothing demotes its PostgreSQL: there are two primaries for a while."""
     async with load(fleet, fault):
         cluster, leader = await _begin(fleet, fault, random)
         fault.struck_too = fleet.units
@@ -113,7 +113,7 @@ async def _begin(fleet: Fleet, fault: Fault, random: Random) -> tuple[Cluster, N
 
 
 async def _go_on(fault: Fault) -> None:
-    """There is a new leader: claims go on under it."""
+    """There is a new leader: claims continue under it."""
     fault.heals()
     fault.leader_at = time.time()
     await asyncio.sleep(GOES_ON_S)

@@ -5,7 +5,7 @@ one file a process: a first line that says who runs and under which claim, then 
 of CLOCK_BOOTTIME. Each line is one write, so SIGKILL loses at most the beat that was not due yet.
 
 Three tempers: `plain` ends on SIGTERM; `stubborn` ignores it and has to be killed; `family` has a child in a session of
-its own, which beats too and is nobody's direct child once its parent is dead.
+its own, which beats too and has no parent once its parent is dead.
 """
 
 import os
@@ -40,7 +40,7 @@ def beat(directory: str, root: int) -> None:
 
 
 def now_ms() -> int:
-    """The clock that every process of the machine shares and that nobody sets."""
+    """The clock that every process of the machine shares and that cannot be set."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
 

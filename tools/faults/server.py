@@ -57,7 +57,7 @@ class Server:
         docker("kill", self.container)
 
     def freeze(self) -> None:
-        """All its processes stand still; the kernel still accepts what is sent to them."""
+        """All its processes are frozen; the kernel still accepts what is sent to them."""
         docker("pause", self.container)
 
     def thaw(self) -> None:
@@ -106,7 +106,7 @@ def pair(*, synchronous: bool = True) -> Iterator[tuple[Server, Server]]:
             standby.wait_until_it_answers()
             if synchronous:
                 with psycopg.connect(primary.conninfo, autocommit=True) as connection:
-                    # Only now: with nobody to wait for, nothing could be committed.
+                    # Only now, because without a standby nothing could be committed.
                     connection.execute("alter system set synchronous_standby_names = 'standby'")
                     connection.execute("select pg_reload_conf()")
             yield primary, standby
@@ -150,7 +150,7 @@ def _container(*command: str, entry: tuple[str, ...] = ()) -> Iterator[Server]:
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody listens on now."""
+    """A port of the loopback address without a listener."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

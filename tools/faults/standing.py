@@ -9,7 +9,8 @@ from tools.faults.kinds import Fault, Kind
 
 
 def standing(name: str) -> Kind:
-    """The harm as a kind of its own: nobody is lost for it, nothing is restarted, and rows are claimed meanwhile."""
+    """The harm as a separate kind: no unit is lost because of it, nothing is restarted, and rows are claimed
+    meanwhile."""
 
     async def kind(fleet: Fleet, fault: Fault, random: Random) -> None:
         fault.rows_must_stay = True

@@ -46,7 +46,8 @@ async def open_transaction(fleet: Fleet, victim: Unit, statement: str) -> AsyncI
 
 
 def kind_of(statement: str) -> Kind:
-    """The transaction alone, left open for longer than a lease: nobody is lost for it, and no program notices."""
+    """Only the transaction, left open for longer than a lease: no unit is lost because of it, and no program
+    notices."""
 
     async def left_open(fleet: Fleet, fault: Fault, random: Random) -> None:
         fault.rows_must_stay = True

@@ -43,7 +43,7 @@ class Outcome:
     keep_overlap_after_heal_s: float = 0.0
     """The longest that a `keep` program went on beside its successor after its unit was back."""
     restarted: int = 0
-    """Programs that must not notice and were started anew all the same."""
+    """Programs that had to continue and were restarted nevertheless."""
     longest_pause_s: float = 0.0
     """Between two beats of a program that must not notice."""
     decides_again_s: float | None = None
@@ -120,7 +120,7 @@ async def run_trial(fleet: Fleet, name: str, kind: Kind, seed: int, settle_s: fl
 
 
 async def _watch_rows(fleet: Fleet, outcome: Outcome, over: asyncio.Event) -> None:
-    """Asks again and again, because a row that is with nobody for a while is no trace in the log afterwards."""
+    """Asks repeatedly, because a row that no unit holds for a while leaves no trace in the log."""
     while not over.is_set():
         try:
             outcome.nowhere += [row for row in await fleet.observer.nowhere() if row not in outcome.nowhere]

@@ -111,7 +111,7 @@ def _replaced(tree: ast.Module, path: Path, replacement: ast.AST | None) -> ast.
 
 
 def _replacements(node: ast.AST) -> Iterator[ast.AST | None]:
-    """What a node is changed to, one after the other; None: it is removed from the list it stands in."""
+    """What a node is changed to, one after the other; None if it is removed from its list."""
     match node:
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             for at, op in enumerate(ops):

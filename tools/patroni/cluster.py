@@ -1,6 +1,6 @@
 """Three nodes under Patroni and one etcd, in containers: switch over, kill, isolate.
 
-Each node stands in two networks: `bridge`, where clients on this machine reach its published ports, and an internal
+Each node is in two networks: `bridge`, where clients on this machine reach its published ports, and an internal
 one of the cluster, where the nodes reach each other and etcd. Out of the second, a node is isolated from its peers
 while clients still reach it.
 """
@@ -110,7 +110,7 @@ class Cluster:
         docker("kill", node.container)
 
     def freeze_patroni(self, node: Node) -> None:
-        """Patroni alone stands still: its PostgreSQL goes on as primary, and nobody is there to demote it."""
+        """Only Patroni is frozen: its PostgreSQL stays primary, because nothing demotes it."""
         os.kill(self._patroni(node), signal.SIGSTOP)
 
     def thaw_patroni(self, node: Node) -> None:

@@ -1,7 +1,7 @@
 """The TimescaleDB image: one that is there, else the pinned one pulled, else one of Debian packages.
 
-The built image carries the checksum of what it was made from. One that was made from anything else is made anew: an
-older one, or somebody else's of the same name.
+The built image carries the checksum of what it was made from. An image made from other sources is rebuilt: an older
+one, or one of another origin with the same name.
 """
 
 import hashlib

@@ -3,7 +3,7 @@
 select pg_advisory_lock(hashtextextended('nodeunit migrate ' || current_schema(), 0))
 
 -- name: settle_search_path
--- The functions keep the search path of this session. The extension may be in a schema of its own. If pg_temp were left
+-- Functions store the search path of this session. The extension may be in a schema of its own. If pg_temp were left
 -- out it would be searched first, and a caller's own table named lease would replace the real one, with the owner's rights.
 select set_config('search_path', concat_ws(', ', current_setting('search_path'), (
     select quote_ident(n.nspname)

@@ -24,7 +24,7 @@ from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.postgres.requirements import connect_to_schema
 
 SETTINGS = {"work_mem": "64MB", "lock_timeout": "10s"}
-"""A reader of the old chunks is waited for, but only so long: others wait behind us."""
+"""The wait for a reader of the old chunks is limited, because other sessions wait behind this one."""
 
 
 class Extent(msgspec.Struct, frozen=True):

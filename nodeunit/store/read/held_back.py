@@ -31,7 +31,7 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 async def held_back(connection: Connection, below: int) -> Holder | None:
-    """Who keeps a reader from committed events at or above a high-water mark; None when nobody does."""
+    """The session that keeps a reader from committed events at or above a high-water mark; None if there is none."""
     async with translate_errors():
         row = await (await connection.execute(QUERIES["held_back"], {"below": str(below)})).fetchone()
     return None if row is None else Holder(**row)

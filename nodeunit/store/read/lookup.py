@@ -36,7 +36,7 @@ async def find_unit(connection: Connection, given: str) -> FleetUnit:
     """The unit with this address, beginning of an address, or name. Raises UnitUnknown for none, or for several.
 
     A unit that left or was lost is found only when no unit in the fleet is meant; of several with this name the last
-    one, because a unit without a password of its own leaves one behind with each start.
+    one, because a unit without its own password leaves one behind with each start.
     """
     async with translate_errors():
         rows = await (await connection.execute(QUERIES["units_like"], {"unit": given})).fetchall()
