@@ -297,7 +297,7 @@ async def test_who_writes_into_an_old_chunk_meanwhile_stops_the_switch(
 async def test_only_one_archives_at_a_time(history: str, tmp_path: Path) -> None:
     with psycopg.connect(history) as other:
         other.execute("select pg_advisory_lock(hashtextextended('nodeunit archive ' || current_schema(), 0))")
-        with pytest.raises(DatabaseError, match="another nodeunit archive is at work"):
+        with pytest.raises(DatabaseError, match="another nodeunit archive runs"):
             await archive(history, TWO_DAYS, tmp_path / "a.gz")
 
 
