@@ -20,6 +20,7 @@ from nodeunit.errors import DeploymentUnknown, HistoryArchived, TimeNotInLog, Un
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import event_log
 from nodeunit.store.read.event_log import EventFilter
+from tests.support.chunks import chunks_of_a_day
 from tests.support.databases import Databases
 from tests.support.members import lose
 from tests.support.rounds import claim_all, deciding
@@ -211,6 +212,7 @@ def test_a_wrong_call(arguments: list[str]) -> None:
 
 
 async def test_archive_files_and_what_remains(any_database: str, tmp_path: Path) -> None:
+    chunks_of_a_day(any_database)
     loaded = synthetic_log.load(any_database, events=3000, units=3, deployments=20, days=4)
     early, late = loaded.begin + timedelta(hours=12), loaded.end - timedelta(hours=3)
     before = {at: await by_sql(any_database, at) for at in (early, late)}
