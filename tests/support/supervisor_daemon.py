@@ -170,6 +170,11 @@ class SupervisedUnit:
     def log_of(self, number: int = 1, generation: str = "") -> Path:
         return self.log_directory / ADDRESS[:8] / f"{key(number)}.log{generation}"
 
+    def printed(self, number: int = 1) -> str:
+        """What has been written of a program's output. It comes later than its exit, from a process of its own."""
+        log = self.log_of(number)
+        return log.read_text() if log.exists() else ""
+
     def signal(self, signum: int) -> None:
         self.process.send_signal(signum)
 

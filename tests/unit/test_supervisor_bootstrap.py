@@ -75,7 +75,7 @@ def test_closed_standard_descriptors_are_no_obstacle(tmp_path: Path) -> None:
         daemon.start(["echo", "hello"])
         daemon.expect("exited")
 
-        assert unit.log_of().read_text() == "hello\n"
+        wait_until(lambda: unit.printed() == "hello\n")
 
 
 def test_signals_that_whoever_started_it_had_blocked_or_ignored_are_heard(tmp_path: Path) -> None:

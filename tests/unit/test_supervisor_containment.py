@@ -47,7 +47,7 @@ def test_what_a_program_starts_when_it_is_asked_to_end_is_ended_with_it(
 ) -> None:
     on_term = f"trap '{SHED_EVERYTHING}' TERM; echo up; while :; do sleep 300 & wait; done"
     daemon.start(["sh", "-c", on_term, str(tmp_path / "hidden")])
-    wait_until(lambda: "up" in unit.log_of().read_text())
+    wait_until(lambda: "up" in unit.printed())
     daemon.say("stop", key=key(), grace_s=3)
     hidden = _hidden(tmp_path / "hidden")
     daemon.expect("exited")

@@ -41,12 +41,12 @@ def test_a_killed_daemon_leaves_the_programs_running_and_their_logs_unbroken(
     unit: SupervisedUnit, daemon: Daemon
 ) -> None:
     started = daemon.start_python(COUNT, meta={"revision": 5, "claim_version": 2})
-    wait_until(lambda: len(unit.log_of().read_text()) > 100)
+    wait_until(lambda: len(unit.printed()) > 100)
     os.kill(daemon.pid, signal.SIGKILL)
 
     successor, hello = unit.next_daemon()
-    size = unit.log_of().stat().st_size
-    wait_until(lambda: unit.log_of().stat().st_size > size + 200)
+    size = len(unit.printed())
+    wait_until(lambda: len(unit.printed()) > size + 200)
 
     assert successor.pid != daemon.pid
     (program,) = hello["programs"]
@@ -54,7 +54,7 @@ def test_a_killed_daemon_leaves_the_programs_running_and_their_logs_unbroken(
     assert program["meta"] == {"revision": 5, "claim_version": 2}
     assert (program["on_disconnect"], program["stopping"]) == ("keep", False)
     assert 0 < boottime() - program["started_at"] < 20
-    lines = unit.log_of().read_text().split("\n")[:-1]
+    lines = unit.printed().split("\n")[:-1]
     assert lines == [str(number) for number in range(len(lines))]
     assert hello["supervisor"]
     assert hello["pid"] == unit.pid
@@ -106,8 +106,8 @@ def test_a_daemon_that_talks_but_does_not_read_costs_no_memory(unit: SupervisedU
         daemon.say_raw(flood * 1_000)
 
     assert _resident_kb(unit.pid) < before + 8_000
-    size = unit.log_of(2).stat().st_size
-    wait_until(lambda: unit.log_of(2).stat().st_size > size)
+    size = len(unit.printed(2))
+    wait_until(lambda: len(unit.printed(2)) > size)
     os.kill(daemon.pid, signal.SIGKILL)
     _, hello = unit.next_daemon()
     assert hello["programs"][0]["pid"] == watched["pid"]

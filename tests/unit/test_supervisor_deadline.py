@@ -34,7 +34,7 @@ def daemon(unit: SupervisedUnit) -> Daemon:
 
 
 def _last_beat(unit: SupervisedUnit, number: int = 1) -> float:
-    return max(float(line) for line in unit.log_of(number).read_text().split("\n")[:-1])
+    return max(float(line) for line in unit.printed(number).split("\n")[:-1])
 
 
 def _guard_of(unit: SupervisedUnit) -> int:
@@ -86,7 +86,7 @@ def test_a_frozen_supervisor_is_stood_in_for_by_the_guard(unit: SupervisedUnit, 
     expires = daemon.grant_lease(1.2)
     stop = daemon.start_python(BEATING, 1, on_disconnect="stop")
     keep = daemon.start_python(FOR_EVER, 2, on_disconnect="keep")
-    wait_until(lambda: unit.log_of().stat().st_size > 0)
+    wait_until(lambda: len(unit.printed()) > 0)
     os.kill(daemon.pid, signal.SIGSTOP)
     unit.signal(signal.SIGSTOP)
 
@@ -165,7 +165,7 @@ def test_a_lease_that_is_withdrawn_ends_them_now(daemon: Daemon) -> None:
 def test_a_grace_period_ends_with_the_lease(unit: SupervisedUnit, daemon: Daemon) -> None:
     expires = daemon.grant_lease(1.5)
     daemon.start_python(BEATING, on_disconnect="stop")
-    wait_until(lambda: unit.log_of().stat().st_size > 0)
+    wait_until(lambda: len(unit.printed()) > 0)
     daemon.say("stop", key=key(), grace_s=60)
 
     exited = daemon.expect("exited")

@@ -53,7 +53,7 @@ def test_a_flood_starves_nobody_and_is_bounded_on_disk(unit: SupervisedUnit, dae
     for _ in range(5):
         daemon.start(["echo", "here"], 2)
         assert daemon.expect("exited", key=key(2))["ran_s"] < 2
-    wait_until(lambda: unit.log_of(2).read_text() == "here\n" * 5)
+    wait_until(lambda: unit.printed(2) == "here\n" * 5)
     daemon.say("stop", key=key(1), grace_s=1)
     daemon.expect("exited", key=key(1))
     assert not is_alive(flood["pid"])
@@ -98,7 +98,7 @@ def test_a_disk_that_hangs_stops_no_program_and_holds_nobody_up(tmp_path: Path) 
 
         read = unit.log_of(1).read_bytes()  # the disk goes on
         assert set(read) == {ord("z")}
-        wait_until(lambda: unit.log_of(2).exists() and unit.log_of(2).read_text() == "here\n")
+        wait_until(lambda: unit.printed(2) == "here\n")
         wait_until(lambda: _missing(unit) > 0, what="it is said how much is missing")
         assert len(read) + _missing(unit) == 3_000_000
 
@@ -110,16 +110,16 @@ def _missing(unit: SupervisedUnit) -> int:
 
 def test_a_dead_log_writer_is_replaced(unit: SupervisedUnit, daemon: Daemon) -> None:
     daemon.start_python("import os, time\nos.write(1, b'one\\n')\ntime.sleep(60)", 1)
-    wait_until(lambda: unit.log_of(1).exists() and unit.log_of(1).read_text() == "one\n")
+    wait_until(lambda: unit.printed(1) == "one\n")
     (writer,) = [pid for pid in unit.descendants() if Path(f"/proc/{pid}/comm").read_text() == "nodeunit-log\n"]
     os.kill(writer, signal.SIGKILL)
     daemon.start(["echo", "two"], 2)
-    wait_until(lambda: unit.log_of(2).exists() and unit.log_of(2).read_text() == "two\n")
+    wait_until(lambda: unit.printed(2) == "two\n")
 
 
 def test_a_program_that_closes_its_output_goes_on(unit: SupervisedUnit, daemon: Daemon) -> None:
     started = daemon.start_python("import os, signal\nos.write(1, b'bye\\n')\nos.close(1)\nos.close(2)\nsignal.pause()")
-    wait_until(lambda: unit.log_of().read_text() == "bye\n")
+    wait_until(lambda: unit.printed() == "bye\n")
     daemon.start(["true"], 2)
     daemon.expect("exited", key=key(2))
 

@@ -123,8 +123,8 @@ print(json.dumps({
 """
     environment = _marked(ONE="1")
     started = daemon.start_python(look + FOR_EVER, env=environment, cwd=str(tmp_path))
-    wait_until(lambda: unit.log_of().read_text().endswith("\n"))
-    found = json.loads(unit.log_of().read_text())
+    wait_until(lambda: unit.printed().endswith("\n"))
+    found = json.loads(unit.printed())
 
     assert environment_of(started["pid"]) == environment
     assert found["descriptors"]["0"] == "/dev/null"
@@ -146,13 +146,13 @@ def _own_descriptor_limit() -> int:
 def test_stop_lets_a_program_finish(unit: SupervisedUnit, daemon: Daemon) -> None:
     finish = "import signal, sys\nsignal.signal(15, lambda *_: (print('finishing', flush=True), sys.exit(3)))\n"
     daemon.start_python(finish + "print('up', flush=True)\nwhile True: signal.pause()")
-    wait_until(lambda: "up" in unit.log_of().read_text())
+    wait_until(lambda: "up" in unit.printed())
     daemon.say("stop", key=key(), grace_s=10)
 
     exited = daemon.expect("exited")
     assert (exited["exit_code"], exited["stopped"], exited["cause"]) == (3, True, "stop")
     assert exited["ran_s"] < 5
-    assert unit.log_of().read_text() == "up\nfinishing\n"
+    wait_until(lambda: unit.printed() == "up\nfinishing\n")
 
 
 def test_stop_ends_a_deaf_tree_that_left_its_session(daemon: Daemon, tmp_path: Path) -> None:
@@ -196,16 +196,16 @@ if os.fork() == 0:
 while True: signal.pause()
 """
     daemon.start_python(code)
-    wait_until(lambda: "up" in unit.log_of().read_text())
+    wait_until(lambda: "up" in unit.printed())
     daemon.say("stop", key=key(), grace_s=10)
 
     assert daemon.expect("exited")["signal"] == signal.SIGTERM
-    assert unit.log_of().read_text() == "up\nchild finished\n"
+    wait_until(lambda: unit.printed() == "up\nchild finished\n")
 
 
 def test_a_second_stop_shortens_the_grace_period(unit: SupervisedUnit, daemon: Daemon) -> None:
     daemon.start_python(DEAF + "print('up', flush=True)\nwhile True: signal.pause()")
-    wait_until(lambda: "up" in unit.log_of().read_text())
+    wait_until(lambda: "up" in unit.printed())
     daemon.say("stop", key=key(), grace_s=60)
     daemon.say("stop", key=key(), grace_s=90)
     daemon.say("stop", key=key(), grace_s=0)
@@ -216,7 +216,7 @@ def test_a_second_stop_shortens_the_grace_period(unit: SupervisedUnit, daemon: D
 def test_a_frozen_program_can_be_stopped(unit: SupervisedUnit, daemon: Daemon) -> None:
     finish = "import signal, sys\nsignal.signal(15, lambda *_: sys.exit(3))\nprint('up')\n"
     started = daemon.start_python(finish + "while True: signal.pause()")
-    wait_until(lambda: unit.log_of().read_text() == "up\n")
+    wait_until(lambda: unit.printed() == "up\n")
     os.kill(started["pid"], signal.SIGSTOP)
     daemon.say("stop", key=key(), grace_s=0.1)
 
@@ -238,7 +238,7 @@ def test_many_at_once(unit: SupervisedUnit, daemon: Daemon) -> None:
 
     for number in numbers:
         assert daemon.expect("exited", key=key(number))["exit_code"] == number
-        assert unit.log_of(number).read_text() == f"{number}\n"
+    wait_until(lambda: [unit.printed(number) for number in numbers] == [f"{number}\n" for number in numbers])
 
 
 def test_orphans_of_programs_are_reaped(unit: SupervisedUnit, daemon: Daemon) -> None:

@@ -130,7 +130,7 @@ def test_asked_twice_it_kills(tmp_path: Path) -> None:
 
 def test_nothing_starts_while_the_supervisor_ends_the_programs(unit: SupervisedUnit, daemon: Daemon) -> None:
     daemon.start_python(DEAF)
-    wait_until(lambda: unit.log_of().read_text() == "up\n")
+    wait_until(lambda: unit.printed() == "up\n")
     unit.signal(signal.SIGTERM)
     began = boottime()
     wait_until(lambda: boottime() > began + 1.2)
