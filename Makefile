@@ -6,7 +6,7 @@ VENV   ?= .venv
 PYTHON ?= python3
 LOCK   ?= requirements.lock
 BIN    := $(VENV)/bin
-# More than cores, because most tests wait most of the time. One of them has the chaos tests, one the units.
+# More than cores, because most tests wait most of the time.
 PROCESSES ?= 3
 STAMP  := $(VENV)/.installed
 
@@ -15,7 +15,7 @@ demo: $(STAMP) ## Two units claim 21 deployments before your eyes; chooses its d
 
 test: $(STAMP) check database cluster ## Everything: check, then all tests with their coverage; installs engine and image where it may
 	@$(BIN)/python -m tools.pgbouncer
-	@$(BIN)/pytest --numprocesses=$(PROCESSES) --cov
+	@$(BIN)/pytest --numprocesses=$(PROCESSES) --no-loadscope-reorder --cov
 
 unit: $(STAMP) ## The tests that need no container, in under a minute
 	@$(BIN)/pytest --numprocesses=$(PROCESSES) -m "not container" tests/unit tests/property

@@ -1,18 +1,22 @@
-"""How processes share the tests (`pytest --numprocesses`): by module, but all of e2e in one, and chaos in two."""
+"""How processes share the tests (`pytest --numprocesses`): by module, but all of e2e in one.
+
+Modules are given out in the order of their names (`--no-loadscope-reorder`): those of chaos, which take longest, come
+first, and the many short ones fill up the end.
+"""
 
 from xdist.scheduler import LoadFileScheduling
 
-TOGETHER = ("tests/e2e", "tests/chaos")
-"""Folders whose tests share the names of units or the machine's cores: few of them run beside each other."""
+ALONE = "tests/e2e"
+"""Its tests never run beside each other, because their units share names."""
 
-EVERY_FAULT = "tests/chaos/test_faults.py"
-"""Takes as long as all other tests of chaos, and has fleets of its own."""
+TOGETHER = (ALONE, "tests/chaos")
+"""Folders in which tests may start units: fleets of chaos have identities of their own."""
 
 
 class ByModule(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """Gives out whole modules, because their fixtures are made once; the folders of `TOGETHER` are given out whole."""
+    """Gives out whole modules, because their fixtures are made once, and the folder of `ALONE` as a whole."""
 
     def _split_scope(self, nodeid: str) -> str:
         module = nodeid.partition("::")[0]
         folder = module.rpartition("/")[0]
-        return folder if folder in TOGETHER and module != EVERY_FAULT else module
+        return folder if folder == ALONE else module
