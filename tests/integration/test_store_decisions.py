@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from nodeunit.domain.events import DeploymentClaimSkipped, ProcessParked
-from nodeunit.errors import DeploymentRefused, StaleEpoch, VersionConflict
+from nodeunit.errors import DatabaseError, DeploymentRefused, StaleEpoch, VersionConflict
 from nodeunit.store.postgres import connections
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.write import unit_reads
@@ -308,8 +308,14 @@ async def test_a_failure_that_no_repetition_mends_is_told(database: str, pool: P
 async def test_the_events_of_a_claim_come_with_it_or_not_at_all(database: str, pool: Pool) -> None:
     stream = DecisionStream(await join(pool, "unit-1"))
     (one,) = insert_deployments(database)
-    rows(database, "alter table event add constraint no_claim check (type <> 'DeploymentClaimed')")
-    with pytest.raises(DeploymentRefused):
+    rows(
+        database,
+        "create function refuse_claims() returns trigger language plpgsql as "
+        "$$ begin raise exception 'not here' using errcode = 'feature_not_supported'; end $$; "
+        "create trigger refuse_claims before insert on event for each row when (new.type = 'DeploymentClaimed') "
+        "execute function refuse_claims()",
+    )
+    with pytest.raises(DatabaseError):
         await stream.claim(candidate(database, one), leading_up_to("unit-1", one))
     assert written(database) == []
     assert deployment(database, one)["address_version"] == 0

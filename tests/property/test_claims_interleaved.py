@@ -364,12 +364,13 @@ def connect(timescale_databases: Databases) -> Iterator[Callable[[bool], Connect
             connection.close()
 
 
+@pytest.mark.timeout(240)  # sixty lives of forty steps, each a transaction
 def test_a_fleet_lives_as_the_fold_says(connect: Callable[[bool], Connection]) -> None:
     Fleet.connection, Fleet.other = connect(True), connect(False)
     Fleet.other.commit()
     run_state_machine_as_test(
         Fleet,
         settings=settings(
-            max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
