@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -206,9 +205,7 @@ def test_started_with_signals_ignored_and_blocked_it_can_be_interrupted(
 def test_interrupted_again_and_again_it_cleans_up_all_the_same(empty_database: str, directory: Path) -> None:
     with running(Demo(directory, "--database", empty_database)) as demo:
         wait_until(lambda: "claimed" in demo.said, within_s=30)
-        while demo.process.poll() is None:
-            demo.process.send_signal(signal.SIGHUP)
-            time.sleep(0.001)
+        wait_until(lambda: ended_by_another_signal(demo), within_s=60, every_s=0.001)
         demo.wait()
     assert demo.process.returncode == 128 + signal.SIGHUP, demo.said
     assert demo.left_behind() == []
@@ -256,3 +253,9 @@ def test_without_a_database_it_starts_timescaledb_in_a_container(directory: Path
     )
     assert found[1] not in listed.stdout.split()
     assert demo.left_behind() == []
+
+
+def ended_by_another_signal(demo: Demo) -> bool:
+    if demo.process.poll() is None:
+        demo.process.send_signal(signal.SIGHUP)
+    return demo.process.poll() is not None

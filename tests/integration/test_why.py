@@ -22,6 +22,7 @@ from tests.support.members import candidate, lose
 from tests.support.members import claim as claim_without_round
 from tests.support.rounds import claim_all, deciding
 from tests.support.rows import insert_deployments, rows, value
+from tests.support.waiting import eventually
 
 
 async def explain(conninfo: str, row: UUID, at: datetime | None = None) -> Explanation:
@@ -55,7 +56,8 @@ async def test_every_predicate_that_decides(database: str, pool: Pool) -> None:
     await claimant.sample(1.0, 102.4)
     await higher.sample(2.0, 102.4)
     (row,) = insert_deployments(database, 1)
-    await asyncio.sleep(0.002)  # unit-g: quiet after half its lease
+    quiet = "select inactive_at < clock_timestamp() from lease where address = 'unit-g'"
+    await eventually(lambda: value(database, quiet), what="unit-g takes no part in rounds")
     assert (await claimant.look()).outcome == "claim"
 
     found = await explain(database, row)

@@ -19,11 +19,6 @@ def unit(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[SupervisedU
         yield unit
 
 
-@pytest.fixture
-def daemon(unit: SupervisedUnit) -> Daemon:
-    return unit.next_daemon()[0]
-
-
 def _hidden(path: Path) -> int:
     """The pid in the file, when that process has a session of its own and nothing in its environment."""
     wait_until(path.exists)

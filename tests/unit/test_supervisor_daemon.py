@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,17 +11,6 @@ from tests.support.waiting import wait_until
 
 FOR_EVER = "import signal\nsignal.pause()"
 COUNT = "import time\nfor n in range(100000): print(n); time.sleep(0.002)"
-
-
-@pytest.fixture
-def unit(tmp_path: Path) -> Iterator[SupervisedUnit]:
-    with supervised_unit(tmp_path) as unit:
-        yield unit
-
-
-@pytest.fixture
-def daemon(unit: SupervisedUnit) -> Daemon:
-    return unit.next_daemon()[0]
 
 
 def _resident_kb(pid: int) -> int:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,17 +19,6 @@ while True:
     os.write(1, b'%.3f\\n' % time.clock_gettime(time.CLOCK_BOOTTIME))
     time.sleep(0.01)
 """
-
-
-@pytest.fixture
-def unit(tmp_path: Path) -> Iterator[SupervisedUnit]:
-    with supervised_unit(tmp_path) as unit:
-        yield unit
-
-
-@pytest.fixture
-def daemon(unit: SupervisedUnit) -> Daemon:
-    return unit.next_daemon()[0]
 
 
 def _last_beat(unit: SupervisedUnit, number: int = 1) -> float:

@@ -2,29 +2,16 @@
 
 import os
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nodeunit.supervisor.handover import MOST_BYTES, MOST_OF_ONE_KEY, Handover
 from nodeunit.supervisor.protocol import LONGEST_LINE, SpawnFailed, encode
-from tests.support.supervisor_daemon import Daemon, Message, SupervisedUnit, is_alive, key, supervised_unit
+from tests.support.supervisor_daemon import Daemon, Message, SupervisedUnit, is_alive, key
 from tests.support.waiting import wait_until
 
 FOR_EVER = "import signal\nsignal.pause()"
-
-
-@pytest.fixture
-def unit(tmp_path: Path) -> Iterator[SupervisedUnit]:
-    with supervised_unit(tmp_path) as unit:
-        yield unit
-
-
-@pytest.fixture
-def daemon(unit: SupervisedUnit) -> Daemon:
-    return unit.next_daemon()[0]
 
 
 def _reports(hello: Message) -> list[tuple[str, str]]:

@@ -21,11 +21,6 @@ def unit(tmp_path: Path) -> Iterator[SupervisedUnit]:
         yield unit
 
 
-@pytest.fixture
-def daemon(unit: SupervisedUnit) -> Daemon:
-    return unit.next_daemon()[0]
-
-
 def test_rotation_keeps_one_plain_and_compresses_the_older(unit: SupervisedUnit, daemon: Daemon) -> None:
     code = f"""
 import os, time

@@ -50,11 +50,6 @@ def unit(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[SupervisedU
         yield unit
 
 
-@pytest.fixture
-def daemon(unit: SupervisedUnit) -> Daemon:
-    return unit.next_daemon()[0]
-
-
 def _pid_in(path: Path) -> int:
     wait_until(path.exists)
     return int(path.read_text())

@@ -22,11 +22,6 @@ def unit(tmp_path: Path) -> Iterator[SupervisedUnit]:
         yield unit
 
 
-@pytest.fixture
-def daemon(unit: SupervisedUnit) -> Daemon:
-    return unit.next_daemon()[0]
-
-
 @pytest.mark.parametrize("signum", signals.DRAIN)
 def test_a_drain_in_good_order(unit: SupervisedUnit, daemon: Daemon, signum: int) -> None:
     daemon.start_python(FOR_EVER)
