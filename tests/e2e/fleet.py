@@ -1,6 +1,7 @@
 """What the end-to-end tests ask the database about a running fleet."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any, LiteralString
 
 import psutil
@@ -82,9 +83,21 @@ class Fleet:
         )
         found = {}
         for row in last:
-            if row["type"] == "ProcessStarted" and psutil.pid_exists(row["data"]["pid"]):
-                found[f"{row['deployment_id']}/{row['unit_address']}"] = psutil.Process(row["data"]["pid"])
-        return {key: process for key, process in found.items() if process.status() != psutil.STATUS_ZOMBIE}
+            if row["type"] != "ProcessStarted":
+                continue
+            with suppress(psutil.NoSuchProcess):
+                process = psutil.Process(row["data"]["pid"])
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    found[f"{row['deployment_id']}/{row['unit_address']}"] = process
+        return found
+
+    def program_variables(self, name: str) -> list[str]:
+        """The value of an environment variable in each program that runs; one may end while it is asked."""
+        values = []
+        for program in self.running().values():
+            with suppress(psutil.NoSuchProcess):
+                values.append(program.environ()[name])
+        return values
 
     def assert_sound(self) -> None:
         """Every invariant holds, and every projection is the fold of the log."""

@@ -115,9 +115,7 @@ def test_rows_move_when_a_unit_leaves_and_when_an_operator_assigns_them(database
     one_again = start_unit(database, name="one")
     fleet.wait_for_measured_units(2)
     fleet.execute("update deployment set address = %s", one_again.address)
-    wait_until(
-        lambda: {p.environ()["NODE_UNIT_ADDRESS"] for p in fleet.running().values()} == {one.address}, within_s=20
-    )
+    wait_until(lambda: set(fleet.program_variables("NODE_UNIT_ADDRESS")) == {one.address}, within_s=20)
     wait_for_programs(fleet, 4)
     fleet.assert_sound()
 

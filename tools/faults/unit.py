@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -150,8 +151,10 @@ class Unit:
         if self._process is None:
             return
         self.thaw()
-        tree = self.everything() if self.running else []
-        processes = [psutil.Process(pid) for pid in tree if psutil.pid_exists(pid)]
+        processes = []
+        for pid in self.everything() if self.running else []:
+            with suppress(psutil.NoSuchProcess):
+                processes.append(psutil.Process(pid))
         for process in processes:
             try:
                 process.kill()
