@@ -1,8 +1,9 @@
 """Programs as the operating system sees them.
 
-    runnable a row's command as arguments; environment: the environment of a program process_table /proc: parents,
-    sessions, marks; control_groups: one cgroup per program; leftovers: what outlived its
-                     supervisor
+    runnable         a row's command as arguments; environment: the environment of a program
+    linux            the system calls that Python lacks
+    process_table    /proc: parents, sessions, marks; control_groups: one cgroup per program; leftovers: what outlived
+                     its supervisor
     rotating_log     one log file; log_generations: its older ones
     sampler          CPU and memory of each program
 

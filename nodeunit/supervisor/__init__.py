@@ -17,7 +17,7 @@ Three rules always hold, also after every fault:
 One thread uses one selector and never waits, so a stuck daemon, log file or program delays nothing else.
 
     supervisor       owns the parts below and executes the daemon's requests
-    loop             the event loop; linux: the system calls that Python lacks; stderr_log: the supervisor's own log
+    loop             the event loop; stderr_log: the supervisor's own log
     programs         all programs by key; program: one of them
     log_writer       their output on its way to the process that writes it; logs: that process
     lease            how long programs may run that must stop with it; guard: the second process that enforces it

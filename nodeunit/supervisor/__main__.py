@@ -5,9 +5,9 @@ import signal
 import sys
 
 from nodeunit.process.leftovers import SUPERVISOR_NAME
+from nodeunit.process.linux import adopt_orphans, set_name
 from nodeunit.supervisor.bootstrap import SupervisorSettings
 from nodeunit.supervisor.child_processes import raise_descriptor_limit
-from nodeunit.supervisor.linux import adopt_orphans, set_name
 from nodeunit.supervisor.stderr_log import StderrLog
 from nodeunit.supervisor.supervisor import Supervisor
 

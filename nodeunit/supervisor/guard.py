@@ -24,10 +24,10 @@ from typing import NamedTuple
 from nodeunit.clock import boottime
 from nodeunit.process.control_groups import ControlGroups
 from nodeunit.process.leftovers import end_leftovers
+from nodeunit.process.linux import BootTimer, set_name
 from nodeunit.process.process_table import ProcessTable, kill_all, read_mark
 from nodeunit.supervisor import signals
 from nodeunit.supervisor.child_processes import Reaper, fork_only
-from nodeunit.supervisor.linux import BootTimer, set_name
 from nodeunit.supervisor.log_writer import LogWriter
 from nodeunit.supervisor.stderr_log import StderrLog
 

@@ -12,11 +12,11 @@ import socket
 import time
 
 from nodeunit.clock import boottime
+from nodeunit.process.linux import die_with_parent, set_name
 from nodeunit.process.log_generations import LogGenerations
 from nodeunit.process.rotating_log import RotatingLog
 from nodeunit.supervisor import signals
 from nodeunit.supervisor.child_processes import fork_only
-from nodeunit.supervisor.linux import die_with_parent, set_name
 from nodeunit.supervisor.stderr_log import StderrLog
 
 _BLOCK = 256 * 1024

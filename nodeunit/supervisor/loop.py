@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 from nodeunit.clock import boottime
+from nodeunit.process.linux import BootTimer
 from nodeunit.supervisor import signals
-from nodeunit.supervisor.linux import BootTimer
 from nodeunit.supervisor.stderr_log import StderrLog
 
 READ = selectors.EVENT_READ

@@ -8,11 +8,11 @@ from functools import partial
 
 from nodeunit.clock import boottime
 from nodeunit.process.control_groups import ControlGroups
+from nodeunit.process.linux import die_with_parent
 from nodeunit.process.process_table import ProcessEntry, ProcessTable, kill_all, read_mark
 from nodeunit.supervisor.child_processes import Reaper, fork_and_exec, fork_only
 from nodeunit.supervisor.guard import GuardedProgram
 from nodeunit.supervisor.lease import LeaseDeadline
-from nodeunit.supervisor.linux import die_with_parent
 from nodeunit.supervisor.log_writer import LogWriter, Output
 from nodeunit.supervisor.loop import Loop
 from nodeunit.supervisor.program import Program

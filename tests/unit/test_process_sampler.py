@@ -155,7 +155,7 @@ def test_an_orphan_counts_for_the_program_whose_mark_it_carries() -> None:
     """Run under a subreaper, as the supervisor is."""
     code = f"""
 import os, subprocess, sys, time
-from nodeunit.supervisor.linux import adopt_orphans
+from nodeunit.process.linux import adopt_orphans
 from nodeunit.process.process_table import ProcessTable, read_entry
 from nodeunit.process.sampler import Sampler
 adopt_orphans()

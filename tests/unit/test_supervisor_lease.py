@@ -5,9 +5,9 @@ import select
 import pytest
 
 from nodeunit.clock import boottime
+from nodeunit.process.linux import BootTimer
 from nodeunit.supervisor.guard import GuardedProgram, GuardState, SharedGuardState
 from nodeunit.supervisor.lease import MARGIN_S, LeaseDeadline
-from nodeunit.supervisor.linux import BootTimer
 
 
 def test_without_a_lease_nothing_is_allowed() -> None:
