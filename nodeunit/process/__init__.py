@@ -1,9 +1,10 @@
 """Programs as the operating system sees them.
 
     runnable         a row's command as arguments; environment: the environment of a program
+    not_executable   why a file cannot be run
     linux            the system calls that Python lacks
-    process_table    /proc: parents, sessions, marks; control_groups: one cgroup per program; leftovers: what outlived
-                     its supervisor
+    process_table    /proc: parents, sessions, marks; leftovers: what outlived its supervisor
+    control_groups   one cgroup per program; group_limits: its limits
     rotating_log     one log file; log_generations: its older ones
     sampler          CPU and memory of each program
 

@@ -8,16 +8,36 @@ it.
     <the supervisor's own group>/nodeunit-ADDRESS-PID-START/KEY
 
 PID and START are the supervisor's, so that the next supervisor recognises the groups of a dead one, and ends and
-removes them. No controller is enabled, so nothing is limited or accounted. Under systemd this needs `Delegate=yes`;
-without permission, programs run without groups. Light on purpose, like `process_table`.
+removes them. Under systemd this needs `Delegate=yes`; without permission, programs run without groups. Where the
+controllers are permitted too, the kernel keeps the limits of each program (`group_limits`). Light on purpose, like
+`process_table`.
 """
 
 import os
 import time
+from typing import NamedTuple
 
+from nodeunit.process.group_limits import (
+    NO_LIMITS,
+    OWN_GROUP,
+    GroupLimits,
+    Limit,
+    enable_controllers,
+    kinds_kept,
+    set_limits,
+    was_out_of_memory,
+)
 from nodeunit.process.process_table import read_arguments, read_entry
 
 _CHECK_AGAIN_AFTER_S = 0.01
+
+
+class Place(NamedTuple):
+    """A group for a new process: `entrance` is a descriptor into which the process writes `0`, which moves it into the
+    group; `kept` are the kinds of its limits that the kernel keeps."""
+
+    entrance: int
+    kept: list[Limit]
 
 
 class ControlGroups:
@@ -36,23 +56,47 @@ class ControlGroups:
         end_abandoned(address, within_s)
         entry = read_entry(os.getpid())
         name = f"{_prefix(address)}{os.getpid()}-{entry.start_time if entry else 0}"
-        groups = cls(os.path.join(_own_directory(), name))
+        own = _own_directory()
+        groups = cls(os.path.join(own, name))
         os.mkdir(groups._directory)
         if not os.access(os.path.join(groups._directory, "cgroup.kill"), os.W_OK):
             os.rmdir(groups._directory)
             raise OSError(0, "no cgroup.kill: the kernel is older than 5.14")
+        enable_controllers(own, groups._directory)
         return groups
 
     def __str__(self) -> str:
         return self._directory
 
-    def enter(self, key: str) -> int | None:
-        """A descriptor for a new process to write `0` into, which moves it into the group of `key`."""
+    def kinds_kept(self) -> list[Limit]:
+        """The kinds of limits that the kernel keeps for these groups: memory, processes, cpu."""
+        return kinds_kept(self._directory)
+
+    def enter(self, key: str, limits: GroupLimits = NO_LIMITS) -> Place | None:
+        """Makes the group of `key` anew, with these limits."""
+        directory = os.path.join(self._directory, key)
+        self.remove(key)  # it would have the limits and the counters of an earlier program
         try:
-            os.makedirs(os.path.join(self._directory, key), exist_ok=True)
-            return os.open(os.path.join(self._directory, key, "cgroup.procs"), os.O_WRONLY | os.O_CLOEXEC)
+            os.makedirs(directory, exist_ok=True)
+            entrance = os.open(os.path.join(directory, "cgroup.procs"), os.O_WRONLY | os.O_CLOEXEC)
         except OSError:
             return None
+        return Place(entrance, set_limits(directory, limits))
+
+    def members(self, key: str) -> list[int]:
+        """The pids of the processes in the group and in groups below it."""
+        found = []
+        for directory, _, _ in os.walk(os.path.join(self._directory, key)):
+            try:
+                with open(os.path.join(directory, "cgroup.procs"), encoding="ascii") as file:
+                    found += [int(line) for line in file]
+            except OSError:
+                pass  # removed meanwhile, or a group of threads only
+        return found
+
+    def was_out_of_memory(self, key: str) -> bool:
+        """Whether the kernel has killed a process of the group for lack of memory."""
+        return was_out_of_memory(os.path.join(self._directory, key))
 
     def is_populated(self, key: str = "") -> bool:
         """Whether any process in the group, or in groups below it, is alive. Zombies are not."""
@@ -100,8 +144,11 @@ def _prefix(address: str) -> str:
 
 
 def _own_directory() -> str:
+    """The group of this process, or the one above if a supervisor has moved into a group of its own."""
     with open("/proc/self/cgroup", encoding="utf-8") as file:
         own = next((line[3:].strip() for line in file if line.startswith("0::")), None)
+    if own is not None and os.path.basename(own) == OWN_GROUP:
+        own = os.path.dirname(own)
     with open("/proc/self/mountinfo", encoding="utf-8") as file:
         for line in file:
             left, _, right = line.partition(" - ")

@@ -82,6 +82,17 @@ def read_name(pid: int) -> str:
     return _read(f"/proc/{pid}/comm").decode(errors="replace").rstrip("\n")
 
 
+def read_outputs(pid: int) -> list[str]:
+    """What standard output and error of a process are, as `/proc/PID/fd` names them; empty if that may not be seen."""
+    found = []
+    for number in (1, 2):
+        try:
+            found.append(os.readlink(f"/proc/{pid}/fd/{number}"))
+        except OSError:
+            continue  # closed, or the process is gone
+    return found
+
+
 def signal_exactly(pid: int, start_time: int, signum: int) -> bool:
     """Signals the process that has this pid *and* this start time. False if it is gone; the pid may be another's.
 

@@ -22,7 +22,8 @@ One thread uses one selector and never waits, so a stuck daemon, log file or pro
     log_writer       their output on its way to the process that writes it; logs: that process
     lease            how long programs may run that must stop with it; guard: the second process that enforces it
     child_processes  fork, exec and reap
-    daemon_process   the daemon as a child; daemon_link: its socket; protocol: the messages on it
+    daemon_process   the daemon as a child; daemon_link: its socket; protocol: the messages on it; requests: the check
+                     of the daemon's
     bootstrap        settings and start of a supervisor; shutdown: how it ends
 
 What must not be here: a database, a decision about rows, asyncio, anything outside the standard library or heavy in it.

@@ -6,7 +6,7 @@ import sys
 
 from nodeunit.process.leftovers import SUPERVISOR_NAME
 from nodeunit.process.linux import adopt_orphans, set_name
-from nodeunit.supervisor.bootstrap import SupervisorSettings
+from nodeunit.supervisor.bootstrap import SupervisorSettings, leave_start_directory
 from nodeunit.supervisor.child_processes import raise_descriptor_limit
 from nodeunit.supervisor.stderr_log import StderrLog
 from nodeunit.supervisor.supervisor import Supervisor
@@ -32,6 +32,7 @@ def main(arguments: list[str]) -> int:
         stderr_log.warning(f"not started by nodeunit run: {error!r}")
         return _EXIT_USAGE
     os.set_inheritable(settings_fd, False)
+    settings = settings.absolute(leave_start_directory())
     set_name(SUPERVISOR_NAME)
     adopt_orphans()
     return Supervisor(settings, settings_fd, raise_descriptor_limit(), stderr_log).run()

@@ -42,12 +42,30 @@ class SupervisorSettings(NamedTuple):
     """Whether to put each program into its own control group, if that is permitted."""
     log_max_bytes: int = MAX_BYTES
     """A program's log is rotated at this size."""
+    start_directory: str = "/"
+    """Where the unit was started. Only the daemon works there, because its settings may name files relative to it."""
 
     @classmethod
     def read(cls, fd: int) -> "SupervisorSettings":
         """Reads `fd` from its beginning and leaves it open. Raises ValueError or TypeError if invalid."""
         values: dict[str, Any] = json.loads(os.pread(fd, os.fstat(fd).st_size, 0))["supervisor"]
         return cls(**values)
+
+    def absolute(self, start_directory: str) -> "SupervisorSettings":
+        """The same, independent of the working directory."""
+        log_directory = os.path.join(start_directory, self.log_directory)
+        return self._replace(start_directory=start_directory, log_directory=log_directory)
+
+
+def leave_start_directory() -> str:
+    """Makes `/` the working directory, because the one in which somebody started the unit may be deleted, or on a disk
+    that is to be unmounted. Returns the former one, `/` if it is deleted."""
+    try:
+        former = os.getcwd()
+    except OSError:
+        former = "/"
+    os.chdir("/")
+    return former
 
 
 def interpreter_argv(module: str, *, site: bool = True) -> list[str]:

@@ -4,12 +4,14 @@
 take forever, and the supervisor has deadlines to meet. Here the outcome arrives on a descriptor.
 """
 
+import errno
 import os
 import resource
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
+from nodeunit.process import not_executable
 from nodeunit.process.process_table import read_entry
 from nodeunit.supervisor import signals
 
@@ -128,9 +130,14 @@ def _become(
             os.chdir(cwd)
         doing = f"run {argv[0]}"
         _forget_signals()
-        os.execvpe(argv[0], list(argv), env)
+        if why := not_executable.refusal(argv[0], env):
+            raise OSError(errno.ENOENT, why)
+        try:
+            os.execvpe(argv[0], list(argv), env)
+        except OSError as error:
+            raise OSError(error.errno, not_executable.reason(argv[0], env, error)) from None
     except BaseException as error:  # noqa: BLE001 - a child must never return into the supervisor's code
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else repr(error)
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
         number = (error.errno or 0) if isinstance(error, OSError) else 0
         os.write(report, f"{number} cannot {doing}: {reason}".encode(errors="backslashreplace")[:4000])
     finally:

@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from nodeunit.process.environment import base_environment
@@ -34,6 +35,7 @@ class DaemonProcess:
         self,
         argv: list[str],
         settings_fd: int,
+        directory: str,
         silence_s: float,
         limits: tuple[int, int],
         stderr_log: StderrLog,
@@ -41,6 +43,7 @@ class DaemonProcess:
     ) -> None:
         self._argv = argv
         self._settings_fd = settings_fd
+        self._directory = directory
         self._silence_s = silence_s
         self._limits = limits
         self._log = stderr_log
@@ -112,7 +115,13 @@ class DaemonProcess:
         settings = os.open(f"/proc/self/fd/{self._settings_fd}", os.O_RDONLY | os.O_CLOEXEC)
         argv = [*self._argv, "--settings-fd", str(settings), "--link-fd", str(theirs.fileno())]
         try:
-            spawned = fork_and_exec(argv, base_environment(), keep=(settings, theirs.fileno()), limits=self._limits)
+            spawned = fork_and_exec(
+                argv,
+                base_environment(),
+                keep=(settings, theirs.fileno()),
+                limits=self._limits,
+                before_exec=partial(_enter, self._directory),
+            )
         except OSError as error:
             ours.close()
             self._start_at = now + self._delay_s
@@ -130,3 +139,11 @@ class DaemonProcess:
         self._replace_by = now + _REPLACE_TIMEOUT_S
         self._heard_at = None
         self.kill()
+
+
+def _enter(directory: str) -> None:
+    """Runs in the child. The directory may have been deleted since the unit was started."""
+    try:
+        os.chdir(directory)
+    except OSError:
+        os.chdir("/")

@@ -201,6 +201,8 @@ class Output:
     def __init__(self, fd: int, key: str, writer: LogWriter) -> None:
         os.set_blocking(fd, False)
         self._fd: int | None = fd
+        self.pipe = f"pipe:[{os.fstat(fd).st_ino}]"
+        """The pipe, as /proc shows it among the descriptors of who writes to it."""
         self._key = key
         self._writer = writer
         writer.open(key)

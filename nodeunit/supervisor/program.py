@@ -1,6 +1,6 @@
 """One program: from the fork to the last process of its tree.
 
-    starting ──exec──> running ──TERM───> stopping ──main process ended──> ending ──tree gone, reaped──> (reported)
+    starting ──exec──> running ──asked──> stopping ──main process ended──> ending ──tree gone, reaped──> (reported)
         └── exec failed ───────────────────────────────────────────────────────────────────────────────> (reported)
 
 The ended main process stays a zombie until the rest of its tree is gone. A zombie keeps its number, so pid, group and
@@ -9,12 +9,15 @@ session are not reused while they are needed to find the rest.
 
 import os
 import signal
+from collections.abc import Iterable
 from typing import Any
 
+from nodeunit.process.group_limits import Limit
 from nodeunit.process.process_table import ProcessEntry, ProcessTable, signal_exactly
 from nodeunit.supervisor.child_processes import Spawned
 from nodeunit.supervisor.lease import LeaseDeadline
-from nodeunit.supervisor.protocol import Cause, Exited, NotEnded, OnDisconnect, RunningProgram, SpawnRequest
+from nodeunit.supervisor.protocol import Cause, Exited, NotEnded, OnDisconnect, RunningProgram, Started
+from nodeunit.supervisor.requests import SpawnRequest
 
 _NEVER = float("inf")
 
@@ -22,11 +25,13 @@ _NEVER = float("inf")
 class Program:
     """The state of one key. Times are seconds of CLOCK_BOOTTIME."""
 
-    def __init__(self, request: SpawnRequest, spawned: Spawned, now: float) -> None:
+    def __init__(self, request: SpawnRequest, spawned: Spawned, kept: list[Limit], now: float) -> None:
         self.key = request.key
         self.on_disconnect: OnDisconnect = request.on_disconnect
         self.grace_s = request.grace_s
         self.meta: dict[str, Any] = request.meta
+        self.kept = kept
+        """The limits that the kernel keeps."""
         self.pid = spawned.pid
         self.start_time = spawned.start_time
         self.started_at = now
@@ -36,9 +41,12 @@ class Program:
         self.lacks = ""
         self.said_not_to_end = False
         self.cause: Cause = "exited"
+        self.because = ""
+        self.out_of_memory = False
         self.ended_at: float | None = None
         self.exit_code: int | None = None
         self.signal: int | None = None
+        self._stop_signal = request.stop_signal
         self._kill_at = _NEVER
         self._known: dict[int, int] = {}
 
@@ -58,12 +66,24 @@ class Program:
             "on_disconnect": self.on_disconnect,
             "started_at": self.started_at,
             "stopping": self.stopping,
+            "kept": self.kept,
+            "meta": self.meta,
+        }
+
+    def started(self) -> Started:
+        """The report of its start."""
+        return {
+            "event": "started",
+            "key": self.key,
+            "pid": self.pid,
+            "start_time": self.start_time,
+            "kept": self.kept,
             "meta": self.meta,
         }
 
     def exited(self, now: float) -> Exited:
         """The report of its end. Valid only when its whole tree is gone."""
-        return {
+        report: Exited = {
             "event": "exited",
             "key": self.key,
             "pid": self.pid,
@@ -75,28 +95,40 @@ class Program:
             "cause": self.cause,
             "meta": self.meta,
         }
+        if self.because:
+            report["because"] = self.because
+        if self.out_of_memory:
+            report["oom"] = True
+        return report
 
     def kill_at(self, lease: LeaseDeadline) -> float:
         """When its tree is killed: the end of its grace period or of the lease, whichever is first."""
         return min(self._kill_at, lease.kill_at) if self.on_disconnect == "stop" else self._kill_at
 
     def term_at(self, lease: LeaseDeadline) -> float:
-        """When it gets SIGTERM unless the lease is renewed."""
+        """When it is asked to end unless the lease is renewed."""
         if self.on_disconnect == "keep" or self.stopping or self.ended_at is not None:
             return _NEVER
         return lease.term_at(self.grace_s)
 
-    def request_stop(self, cause: Cause, kill_at: float) -> bool:
-        """What is left is killed at `kill_at`; a second request only shortens that. True: `terminate` is to follow."""
+    def request_stop(self, cause: Cause, kill_at: float, because: str = "") -> bool:
+        """What is left is killed at `kill_at`; a second request only shortens that. True: `ask` is to follow."""
         is_first = not self.stopping and self.ended_at is None
         if is_first:
-            self.cause = cause
+            self.cause, self.because = cause, because
         self._kill_at = min(self._kill_at, kill_at)
         return is_first
 
-    def terminate(self) -> None:
-        """SIGTERM to the group."""
-        self._signal_group(signal.SIGTERM)
+    def ask(self, tree: Iterable[ProcessEntry]) -> None:
+        """Sends the stop signal once to each process of its tree. Its own group comes first, so that the main process
+        does not find its children ended before it knows why; the kernel reaches all of a group at once."""
+        self._signal_group(self._stop_signal)
+        for entry in tree:
+            if self.pid not in (entry.group, entry.pid):
+                try:
+                    signal_exactly(*entry.identity, self._stop_signal)
+                except PermissionError:
+                    continue  # of another user
 
     def kill_group(self) -> None:
         """Sends SIGKILL to the group, without reading /proc. The next reading of /proc finds the rest of the tree."""
@@ -125,10 +157,11 @@ class Program:
         self._known = dict(entry.identity for entry in tree)
         return tree
 
-    def has_grown(self, table: ProcessTable, orphans: dict[str, list[ProcessEntry]]) -> bool:
-        """Whether something belongs to its tree that did not at the last reading."""
+    def look(self, table: ProcessTable, orphans: dict[str, list[ProcessEntry]]) -> tuple[list[ProcessEntry], bool]:
+        """The same, and whether something belongs to its tree that did not at the last reading."""
         known = self._known
-        return any(known.get(entry.pid) != entry.start_time for entry in self.living(table, orphans))
+        tree = self.living(table, orphans)
+        return tree, any(known.get(entry.pid) != entry.start_time for entry in tree)
 
     def cannot_end(self, living: list[ProcessEntry]) -> NotEnded:
         """The report of a tree that outlives SIGKILL."""

@@ -1,4 +1,4 @@
-"""All programs by key: starts them, sends each SIGTERM and SIGKILL when due, and cleans up after ended ones."""
+"""All programs by key: starts them, asks and kills each when due, and cleans up after ended ones."""
 
 import errno
 import os
@@ -7,16 +7,18 @@ from collections.abc import Callable
 from functools import partial
 
 from nodeunit.clock import boottime
-from nodeunit.process.control_groups import ControlGroups
+from nodeunit.process.control_groups import ControlGroups, Place
+from nodeunit.process.group_limits import nice_of
 from nodeunit.process.linux import die_with_parent
-from nodeunit.process.process_table import ProcessEntry, ProcessTable, kill_all, read_mark
+from nodeunit.process.process_table import ProcessEntry, ProcessTable, kill_all, read_mark, read_outputs
 from nodeunit.supervisor.child_processes import Reaper, fork_and_exec, fork_only
 from nodeunit.supervisor.guard import GuardedProgram
 from nodeunit.supervisor.lease import LeaseDeadline
 from nodeunit.supervisor.log_writer import LogWriter, Output
 from nodeunit.supervisor.loop import Loop
 from nodeunit.supervisor.program import Program
-from nodeunit.supervisor.protocol import Cause, Report, RunningProgram, SpawnRequest, spawn_failed
+from nodeunit.supervisor.protocol import Cause, Report, RunningProgram, spawn_failed
+from nodeunit.supervisor.requests import SpawnRequest
 from nodeunit.supervisor.shortage import lack_of
 
 _CHECK_AGAIN_AFTER_S = 0.02
@@ -56,8 +58,8 @@ class Programs:
         self._programs: dict[str, Program] = {}
         self._outputs: dict[str, Output] = {}
         self._forking: str | None = None
-        self._to_terminate: list[Program] = []
-        self._terminate_not_before = 0.0
+        self._to_ask: list[Program] = []
+        self._ask_not_before = 0.0
         self._ending: dict[str, Program] = {}
         self._next_deadline = _NEVER
         self._check_at = 0.0
@@ -97,7 +99,7 @@ class Programs:
     def spawn(self, request: SpawnRequest, now: float) -> None:
         """Starts a program. Raises OSError. Whether exec succeeds is reported later."""
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
-        group = self._groups.enter(request.key) if self._groups else None
+        place = self._groups.enter(request.key, request.limits) if self._groups else None
         try:
             if write_end > self._limits[1] - _SPARE_DESCRIPTORS:
                 raise OSError(errno.EMFILE, "too many open files")
@@ -110,7 +112,7 @@ class Programs:
                 cwd=request.cwd,
                 output=write_end,
                 limits=self._limits,
-                before_exec=partial(_prepare_child, os.getpid(), group),
+                before_exec=partial(_prepare_child, os.getpid(), place, request.limits.cpu_weight),
             )
         except BaseException:
             os.close(read_end)
@@ -118,9 +120,9 @@ class Programs:
         finally:
             self._forking = None
             os.close(write_end)
-            if group is not None:
-                os.close(group)
-        self._follow(Program(request, spawned, now), read_end, now)
+            if place is not None:
+                os.close(place.entrance)
+        self._follow(Program(request, spawned, place.kept if place else [], now), read_end, now)
 
     def _follow(self, program: Program, read_end: int, now: float) -> None:
         """Keeps a forked program. Raises nothing: a program that cannot be watched is ended and reported as failed."""
@@ -151,10 +153,10 @@ class Programs:
             return lack_of(error.errno)
         return ""
 
-    def stop(self, key: str, kill_at: float) -> None:
+    def stop(self, key: str, kill_at: float, because: str = "") -> None:
         program = self._programs.get(key)
         if program is not None:
-            self._request_stop(program, "stop", kill_at)
+            self._request_stop(program, "stop", kill_at, because)
             self._expect_deadline(program)
 
     def stop_all(self, cause: Cause, now: float, longest_grace_s: float) -> None:
@@ -162,39 +164,44 @@ class Programs:
             self._request_stop(program, cause, now + min(program.grace_s, longest_grace_s))
             self._expect_deadline(program)
 
-    def _request_stop(self, program: Program, cause: Cause, kill_at: float) -> None:
-        if program.request_stop(cause, kill_at):
-            self._to_terminate.append(program)
+    def _request_stop(self, program: Program, cause: Cause, kill_at: float, because: str = "") -> None:
+        if program.request_stop(cause, kill_at, because):
+            self._to_ask.append(program)
 
-    def _terminate(self, now: float) -> None:
+    def _ask(self, now: float) -> None:
         """Look at the trees before the first signal, because what has left its session and cleared its environment is
         known by its parent alone, and the signal may end that. Once for all that wait for it."""
-        programs, self._to_terminate = self._to_terminate, []
+        programs, self._to_ask = self._to_ask, []
+        trees: dict[str, list[ProcessEntry]] = {}
         try:
             for _ in range(_MOST_LOOKS):
                 table = ProcessTable.read()
                 orphans = self._orphans(table)
-                if not [program for program in programs if program.has_grown(table, orphans)]:
+                if self._groups:
+                    self._add_members(orphans, table, programs)
+                looked = {program.key: program.look(table, orphans) for program in programs}
+                trees = {key: tree for key, (tree, _) in looked.items()}
+                if not any(grown for _, grown in looked.values()):
                     break
         finally:
             for program in programs:
                 if program.ended_at is None:
-                    program.terminate()
+                    program.ask(trees.get(program.key, []))
                     self._ending[program.key] = program  # looked at again: at a signal some programs start others
             self.check_soon()
-            self._terminate_not_before = 2 * boottime() - now  # as in `_clean_up`
+            self._ask_not_before = 2 * boottime() - now  # as in `_clean_up`
 
     def tick(self, now: float) -> float | None:
         """Enforces the lease and the grace periods, and cleans up after ended programs."""
         if now >= self._next_deadline:
             self._enforce_deadlines(now)
-        if self._to_terminate and now >= self._terminate_not_before:
-            self._terminate(now)
+        if self._to_ask and now >= self._ask_not_before:
+            self._ask(now)
         if self._ending and now >= self._check_at:
             self._clean_up(now)
         return min(
             self._next_deadline,
-            self._terminate_not_before if self._to_terminate else _NEVER,
+            self._ask_not_before if self._to_ask else _NEVER,
             self._check_at if self._ending else _NEVER,
         )
 
@@ -253,15 +260,31 @@ class Programs:
         self._check_after_s = _CHECK_AGAIN_AFTER_S
 
     def _orphans(self, table: ProcessTable) -> dict[str, list[ProcessEntry]]:
-        """The adopted children of the supervisor, by the key in their mark."""
+        """The adopted children of the supervisor, by the key in their mark, or by the output that they still write
+        to if they have cleared their environment."""
         mains = {program.pid for program in self._programs.values()}
+        pipes: dict[str, str] = {}
         found: dict[str, list[ProcessEntry]] = {}
         for child in table.children(os.getpid()):
             if child.pid not in mains and child.alive:
                 mark = read_mark(child.pid)
-                if mark is not None and mark.address == self._address:
-                    found.setdefault(mark.key, []).append(child)
+                if mark is None:
+                    pipes = pipes or {output.pipe: key for key, output in self._outputs.items()}
+                    keys = [pipes[name] for name in read_outputs(child.pid) if name in pipes]
+                else:
+                    keys = [mark.key] if mark.address == self._address else []
+                for key in keys[:1]:
+                    found.setdefault(key, []).append(child)
         return found
+
+    def _add_members(
+        self, orphans: dict[str, list[ProcessEntry]], table: ProcessTable, programs: list[Program]
+    ) -> None:
+        """Adds what is in the control groups of these programs, whatever it has hidden."""
+        for program in programs:
+            members = self._groups.members(program.key) if self._groups else []
+            found = [entry for pid in members if (entry := table.entries.get(pid)) is not None]
+            orphans.setdefault(program.key, []).extend(found)
 
     def _main_ended(self, program: Program, code: int, status: int) -> bool:
         self._read_exec_outcome(program)
@@ -284,10 +307,7 @@ class Programs:
         os.close(program.outcome)
         program.outcome = None
         if not program.failure:
-            pid, start_time = program.identity
-            self._report(
-                {"event": "started", "key": program.key, "pid": pid, "start_time": start_time, "meta": program.meta}
-            )
+            self._report(program.started())
 
     def _copy(self, output: Output) -> None:
         fd = output.fileno()
@@ -304,6 +324,7 @@ class Programs:
         del self._programs[program.key], self._ending[program.key]
         self._reaper.release(program.pid)
         if self._groups:
+            program.out_of_memory = program.signal == signal.SIGKILL and self._groups.was_out_of_memory(program.key)
             self._groups.remove(program.key)
         if program.on_disconnect == "stop":
             self._publish_guard_state()
@@ -313,12 +334,19 @@ class Programs:
             self._report(program.exited(now))
 
 
-def _prepare_child(supervisor: int, group: int | None) -> None:
+def _prepare_child(supervisor: int, place: Place | None, cpu_weight: int | None) -> None:
     """Runs in the child: makes it die with the supervisor, and puts it into the group before it can fork."""
     if not die_with_parent(signal.SIGKILL, supervisor):
         os._exit(127)
-    if group is not None:
+    if place is not None:
         try:
-            os.write(group, b"0")
+            os.write(place.entrance, b"0")
         except OSError:
-            pass  # without the group, the tree is found by parents, sessions and marks
+            if place.kept:
+                raise  # it would run without its limits
+            # Without the group, the tree is found by parents, sessions and marks.
+    if cpu_weight is not None and (place is None or "cpu" not in place.kept):
+        try:
+            os.setpriority(os.PRIO_PROCESS, 0, nice_of(cpu_weight))
+        except PermissionError:
+            pass  # only root may take a larger share than usual

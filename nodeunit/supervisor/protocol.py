@@ -6,15 +6,14 @@ is the deployment's id. `meta` belongs to the daemon: the supervisor returns it 
 The supervisor begins with `hello`. A new daemon gets everything from it, and nothing that was sent to its predecessor
 matters any more. It repeats the reports that are not acknowledged: `started`, `exited`, `spawn_failed` and `not_ended`
 have a number, `id`, which counts from 1 in each supervisor. Both sides ignore unknown names, so that a daemon may be
-newer than its supervisor. Requests are checked here before they are executed. Standard library only.
+newer than its supervisor. `requests` checks them before they are executed. Standard library only.
 """
 
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
-from nodeunit.process.environment import ADDRESS_MARK, DEPLOYMENT_MARK
+from nodeunit.process.group_limits import Limit
 
 LONGEST_LINE = 4 * 1024 * 1024
 """The reader drops longer lines. A `hello` may be long, so readers must not assume 64 KiB."""
@@ -25,7 +24,8 @@ Cause = Literal["exited", "stop", "lease", "shutdown"]
 
 
 class RunningProgram(TypedDict):
-    """A program as `hello` lists it. `stopping`: it has been asked to end, and `exited` will follow."""
+    """A program as `hello` lists it. `stopping`: it has been asked to end, and `exited` will follow. `kept`: the limits
+    that the kernel keeps; the daemon has to keep the others."""
 
     key: str
     pid: int
@@ -33,13 +33,15 @@ class RunningProgram(TypedDict):
     on_disconnect: OnDisconnect
     started_at: float
     stopping: bool
+    kept: NotRequired[list[Limit]]
     meta: dict[str, Any]
 
 
 class Exited(TypedDict):
     """A program and its whole tree are gone; its key is free.
 
-    Either `exit_code` or `signal` is a number, the other is None. `stopped` is `cause != "exited"`.
+    Either `exit_code` or `signal` is a number, the other is None. `stopped` is `cause != "exited"`. `because` repeats
+    what the `stop` said. `oom`: the kernel has killed processes of its control group, because memory was short.
     """
 
     event: Literal["exited"]
@@ -52,6 +54,8 @@ class Exited(TypedDict):
     ran_s: float
     stopped: bool
     cause: Cause
+    because: NotRequired[str]
+    oom: NotRequired[bool]
     meta: dict[str, Any]
 
 
@@ -72,13 +76,14 @@ class Hello(TypedDict):
 
 
 class Started(TypedDict):
-    """The program runs: execve has succeeded."""
+    """The program runs: execve has succeeded. `kept` as in RunningProgram."""
 
     event: Literal["started"]
     id: NotRequired[int]
     key: str
     pid: int
     start_time: int
+    kept: NotRequired[list[Limit]]
     meta: dict[str, Any]
 
 
@@ -175,8 +180,12 @@ class Probe(TypedDict):
 
 class Spawn(TypedDict):
     """Starts `argv` (found in the `PATH` of `env`) with exactly `env`, which must have the unit's address and the key
-    (`nodeunit.process.environment`). Answered by `started` or `spawn_failed`. `grace_s` counts if the lease expires or
-    the supervisor ends; a `stop` has its own."""
+    (`nodeunit.process.environment`), in the directory `cwd`, or `/`. Answered by `started` or `spawn_failed`. `grace_s`
+    counts if the lease expires or the supervisor ends; a `stop` has its own.
+
+    The limits are for the whole tree: MiB of memory, a share of the CPU from 1 to 10000 beside the usual 100, and a
+    number of processes and threads. Only a control group can keep them (see `kept`); without one, the CPU share becomes
+    a nice value."""
 
     op: Literal["spawn"]
     key: str
@@ -185,16 +194,22 @@ class Spawn(TypedDict):
     cwd: NotRequired[str | None]
     on_disconnect: OnDisconnect
     grace_s: float
+    stop_signal: NotRequired[str]
+    memory_limit_mb: NotRequired[int | None]
+    cpu_weight: NotRequired[int | None]
+    process_limit: NotRequired[int | None]
     meta: dict[str, Any]
 
 
 class Stop(TypedDict):
-    """Sends SIGTERM to the program's group, and after `grace_s` SIGKILL to its whole tree. Answered by `exited`; not at
-    all if the key does not run. A second `stop` can only shorten the grace period."""
+    """Sends the program's stop signal (SIGTERM, unless `spawn` named another) once to every process of its tree, and
+    after `grace_s` SIGKILL to what is left. Answered by `exited`; not at all if the key does not run. A second `stop`
+    can only shorten the grace period. `because` is returned with `exited`; that of the first `stop` counts."""
 
     op: Literal["stop"]
     key: str
     grace_s: float
+    because: NotRequired[str]
 
 
 class Ack(TypedDict):
@@ -275,61 +290,3 @@ class Decoder:
             self._complain(f"not an object: {line[:60]!r}")
             return None
         return message
-
-
-_KEY_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
-
-
-class SpawnRequest(NamedTuple):
-    """A valid `spawn`."""
-
-    key: str
-    argv: list[str]
-    env: dict[str, str]
-    cwd: str | None
-    on_disconnect: OnDisconnect
-    grace_s: float
-    meta: dict[str, Any]
-
-
-def key_of(op: Mapping[str, Any]) -> str:
-    """The key, which also names a file. Raises ValueError."""
-    key = op.get("key")
-    if not isinstance(key, str) or not 0 < len(key) <= 100 or not _KEY_CHARACTERS.issuperset(key) or key[0] == ".":
-        raise ValueError(f"key is not an identifier: {key!r:.120}")
-    return key
-
-
-def seconds_of(op: Mapping[str, Any], name: str) -> float:
-    """A finite number. Raises ValueError."""
-    value = op.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{name} is not a number: {value!r:.60}")
-    return float(value)
-
-
-def meta_of(op: Mapping[str, Any]) -> dict[str, Any]:
-    meta = op.get("meta", {})
-    return meta if isinstance(meta, dict) else {}
-
-
-def spawn_of(op: Mapping[str, Any], address: str) -> SpawnRequest:
-    """A complete `spawn`. Raises ValueError with the reason to report."""
-    key, argv, env = key_of(op), op.get("argv"), op.get("env")
-    cwd, on_disconnect = op.get("cwd"), op.get("on_disconnect")
-    if not isinstance(argv, list) or not argv or not all(isinstance(word, str) for word in argv) or not argv[0]:
-        raise ValueError("argv is not a list of strings that begins with a program")
-    if not isinstance(env, dict) or not all(isinstance(value, str) for value in env.values()):
-        raise ValueError("env is not an object of strings")
-    if any("\0" in text for text in (*argv, *env, *env.values())):
-        raise ValueError("argv or env contains a NUL character")
-    if any(not name or "=" in name for name in env):
-        raise ValueError("env has a name that is empty or contains '='")
-    if env.get(ADDRESS_MARK) != address or env.get(DEPLOYMENT_MARK) != key:
-        raise ValueError(f"env lacks the mark by which a tree is found: {ADDRESS_MARK} and {DEPLOYMENT_MARK}")
-    if cwd is not None and (not isinstance(cwd, str) or "\0" in cwd):
-        raise ValueError("cwd is not a path")
-    if on_disconnect not in ("keep", "stop"):
-        raise ValueError("on_disconnect is neither keep nor stop")
-    grace_s = max(seconds_of(op, "grace_s"), 0.0)
-    return SpawnRequest(key, argv, env, cwd, on_disconnect, grace_s, meta_of(op))

@@ -11,7 +11,7 @@ from nodeunit.clock import boottime
 from nodeunit.process.control_groups import ControlGroups
 from nodeunit.process.leftovers import Leftover, end_leftovers
 from nodeunit.process.process_table import ProcessTable, signal_exactly
-from nodeunit.supervisor import protocol, signals
+from nodeunit.supervisor import protocol, requests, signals
 from nodeunit.supervisor.bootstrap import SupervisorSettings
 from nodeunit.supervisor.child_processes import Reaper
 from nodeunit.supervisor.daemon_link import DaemonLink
@@ -29,6 +29,7 @@ from nodeunit.supervisor.stderr_log import StderrLog
 
 _LEFTOVERS_WITHIN_S = 5.0
 _BY_TREES = "programs are known by parents, sessions and marks, which one can leave"
+_NOT_LIMITED = "the kernel keeps no limits, because no controllers are permitted; the unit measures"
 _LEFT_OVER = ", left over from it, cannot be ended"
 
 
@@ -71,8 +72,9 @@ class Supervisor:
         )
         self._reaper.on_child_ended = self._programs.check_soon
         self._daemon = DaemonProcess(
-            settings.daemon_argv, settings_fd, settings.daemon_silence_s, limits, stderr_log, self._connect
-        )
+            settings.daemon_argv, settings_fd, settings.start_directory, settings.daemon_silence_s, limits, stderr_log,
+            self._connect,
+        )  # fmt: skip
         self._shutdown = Shutdown(
             self._loop,
             self._programs,
@@ -126,7 +128,9 @@ class Supervisor:
         except OSError as error:
             self._log.info(f"{_BY_TREES}: no control groups, {error.strerror}")
             return None
-        self._log.info(f"programs run in control groups below {groups}")
+        kept = groups.kinds_kept()
+        limits = f"the kernel keeps their limits of {', '.join(kept)}" if kept else _NOT_LIMITED
+        self._log.info(f"programs run in control groups below {groups}; {limits}")
         return groups
 
     def _end_leftovers(self) -> None:
@@ -197,16 +201,16 @@ class Supervisor:
         try:
             match name:
                 case "lease":
-                    self._programs.renew(LeaseDeadline.until(protocol.seconds_of(op, "expires_boottime"), now))
+                    self._programs.renew(LeaseDeadline.until(requests.seconds_of(op, "expires_boottime"), now))
                 case "spawn":
                     self._spawn(op, now)
                 case "stop":
-                    grace_s = max(protocol.seconds_of(op, "grace_s"), 0.0)
-                    self._programs.stop(protocol.key_of(op), now + grace_s)
+                    grace_s = max(requests.seconds_of(op, "grace_s"), 0.0)
+                    self._programs.stop(requests.key_of(op), now + grace_s, requests.because_of(op))
                 case "ack":
                     self._handover.acknowledge(op.get("id"))
                 case "remember":
-                    self._handover.remember(protocol.key_of(op), op.get("state"))
+                    self._handover.remember(requests.key_of(op), op.get("state"))
                 case "ready":
                     self._log.info(f"daemon {self._daemon.pid} is ready")
                     self._daemon.mark_ready()
@@ -223,10 +227,10 @@ class Supervisor:
 
     def _spawn(self, op: Mapping[str, Any], now: float) -> None:
         """Starts a program, or reports why not."""
-        key = protocol.key_of(op)
+        key = requests.key_of(op)
         too_much, lacks = self._handover.refusal(key), ""
         try:
-            request = protocol.spawn_of(op, self._settings.address)
+            request = requests.spawn_of(op, self._settings.address)
             refusal = too_much or self._refusal(request, now)
             if not refusal:
                 self._programs.spawn(request, now)
@@ -235,10 +239,10 @@ class Supervisor:
             lacks = lack_of(error.errno) if isinstance(error, OSError) else ""
         if refusal:
             lacks = LEASE if refusal == LEASE_EXPIRED else LEFTOVER if refusal.endswith(_LEFT_OVER) else lacks
-            failed = protocol.spawn_failed(key, refusal, lacks, protocol.meta_of(op))
+            failed = protocol.spawn_failed(key, refusal, lacks, requests.meta_of(op))
             (self._send if too_much else self._report)(failed)
 
-    def _refusal(self, request: protocol.SpawnRequest, now: float) -> str:
+    def _refusal(self, request: requests.SpawnRequest, now: float) -> str:
         if self._shutdown.refuses_programs:
             return "the supervisor is ending"
         for leftover in self._leftovers:

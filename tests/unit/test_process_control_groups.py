@@ -26,8 +26,8 @@ def groups() -> Iterator[ControlGroups]:
 def _start_in(groups: ControlGroups, key: str, *argv: str) -> "subprocess.Popen[bytes]":
     place = groups.enter(key)
     assert place is not None
-    process = subprocess.Popen(argv, preexec_fn=lambda: os.write(place, b"0"))  # noqa: PLW1509 - as the supervisor does
-    os.close(place)
+    process = subprocess.Popen(argv, preexec_fn=lambda: os.write(place.entrance, b"0"))  # noqa: PLW1509 - as the supervisor does
+    os.close(place.entrance)
     return process
 
 
@@ -42,6 +42,16 @@ def test_a_group_is_populated_while_something_in_it_lives(groups: ControlGroups)
         wait_until(lambda: not groups.is_populated("k"), what="a zombie counts for nothing")
     groups.remove("k")
     assert not Path(f"{groups}/k").exists()
+
+
+def test_the_members_of_a_group_are_all_in_it_and_below(groups: ControlGroups) -> None:
+    with _start_in(groups, "k", "sleep", "60") as process:
+        below = Path(f"{groups}/k/below")
+        below.mkdir()
+        (below / "cgroup.procs").write_text(str(process.pid))
+        assert groups.members("k") == [process.pid]
+        assert groups.members("other") == []
+        groups.kill("k")
 
 
 def test_killing_one_group_leaves_the_others(groups: ControlGroups) -> None:

@@ -117,3 +117,32 @@ def test_children_from_before_are_left_alone(tmp_path: Path) -> None:
 
         os.kill(earlier, 9)
         wait_until(lambda: not Path(f"/proc/{earlier}").exists())
+
+
+def test_nothing_depends_on_the_directory_of_the_start(tmp_path: Path) -> None:
+    """Only the daemon works there, because a path in its settings may be relative to it."""
+    start = tmp_path / "start"
+    start.mkdir()
+    with supervised_unit(tmp_path, before=f"import os; os.chdir({str(start)!r})") as unit:
+        daemon, _ = unit.next_daemon()
+        started = daemon.start(["sleep", "60"])
+        directories = {pid: Path(f"/proc/{pid}/cwd").readlink() for pid in (unit.pid, *unit.descendants())}
+        assert directories.pop(daemon.pid) == start
+        assert started["pid"] in directories
+        assert set(directories.values()) == {Path("/")}
+
+        start.rmdir()
+        daemon.leave_with(1)
+        successor, _ = unit.next_daemon()
+        successor.start(["pwd"], 2)
+        wait_until(lambda: unit.printed(2) == "/\n")
+
+
+def test_a_unit_starts_in_a_deleted_directory(tmp_path: Path) -> None:
+    start = tmp_path / "start"
+    start.mkdir()
+    before = f"import os; os.chdir({str(start)!r}); os.rmdir({str(start)!r})"
+    with supervised_unit(tmp_path, before=before) as unit:
+        daemon, _ = unit.next_daemon()
+        daemon.start(["pwd"])
+        wait_until(lambda: unit.printed() == "/\n")

@@ -59,9 +59,10 @@ def test_how_programs_are_contained_is_said(unit: SupervisedUnit) -> None:
 def test_a_process_that_hides_from_everything_but_its_control_group(
     unit: SupervisedUnit, daemon: Daemon, tmp_path: Path
 ) -> None:
-    """No parent, no session, no mark. Without control groups it is found when the supervisor ends, and not before."""
+    """No parent, no session, no mark, another output. Without control groups it is found when the supervisor ends, and
+    not before."""
     pid_file = tmp_path / "hidden"
-    hide = '(env -i setsid sh -c \'echo $$ > "$0"; exec sleep 60\' "$0" &); exec sleep 60'
+    hide = '(env -i setsid sh -c \'echo $$ > "$0"; exec sleep 60\' "$0" >/dev/null 2>&1 &); exec sleep 60'
     daemon.start(["sh", "-c", hide, str(pid_file)])
     wait_until(lambda: pid_file.exists() and pid_file.read_text().strip())
     hidden = int(pid_file.read_text())

@@ -77,9 +77,11 @@ def test_death_by_a_signal(daemon: Daemon) -> None:
 @pytest.mark.parametrize(
     ("fields", "detail"),
     [
-        ({"argv": ["no-such-program"]}, "cannot run no-such-program: No such file or directory"),
-        ({"argv": ["/etc"]}, "cannot run /etc: Permission denied"),
+        ({"argv": ["no-such-program"]}, "cannot run no-such-program: no directory of PATH has a program of this name"),
+        ({"argv": ["/etc"]}, "cannot run /etc: it is a directory"),
         ({"argv": ["true"], "cwd": "/nowhere"}, "cannot enter /nowhere: No such file or directory"),
+        ({"argv": ["true"], "cwd": "/etc/passwd"}, "cannot enter /etc/passwd: Not a directory"),
+        ({"argv": ["true"], "cwd": "down"}, "cwd is not an absolute path"),
         ({"argv": ["true"], "env": {}}, "mark"),
         ({"argv": ["true\0"]}, "NUL"),
     ],

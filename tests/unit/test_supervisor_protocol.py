@@ -1,10 +1,13 @@
 """One object a line, whatever arrives in whatever pieces."""
 
 import json
+import signal
 
 import pytest
 
-from nodeunit.supervisor.protocol import Decoder, encode, key_of, spawn_of
+from nodeunit.process.group_limits import NO_LIMITS
+from nodeunit.supervisor.protocol import Decoder, encode
+from nodeunit.supervisor.requests import key_of, spawn_of
 
 SPAWN = {
     "op": "spawn",
@@ -66,7 +69,8 @@ def test_empty_lines_are_nothing() -> None:
 def test_a_complete_spawn() -> None:
     request = spawn_of(SPAWN, "a")
 
-    assert (request.key, request.argv, request.cwd, request.meta) == ("k-1", ["sleep", "1"], None, {"revision": 2})
+    assert (request.key, request.argv, request.cwd, request.meta) == ("k-1", ["sleep", "1"], "/", {"revision": 2})
+    assert (request.stop_signal, request.limits) == (signal.SIGTERM, NO_LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +89,12 @@ def test_a_complete_spawn() -> None:
         ({"grace_s": "5"}, "grace_s"),
         ({"grace_s": float("nan")}, "grace_s"),
         ({"grace_s": True}, "grace_s"),
+        ({"cwd": "here"}, "cwd"),
+        ({"stop_signal": "KILL"}, "stop_signal"),
+        ({"stop_signal": ["TERM"]}, "stop_signal"),
+        ({"memory_limit_mb": 0}, "memory_limit_mb"),
+        ({"process_limit": "many"}, "process_limit"),
+        ({"cpu_weight": True}, "cpu_weight"),
     ],
 )
 def test_an_incomplete_spawn_says_what_is_wrong(change: dict[str, object], reason: str) -> None:
