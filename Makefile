@@ -1,6 +1,6 @@
 # Everything a newcomer, a maintainer and CI run. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: demo mutants test unit check format e2e chaos bench database cluster update newest help
+.PHONY: demo mutants test unit check format e2e chaos bench database cluster registries update newest help
 
 VENV   ?= .venv
 PYTHON ?= python3
@@ -13,7 +13,7 @@ STAMP  := $(VENV)/.installed
 demo: $(STAMP) ## Two units claim 21 deployments before your eyes; chooses its database itself
 	@$(BIN)/nodeunit demo
 
-test: $(STAMP) check database cluster ## Everything: check, then all tests with their coverage; installs engine and image where it may
+test: $(STAMP) check database cluster registries ## Everything: check, then all tests with their coverage; installs engine and image where it may
 	@$(BIN)/python -m tools.pgbouncer
 	@$(BIN)/pytest --numprocesses=$(PROCESSES) --no-loadscope-reorder --cov
 
@@ -30,7 +30,7 @@ format: $(STAMP) ## Fix what ruff can fix by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-e2e: $(STAMP) database ## Real units as processes against a TimescaleDB container
+e2e: $(STAMP) database registries ## Real units as processes against a TimescaleDB container
 	@$(BIN)/pytest -m e2e
 
 chaos: $(STAMP) database cluster ## Faults injected into a running fleet; HOURS=8 SEED=1 continues with new seeds for 8 hours
@@ -48,6 +48,9 @@ cluster: $(STAMP) ## Make the image of a Patroni cluster available, which a test
 
 database: $(STAMP) ## Make a Docker engine and the TimescaleDB image available
 	@$(BIN)/python -m tools.timescaledb
+
+registries: $(STAMP) ## Make Node.js and verdaccio available, from which tests install packages
+	@$(BIN)/python -m tools.node
 
 update: $(STAMP) ## Renew requirements.lock: the newest versions that pyproject.toml allows
 	@tools/update.sh $(BIN)/python requirements.lock

@@ -13,6 +13,7 @@ from nodeunit.demo.embedded import embedded_database
 from tests.support.databases import Databases
 from tests.support.distribution import ByModule
 from tests.support.proxy import Proxy
+from tests.support.registries import NpmRegistry, PythonIndex, running_npm_registry, running_python_index
 from tests.support.timescale import TimescaleServer, timescale_server
 from tests.support.unit_process import UnitProcess, unit_process
 from tools.timescaledb.say import CannotGoOn
@@ -146,3 +147,17 @@ def start_unit(tmp_path: Path) -> Iterator[Callable[..., UnitProcess]]:
             return units.enter_context(unit_process(database, tmp_path, name=name, **options))
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def npm_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NpmRegistry]:
+    """A verdaccio of this run: tests publish packages of names of their own."""
+    with running_npm_registry(tmp_path_factory.mktemp("npm")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def python_index() -> Iterator[PythonIndex]:
+    """An index of Python packages of this run: tests add wheels of names of their own."""
+    with running_python_index() as running:
+        yield running

@@ -2,6 +2,8 @@
 
     embedded, container   the database: a given one, TimescaleDB in a container, or a server from a wheel
     fleet, program        real units as processes, and the program that their deployments run
+    npm_package, python_package, static_server
+                          packages of those programs, and the registry that the units install them from
     children, view        whether the programs are really up, and the live view meanwhile
 
 `container` and this file import the standard library only: `tools.timescaledb` uses them before anything is installed.
