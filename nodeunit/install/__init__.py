@@ -1,7 +1,11 @@
 """Packages from their registries, installed once per unit and shared by the deployments that name them.
 
-    package  a package, its lock, an installation, why one failed, and what an installer does
-    store    the directory of installations: each complete or absent, one installer at a time
+    package    a package, its lock, an installation, why one failed, and what an installer does
+    store      the directory of installations: each complete or absent, one installer at a time
+               lock_file: who installs; record: what an installation is; shared: what several rows want at once
+    npm        packages of an npm registry; npm_entry: what of them is run; npm_lock: what was installed, exactly
+               npm_errors: what npm's errors mean
+    child      runs an installer's command; child_keeper: the process that limits it and ends its whole tree
 
 The installer of a registry runs as a process of its own, with the unit's registry settings and without its secrets.
 What has its final name in the store is complete.

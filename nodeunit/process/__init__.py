@@ -2,7 +2,7 @@
 
     runnable         a row's command as arguments; environment: the environment of a program
     not_executable   why a file cannot be run
-    linux            the system calls that Python lacks
+    linux            the system calls that Python lacks; disk_usage: the size of a directory
     process_table    /proc: parents, sessions, marks; leftovers: what outlived its supervisor
     control_groups   one cgroup per program; group_limits: its limits
     rotating_log     one log file; log_generations: its older ones

@@ -72,3 +72,9 @@ class BootTimer:
             os.read(self._fd, 8)
         except BlockingIOError:
             pass  # armed again in the meantime
+
+
+def sync_file_system(fd: int) -> None:
+    """Writes all that is not yet on the disk of the file system with this descriptor. Raises OSError."""
+    if _libc.syncfs(fd) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
