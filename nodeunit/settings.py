@@ -39,6 +39,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     reserved_cpu_percent: float
     reserved_memory_mb: float
     log_directory: str
+    workspace: str
+    npm_registry: str
+    npm_scripts: bool
+    install_timeout_s: float
     stop_grace_s: float
     log_level: str
 
@@ -54,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "name": socket.gethostname,
             "password": secrets.token_urlsafe,
             "log_directory": lambda: _state_directory(environ),
+            "workspace": lambda: _state_directory(environ),
         }
         values = {}
         for description in DESCRIPTIONS:
@@ -153,13 +158,28 @@ def _directory(variable: str, text: str) -> str:
     return os.path.abspath(os.path.expanduser(_text(variable, text)))
 
 
+def _registry(variable: str, text: str) -> str:
+    """A URL without a user, because settings are shown and arguments of processes are visible to all."""
+    if not text:
+        return text
+    match = re.fullmatch(r"https?://([^\s/?#]+)[^\s?#]*", _text(variable, text))
+    if match is None or "@" in match.group(1):
+        raise SettingInvalid(
+            f"{variable} is not the URL of a registry, http or https and without credentials, which the registry's own"
+            " tool reads from a file of the unit's user"
+        )
+    return text
+
+
 def _state_directory(environ: Mapping[str, str]) -> str:
     """Follows the XDG base directory specification, which says to ignore a relative path."""
     state = environ.get("XDG_STATE_HOME", "")
     if not os.path.isabs(state):
         home = environ.get("HOME") or os.path.expanduser("~")
         if not os.path.isabs(home):
-            raise SettingInvalid("NODE_UNIT_LOG_DIR is not set and there is no home directory; set it to a path")
+            raise SettingInvalid(
+                "There is no home directory; set NODE_UNIT_LOG_DIR and NODE_UNIT_WORKSPACE, each to a path"
+            )
         state = os.path.join(home, ".local", "state")
     return os.path.join(state, "nodeunit")
 
@@ -258,6 +278,34 @@ DESCRIPTIONS: tuple[Description, ...] = (
         "$XDG_STATE_HOME/nodeunit, or ~/.local/state/nodeunit",
         "where the output of the programs is kept",
         _directory,
+    ),
+    Description(
+        "workspace",
+        "NODE_UNIT_WORKSPACE",
+        "$XDG_STATE_HOME/nodeunit, or ~/.local/state/nodeunit",
+        "where packages are installed, and where programs run",
+        _directory,
+    ),
+    Description(
+        "npm_registry",
+        "NODE_UNIT_NPM_REGISTRY",
+        "",
+        "the URL of the npm registry; if unset, as .npmrc of the unit's user says",
+        _registry,
+    ),
+    Description(
+        "npm_scripts",
+        "NODE_UNIT_NPM_SCRIPTS",
+        "false",
+        "whether npm packages may run code while they are installed",
+        _switch,
+    ),
+    Description(
+        "install_timeout_s",
+        "NODE_UNIT_INSTALL_TIMEOUT",
+        "600",
+        "seconds that one command of an installer may take",
+        _duration,
     ),
     Description(
         "stop_grace_s",

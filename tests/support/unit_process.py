@@ -104,6 +104,7 @@ def unit_process(
         "NODE_UNIT_NAME": name,
         "NODE_UNIT_PASSWORD": name,
         "NODE_UNIT_LOG_DIR": os.fspath(directory / "logs"),
+        "NODE_UNIT_WORKSPACE": os.fspath(directory / "workspace"),
         "ENABLE_CUSTOM_COMMAND": "true",
         "TRUSTED_PACKAGE_REGEXP": ".*",
     } | settings

@@ -25,6 +25,8 @@ def test_defaults() -> None:
     assert (settings.heartbeat_interval_s, settings.lease_ttl_s) == (2, 10)
     assert (settings.reserved_cpu_percent, settings.reserved_memory_mb) == (1, 64)
     assert settings.log_directory == "/home/u/.local/state/nodeunit"
+    assert settings.workspace == "/home/u/.local/state/nodeunit"
+    assert (settings.npm_registry, settings.npm_scripts, settings.install_timeout_s) == ("", False, 600)
     assert settings.stop_grace_s == 10
     assert settings.log_level == "info"
 
@@ -141,6 +143,21 @@ def test_the_log_directory_does_not_need_a_home_in_the_environment() -> None:
     assert Settings.from_environment({}).log_directory.startswith("/")
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:4873", "https://npm.example.org/team/", "http://[::1]:4873/"])
+def test_a_registry_is_a_url(url: str) -> None:
+    assert _settings(NODE_UNIT_NPM_REGISTRY=url).npm_registry == url
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["registry", "file:///srv", "https://", "https://u:secret@h/", "https://secret@h", "http://h/ --x", "http://h\n/"],
+)
+def test_anything_else_is_no_registry_and_is_not_repeated(text: str) -> None:
+    with pytest.raises(SettingInvalid, match="NODE_UNIT_NPM_REGISTRY is not the URL") as refused:
+        _settings(NODE_UNIT_NPM_REGISTRY=text)
+    assert "secret" not in str(refused.value)
+
+
 def test_settings_go_through_json() -> None:
     settings = _settings(NODE_UNIT_PASSWORD="hunter2")
     assert msgspec.json.decode(msgspec.json.encode(settings), type=Settings) == settings
@@ -174,7 +191,7 @@ def test_passwords_of_a_database_are_hidden(database: str, shown: str) -> None:
 
 
 def test_defaults_in_help_are_the_defaults() -> None:
-    in_words = {"name", "password", "log_directory"}
+    in_words = {"name", "password", "log_directory", "workspace"}
     settings = _settings()
     for description in DESCRIPTIONS:
         if description.field not in in_words:

@@ -122,6 +122,7 @@ async def fleet(
             environment = {
                 "POSTGRES_URI": by_any_of(routes) if routes else ground.conninfo,
                 "NODE_UNIT_LOG_DIR": str(directory / "logs"),
+                "NODE_UNIT_WORKSPACE": str(directory / "workspace"),
                 "NODE_UNIT_LEASE_TTL": f"{ttl_s:g}",
                 "NODE_UNIT_HEARTBEAT_INTERVAL": f"{heartbeat_s:g}",
                 "NODE_UNIT_STOP_GRACE": "1",
