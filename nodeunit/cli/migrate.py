@@ -26,7 +26,8 @@ def migrate(
     """Create or upgrade the schema, while units run. Idempotent, and safe when two run at once.
 
     Waits for each lock only briefly, so that no unit waits behind it, and names the session that holds it. Units of the
-    version before continue to work, and may be upgraded one after another.
+    version before continue to work, and may be upgraded one after another. The short chunks of an old log are merged
+    into chunks of thirty days, one after another; that may take long, and may be interrupted and continued.
 
     [bold]Example[/bold]: nodeunit migrate --database postgresql://postgres@127.0.0.1/fleet --wait 60
     """
@@ -41,6 +42,8 @@ def migrate(
         for notice in result.notices:
             typer.echo(f"notice   {notice}", err=True)
         applied = list(result.applied)
+        if result.merged:
+            typer.echo(f"merged   {result.merged} short chunks of the log and the usage samples")
     for name in applied:
         typer.echo(f"{'would apply' if dry_run else 'applied':8} {name}")
     if not applied:

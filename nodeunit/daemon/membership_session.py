@@ -4,6 +4,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
+from nodeunit.daemon.chunks_ahead import keep_chunks_ahead
 from nodeunit.daemon.drain import leave, leave_after_supervisor, leave_without_supervisor, move_away
 from nodeunit.daemon.end_reason import EndReason, EndRequest
 from nodeunit.daemon.exhaustion import Exhaustion
@@ -78,6 +79,7 @@ class MembershipSession:
             tasks.start(self._outbox.run(self._decisions))
             tasks.start(self._watch_supervisor())
             tasks.start(self._exhaustion.run())
+            tasks.start(keep_chunks_ahead(self._unit.pool))
 
             async def end(reason: EndReason) -> None:
                 claiming.cancel()

@@ -76,7 +76,7 @@ async def test_a_database_that_cannot_hold_every_text(plain_server: str, encodin
 
 async def test_a_log_of_more_chunks_than_there_is_room_for_locks(plain_database: str) -> None:
     async with await connections.connect(plain_database, "test") as connection:
-        with pytest.raises(DatabaseError, match="set max_locks_per_transaction to 512, restart"):
+        with pytest.raises(DatabaseError, match="run nodeunit migrate, which merges"):
             async with connections.translate_errors(plain_database):
                 await connection.execute("select pg_advisory_xact_lock(n) from generate_series(1, 1000000) n")
 

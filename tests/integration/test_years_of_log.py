@@ -1,11 +1,31 @@
-"""Five years of log: few chunks, so that a statement over all of it finds room for its locks on any server."""
+"""Years of log: few chunks, so that a statement over all of it finds room for its locks on any server."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import psycopg
+import pytest
+from psycopg import errors
+from typer.testing import CliRunner
 
-from tests.support.rows import rows
+from nodeunit.cli.app import app
+from nodeunit.store.postgres.migrator import migrate
+from tests.support.chunks import chunks_of_a_day, chunks_of_thirty_days
+from tests.support.rows import rows, value
+from tools import synthetic_log
 
 DEFAULT_LOCKS = 64 * 100
 """max_locks_per_transaction times max_connections, which all sessions share."""
+
+ROOM = 1500
+"""The room for locks that a log of half a year with a chunk per day is too large for."""
+
+DAYS = 180
+
+DIGEST = "select bit_xor(hash_record_extended(e.*, 0)) from event e"
+CHUNKS = "select count(*)::int from timescaledb_information.chunks where hypertable_name = %s"
 
 
 def test_five_years_are_under_a_hundred_chunks_and_leave_room_for_locks(database: str) -> None:
@@ -30,3 +50,97 @@ def test_five_years_are_under_a_hundred_chunks_and_leave_room_for_locks(database
         locks = reader.execute("select count(*) from pg_locks where pid = pg_backend_pid()").fetchone()
     assert locks is not None
     assert locks[0] < DEFAULT_LOCKS / 4
+
+
+@pytest.fixture
+def daily(database: str) -> Iterator[str]:
+    """A log with a chunk per day, on a server that has no room to lock all of them."""
+    chunks_of_a_day(database)
+    synthetic_log.load(database, events=3000, units=3, deployments=20, days=DAYS)
+    rows(
+        database,
+        "insert into usage (recorded_at, unit_address, cpu_percent, memory_mb) "
+        "select now() - n * interval '1 day', 'unit-1', 1, 1 from generate_series(0, 90) n",
+    )
+    chunks_of_thirty_days(database)
+    with psycopg.connect(database, autocommit=True) as other:
+        taken = 0
+        with suppress(errors.OutOfMemory):
+            while True:
+                taken += 500
+                other.execute("select pg_advisory_lock(n) from generate_series(%s::int, %s) n", (taken - 499, taken))
+        other.execute(
+            "select pg_advisory_unlock(n) from generate_series(%s::int, %s) n", (taken - 499 - ROOM, taken - 500)
+        )
+        yield database
+
+
+def test_a_log_with_a_chunk_per_day_is_merged_and_every_command_reads_it(daily: str, tmp_path: Path) -> None:
+    assert value(daily, CHUNKS, ("event",)) >= DAYS - 1
+    with pytest.raises(errors.OutOfMemory, match="shared memory"):
+        value(daily, DIGEST)
+    one_by_one = [
+        value(daily, f"select bit_xor(hash_record_extended(e.*, 0)) from {row['chunk']} e")
+        for row in rows(daily, "select chunk::text from chunks_before('event', 'infinity')")
+    ]
+    told: list[str] = []
+
+    result = asyncio.run(migrate(daily, tell=told.append))
+
+    assert result.merged > DAYS - 31
+    assert len(told) == result.merged // 30 + 2
+    digest = 0
+    for chunk in one_by_one:
+        digest ^= chunk or 0
+    assert value(daily, DIGEST) == digest
+    assert value(daily, CHUNKS, ("event",)) < DAYS // 30 + 35
+    assert asyncio.run(migrate(daily)).merged == 0
+    last = value(daily, "select id::text from deployment where address <> '' limit 1")
+    for arguments in (
+        ["report"],
+        ["projections", "verify"],
+        ["replay", "--at", "100d"],
+        ["why", last],
+        ["backtest", "--policy", "deployment_count", "--since", "150d"],
+        ["events", "--since", "2d"],
+        ["usage", "--since", "60d"],
+        ["archive", "--until", "100d", "--file", str(tmp_path / "a.gz"), "--usage-until", "40d"],
+        ["projections", "verify"],
+        ["report"],
+        ["why", last],
+    ):
+        done = CliRunner().invoke(app, [arguments[0], *arguments[1:], "--database", daily])
+        assert done.exit_code == 0, (arguments, done.output)
+
+
+INSERT = "insert into deployment (package_name) values ('@yuants/app')"
+
+
+def test_a_transaction_left_open_is_never_the_first_in_a_chunk(database: str) -> None:
+    def insert_meanwhile() -> None:
+        with psycopg.connect(database) as person, psycopg.connect(database) as unit:
+            person.execute(INSERT)
+            unit.execute("set lock_timeout = '1s'")
+            unit.execute(INSERT)
+
+    chunks_of_a_day(database)
+    with pytest.raises(errors.LockNotAvailable):
+        insert_meanwhile()
+
+    assert value(database, "select make_chunks_ahead()") == 4
+    assert value(database, "select make_chunks_ahead()") == 0
+    insert_meanwhile()
+    assert value(database, "select count(*)::int from event") == 2
+    ahead = "select max(c.range_end) - now() from timescaledb_information.chunks c where hypertable_name = %s"
+    for table in ("event", "usage"):
+        assert value(database, ahead, (table,)).days >= 7
+
+
+def test_two_that_make_chunks_ahead_make_them_once(database: str) -> None:
+    chunks_of_a_day(database)
+    with psycopg.connect(database) as first, psycopg.connect(database) as second:
+        first.execute("select make_chunks_ahead()")
+        with pytest.raises(errors.LockNotAvailable):
+            second.execute("select make_chunks_ahead()")
+    assert value(database, "select make_chunks_ahead()") == 0
+    assert value(database, "select count(*)::int from usage") == 0

@@ -240,8 +240,8 @@ def translate_error(error: psycopg.Error, given: str = "") -> NodeunitError:
             )
         case _, "53200" if "max_locks_per_transaction" in (hint or ""):
             return DatabaseError(
-                f"{text}: a log of many chunks needs more locks than the server has room for; set "
-                "max_locks_per_transaction to 512, restart the server, and archive what is old"
+                f"{text}: a log of many chunks needs more locks than the server has room for; run nodeunit migrate, "
+                "which merges short chunks; if that is not enough, set max_locks_per_transaction to 512 and restart it"
             )
         case (("08" | "57"), _):
             return DatabaseUnreachable(f"the database ended the connection: {sentence}")

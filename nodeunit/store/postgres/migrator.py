@@ -3,7 +3,7 @@
 Each versioned file is one transaction; all repeatable files whose text has changed, with the grants, are one more. A
 database that has no schema gets all of it in a single transaction. So an interrupted migration leaves nothing, or a
 schema that older and newer units can use and that the next migration completes. Of two migrations at once, the second
-waits.
+waits. At the end the chunks of the log are arranged (`chunks.py`).
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from psycopg.errors import DeadlockDetected, InsufficientPrivilege, LockNotAvail
 from psycopg.rows import DictRow
 
 from nodeunit.errors import DatabaseError, SchemaOccupied, SchemaTooNew
+from nodeunit.store.postgres.chunks import arrange_chunks
 from nodeunit.store.postgres.compatibility import SCHEMA_VERSION, applied_migrations, stated
 from nodeunit.store.postgres.connections import connect, translate_error, translate_errors
 from nodeunit.store.postgres.lock_wait import SETTINGS, LockWait, Tell
@@ -34,6 +35,8 @@ class MigrationResult(NamedTuple):
     applied: Sequence[str]
     notices: Sequence[str]
     """The notices of the server, such as that TimescaleDB is missing."""
+    merged: int = 0
+    """The number of short chunks that were merged into long ones."""
 
 
 class MigrationState(NamedTuple):
@@ -85,7 +88,8 @@ async def migrate(
         await _refuse_extension_out_of_reach(connection)
         await _run(connection, "settle_search_path")
         applied = await _Migrating(connection, waiting, migrations(root)).run()
-    return MigrationResult(applied, [n for n in notices if "already exists" not in n and "skipping" not in n])
+        merged = await arrange_chunks(connection, waiting, tell) if root is None else 0
+    return MigrationResult(applied, [n for n in notices if "already exists" not in n and "skipping" not in n], merged)
 
 
 class _Migrating:
