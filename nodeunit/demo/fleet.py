@@ -38,7 +38,7 @@ class DemoUnit:
             "NODE_UNIT_NAME": self.name,
             "NODE_UNIT_PASSWORD": self.name,
             "NODE_UNIT_LOG_DIR": os.fspath(directory / "logs"),
-            "NODE_UNIT_WORKSPACE": os.fspath(directory / "workspace"),
+            "NODE_UNIT_WORKSPACE": os.fspath(directory / "workspaces" / self.name),
         }
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(

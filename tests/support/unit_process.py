@@ -15,6 +15,9 @@ from tests.support.waiting import wait_until
 
 GRACE_S = 15.0
 
+NOWHERE = {"NODE_UNIT_NPM_REGISTRY": "http://127.0.0.1:9/", "NODE_UNIT_PYTHON_INDEX": "http://127.0.0.1:9/simple/"}
+"""No registry: a test says which one it means, because the names in rows are real names elsewhere."""
+
 
 class UnitProcess:
     """A started unit: the process is its supervisor; daemon and programs are its descendants."""
@@ -104,7 +107,8 @@ def unit_process(
         "NODE_UNIT_NAME": name,
         "NODE_UNIT_PASSWORD": name,
         "NODE_UNIT_LOG_DIR": os.fspath(directory / "logs"),
-        "NODE_UNIT_WORKSPACE": os.fspath(directory / "workspace"),
+        "NODE_UNIT_WORKSPACE": os.fspath(directory / "workspaces" / name),
+        **NOWHERE,
         "ENABLE_CUSTOM_COMMAND": "true",
         "TRUSTED_PACKAGE_REGEXP": ".*",
     } | settings
