@@ -19,6 +19,7 @@ from nodeunit.daemon.configuration import INACTIVE_AFTER_HEARTBEATS, Configurati
 from nodeunit.daemon.end_reason import EndReason, EndRequest
 from nodeunit.daemon.membership_session import MembershipSession
 from nodeunit.daemon.outbox import Outbox
+from nodeunit.daemon.program_limits import ProgramLimits
 from nodeunit.daemon.reconciler import Reconciler
 from nodeunit.daemon.spawn_request import SpawnRequestBuilder
 from nodeunit.daemon.supervisor_link import Message, SupervisorLink
@@ -68,6 +69,7 @@ class Daemon:
             tasks = [
                 background.create_task(self._follow_supervisor(messages)),
                 background.create_task(self._say_alive()),
+                background.create_task(ProgramLimits(hello["pid"], self._reconciler).run()),
             ]
             try:
                 await self._live(UUID(hello["supervisor"]), Sampler(hello["pid"]))

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 REASONS = {"exited": "exited", "stop": "stopped", "lease": "lease_expired", "shutdown": "unit_ended"}
 """The supervisor's name for the cause of an exit, and the event's name for it."""
 
+STOPPED_AS_FAILED = frozenset({"out_of_memory", "too_many_processes", "unhealthy", "startup_timeout"})
+"""Why this daemon stops a program that runs but may not go on. It is the reason of the event, and a failure."""
+
 Claim = tuple[int, int]
 """What a program was started for: the revision of the row and the version of the claim."""
 
@@ -110,7 +113,16 @@ def _event_of(report: Mapping[str, Any]) -> Event:
                 exit_code=report["exit_code"],
                 signal=report["signal"],
                 ran_s=report["ran_s"],
-                reason=REASONS.get(report["cause"], str(report["cause"])),
-                detail="",
+                reason=_reason_of(report),
+                detail=report.get("detail", ""),
                 claim_version=claim_of(report)[1],
             )
+
+
+def _reason_of(exited: Mapping[str, Any]) -> str:
+    because, cause = exited.get("because", ""), exited["cause"]
+    if because in STOPPED_AS_FAILED:
+        return str(because)
+    if cause == "exited" and exited.get("oom"):
+        return "out_of_memory"
+    return REASONS.get(cause, str(cause))

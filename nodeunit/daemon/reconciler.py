@@ -8,12 +8,13 @@ program.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Container, Set
-from dataclasses import dataclass
+from dataclasses import replace
 from uuid import UUID
 
 from nodeunit.clock import boottime
+from nodeunit.daemon.live_program import NOTHING_MEASURED, LiveProgram, MeasuredLimits
 from nodeunit.daemon.outbox import Outbox
-from nodeunit.daemon.process_events import Claim, ProcessEvents, claim_of
+from nodeunit.daemon.process_events import STOPPED_AS_FAILED, Claim, ProcessEvents, claim_of
 from nodeunit.daemon.restart_records import RestartRecords
 from nodeunit.daemon.spawn_request import NotRunnable, SpawnRequestBuilder
 from nodeunit.daemon.supervisor_link import Message, SupervisorLink
@@ -21,6 +22,7 @@ from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.restart import RestartRule
 from nodeunit.errors import DatabaseError
 from nodeunit.supervisor.lease import LeaseDeadline
+from nodeunit.supervisor.protocol import Stop
 from nodeunit.supervisor.shortage import LEASE, LEFTOVER
 
 log = logging.getLogger(__name__)
@@ -32,17 +34,6 @@ UNABLE_FOR_S = 30.0
 """The pause before a start is tried here again that failed because the unit lacked something."""
 
 AGAIN_AFTER_S = 0.5
-
-
-@dataclass
-class LiveProgram:
-    """A program that the supervisor was asked to start and has not reported as ended."""
-
-    claim: Claim
-    pid: int = 0
-    start_time: int = 0
-    """The start time in clock ticks since boot; with the pid it identifies the process."""
-    stopping: bool = False
 
 
 class Reconciler:
@@ -88,6 +79,18 @@ class Reconciler:
         """The version of the claim under which a running program was started; None if it no longer runs."""
         program = self._programs.get(key)
         return program.claim[1] if program is not None and program.pid else None
+
+    def measured_limits(self) -> dict[str, MeasuredLimits]:
+        """The limits to be measured of the programs that run and were not asked to stop, by deployment id."""
+        running = {key: p.limits for key, p in self._programs.items() if p.pid and not p.stopping}
+        return {key: limits for key, limits in running.items() if limits != NOTHING_MEASURED}
+
+    def end_failing(self, key: str, because: str, detail: str, grace_s: float | None = None) -> None:
+        """Stops a program that runs but may not go on, for a reason of `STOPPED_AS_FAILED`: that counts as a failure,
+        and it is started again as after any other."""
+        program = self._programs.get(key)
+        if program is not None and not program.stopping:
+            self._stop(key, grace_s, because, detail)
 
     def renew_lease(self, deadline: float, ttl_s: float = 0.0) -> None:
         """The lease ends at `deadline` (CLOCK_BOOTTIME). Without a lease nothing is started. With less than half of
@@ -213,15 +216,12 @@ class Reconciler:
             self._events.log_report(report, repeated=True)
             if _is_failure(report):
                 self._restarts.count_failure(report)
-        self._programs = {
-            running["key"]: LiveProgram(claim_of(running), running["pid"], running["start_time"])
-            for running in hello["programs"]
-        }
+        self._programs = {running["key"]: LiveProgram.of(running) for running in hello["programs"]}
 
     def _on_started(self, report: Message) -> None:
         self._events.log_report(report, repeated=False)
-        program = self._programs.setdefault(report["key"], LiveProgram(claim_of(report)))
-        program.pid, program.start_time = report["pid"], report["start_time"]
+        stopping = self._programs[report["key"]].stopping if report["key"] in self._programs else False
+        self._programs[report["key"]] = replace(LiveProgram.of(report), stopping=stopping)
         self.started.set()
 
     def _on_ended(self, report: Message) -> None:
@@ -303,12 +303,18 @@ class Reconciler:
         self._programs[key] = LiveProgram(claim)
         self._link.send(spawn)
 
-    def _stop(self, key: str, grace_s: float | None = None) -> None:
+    def _stop(self, key: str, grace_s: float | None = None, because: str = "", detail: str = "") -> None:
         program = self._programs[key]
         if not program.stopping or grace_s is not None:
             program.stopping = True
-            grace_s = self._spawn_requests.grace_s if grace_s is None else grace_s
-            self._link.send({"op": "stop", "key": key, "grace_s": grace_s})
+            stop: Stop = {
+                "op": "stop",
+                "key": key,
+                "grace_s": self._spawn_requests.grace_s if grace_s is None else grace_s,
+            }
+            if because:
+                stop["because"], stop["detail"] = because, detail
+            self._link.send(stop)
 
 
 def _claim_of(deployment: Deployment) -> Claim:
@@ -316,7 +322,8 @@ def _claim_of(deployment: Deployment) -> Claim:
 
 
 def _is_failure(report: Message) -> bool:
-    """Whether a program ended without having been stopped, or could not be started because of its own fault."""
-    return (
-        report["event"] in ("exited", "spawn_failed") and not report.get("stopped", False) and not report.get("lacks")
-    )
+    """Whether a program ended without having been stopped, was stopped because it failed, or could not be started
+    because of its own fault."""
+    if report["event"] not in ("exited", "spawn_failed") or report.get("lacks"):
+        return False
+    return not report.get("stopped", False) or report.get("because") in STOPPED_AS_FAILED

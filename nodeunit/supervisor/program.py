@@ -17,7 +17,7 @@ from nodeunit.process.process_table import ProcessEntry, ProcessTable, signal_ex
 from nodeunit.supervisor.child_processes import Spawned
 from nodeunit.supervisor.lease import LeaseDeadline
 from nodeunit.supervisor.protocol import Cause, Exited, NotEnded, OnDisconnect, RunningProgram, Started
-from nodeunit.supervisor.requests import SpawnRequest
+from nodeunit.supervisor.requests import NO_REASON, SpawnRequest, StopReason
 
 _NEVER = float("inf")
 
@@ -41,7 +41,7 @@ class Program:
         self.lacks = ""
         self.said_not_to_end = False
         self.cause: Cause = "exited"
-        self.because = ""
+        self.reason = NO_REASON
         self.out_of_memory = False
         self.ended_at: float | None = None
         self.exit_code: int | None = None
@@ -95,8 +95,10 @@ class Program:
             "cause": self.cause,
             "meta": self.meta,
         }
-        if self.because:
-            report["because"] = self.because
+        if self.reason.because:
+            report["because"] = self.reason.because
+        if self.reason.detail:
+            report["detail"] = self.reason.detail
         if self.out_of_memory:
             report["oom"] = True
         return report
@@ -111,11 +113,11 @@ class Program:
             return _NEVER
         return lease.term_at(self.grace_s)
 
-    def request_stop(self, cause: Cause, kill_at: float, because: str = "") -> bool:
+    def request_stop(self, cause: Cause, kill_at: float, reason: StopReason = NO_REASON) -> bool:
         """What is left is killed at `kill_at`; a second request only shortens that. True: `ask` is to follow."""
         is_first = not self.stopping and self.ended_at is None
         if is_first:
-            self.cause, self.because = cause, because
+            self.cause, self.reason = cause, reason
         self._kill_at = min(self._kill_at, kill_at)
         return is_first
 

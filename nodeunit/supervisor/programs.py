@@ -18,7 +18,7 @@ from nodeunit.supervisor.log_writer import LogWriter, Output
 from nodeunit.supervisor.loop import Loop
 from nodeunit.supervisor.program import Program
 from nodeunit.supervisor.protocol import Cause, Report, RunningProgram, spawn_failed
-from nodeunit.supervisor.requests import SpawnRequest
+from nodeunit.supervisor.requests import NO_REASON, SpawnRequest, StopReason
 from nodeunit.supervisor.shortage import lack_of
 
 _CHECK_AGAIN_AFTER_S = 0.02
@@ -153,10 +153,10 @@ class Programs:
             return lack_of(error.errno)
         return ""
 
-    def stop(self, key: str, kill_at: float, because: str = "") -> None:
+    def stop(self, key: str, kill_at: float, reason: StopReason = NO_REASON) -> None:
         program = self._programs.get(key)
         if program is not None:
-            self._request_stop(program, "stop", kill_at, because)
+            self._request_stop(program, "stop", kill_at, reason)
             self._expect_deadline(program)
 
     def stop_all(self, cause: Cause, now: float, longest_grace_s: float) -> None:
@@ -164,8 +164,8 @@ class Programs:
             self._request_stop(program, cause, now + min(program.grace_s, longest_grace_s))
             self._expect_deadline(program)
 
-    def _request_stop(self, program: Program, cause: Cause, kill_at: float, because: str = "") -> None:
-        if program.request_stop(cause, kill_at, because):
+    def _request_stop(self, program: Program, cause: Cause, kill_at: float, reason: StopReason = NO_REASON) -> None:
+        if program.request_stop(cause, kill_at, reason):
             self._to_ask.append(program)
 
     def _ask(self, now: float) -> None:

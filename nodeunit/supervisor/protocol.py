@@ -40,8 +40,9 @@ class RunningProgram(TypedDict):
 class Exited(TypedDict):
     """A program and its whole tree are gone; its key is free.
 
-    Either `exit_code` or `signal` is a number, the other is None. `stopped` is `cause != "exited"`. `because` repeats
-    what the `stop` said. `oom`: the kernel has killed processes of its control group, because memory was short.
+    Either `exit_code` or `signal` is a number, the other is None. `stopped` is `cause != "exited"`. `because` and
+    `detail` repeat what the `stop` said. `oom`: the kernel has killed processes of its control group, because memory
+    was short.
     """
 
     event: Literal["exited"]
@@ -55,6 +56,7 @@ class Exited(TypedDict):
     stopped: bool
     cause: Cause
     because: NotRequired[str]
+    detail: NotRequired[str]
     oom: NotRequired[bool]
     meta: dict[str, Any]
 
@@ -204,12 +206,14 @@ class Spawn(TypedDict):
 class Stop(TypedDict):
     """Sends the program's stop signal (SIGTERM, unless `spawn` named another) once to every process of its tree, and
     after `grace_s` SIGKILL to what is left. Answered by `exited`; not at all if the key does not run. A second `stop`
-    can only shorten the grace period. `because` is returned with `exited`; that of the first `stop` counts."""
+    can only shorten the grace period. `because`, a word, and `detail`, for people, are returned with `exited`; those of
+    the first `stop` count."""
 
     op: Literal["stop"]
     key: str
     grace_s: float
     because: NotRequired[str]
+    detail: NotRequired[str]
 
 
 class Ack(TypedDict):

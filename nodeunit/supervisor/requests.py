@@ -15,7 +15,8 @@ from nodeunit.supervisor.protocol import OnDisconnect
 STOP_SIGNALS = {name: signal.Signals[f"SIG{name}"] for name in ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2")}
 """The signals that may ask a program to end, by name."""
 
-_LONGEST_REASON = 100
+_LONGEST_WORD = 100
+_LONGEST_DETAIL = 2000
 
 _KEY_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
 
@@ -32,6 +33,16 @@ class SpawnRequest(NamedTuple):
     stop_signal: int
     limits: GroupLimits
     meta: dict[str, Any]
+
+
+class StopReason(NamedTuple):
+    """Why the daemon stops a program: a word for the log, a text for people. Both may be empty."""
+
+    because: str = ""
+    detail: str = ""
+
+
+NO_REASON = StopReason()
 
 
 def key_of(op: Mapping[str, Any]) -> str:
@@ -77,10 +88,13 @@ def spawn_of(op: Mapping[str, Any], address: str) -> SpawnRequest:
     return SpawnRequest(key, argv, env, cwd, on_disconnect, grace_s, stop_signal, _limits_of(op), meta_of(op))
 
 
-def because_of(op: Mapping[str, Any]) -> str:
-    """Why a program is to be stopped, in the daemon's words; empty if it did not say."""
-    because = op.get("because")
-    return because[:_LONGEST_REASON] if isinstance(because, str) else ""
+def reason_of(op: Mapping[str, Any]) -> StopReason:
+    """Why a program is to be stopped, as far as the daemon says."""
+    because, detail = op.get("because"), op.get("detail")
+    return StopReason(
+        because[:_LONGEST_WORD] if isinstance(because, str) else "",
+        detail[:_LONGEST_DETAIL] if isinstance(detail, str) else "",
+    )
 
 
 def _stop_signal_of(op: Mapping[str, Any]) -> int:

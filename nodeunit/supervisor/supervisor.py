@@ -206,7 +206,7 @@ class Supervisor:
                     self._spawn(op, now)
                 case "stop":
                     grace_s = max(requests.seconds_of(op, "grace_s"), 0.0)
-                    self._programs.stop(requests.key_of(op), now + grace_s, requests.because_of(op))
+                    self._programs.stop(requests.key_of(op), now + grace_s, requests.reason_of(op))
                 case "ack":
                     self._handover.acknowledge(op.get("id"))
                 case "remember":

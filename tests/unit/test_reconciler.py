@@ -281,3 +281,40 @@ async def test_what_cannot_be_started_for_a_lack_of_the_units_own_is_no_failure_
         assert reconciler.take_unable() == [str(row.id)]
         assert not reconciler.unable.is_set()
         assert link.ops("remember") == [], "nothing counts as a failure"
+
+
+async def test_a_program_that_may_not_go_on_is_stopped_once_and_started_again_as_after_a_failure(rows: Rows) -> None:
+    row, link = a_row(), Requests()
+    rows.append(row)
+    reconciler = a_reconciler(link, RestartRule(first_delay_s=0.01))
+    reconciler.renew_lease(boottime() + 60)
+    with follows(reconciler, rows):
+        await eventually(lambda: link.ops("spawn") == [str(row.id)], what="it is started")
+        reconciler.receive(started(link[-1]))
+        for _ in range(2):
+            reconciler.end_failing(str(row.id), "unhealthy", "its port does not answer")
+        assert [message for message in link if message["op"] == "stop"] == [
+            {
+                "op": "stop",
+                "key": str(row.id),
+                "grace_s": 1.0,
+                "because": "unhealthy",
+                "detail": "its port does not answer",
+            }
+        ]
+        end = {"cause": "stop", "stopped": True, "because": "unhealthy", "detail": "its port does not answer"}
+        reconciler.receive(exited(link[0]) | end)
+        assert link.ops("remember") == [str(row.id)], "it counts as a failure"
+        await eventually(lambda: link.ops("spawn") == [str(row.id)] * 2, what="it is started again")
+
+
+async def test_only_limits_that_nobody_else_keeps_are_measured(rows: Rows) -> None:
+    reconciler = a_reconciler(Requests())
+    programs = {uuid4(): [], uuid4(): ["memory"], uuid4(): ["memory", "processes"]}
+    told = hello(*programs)
+    for running, kept in zip(told["programs"], programs.values(), strict=True):
+        running["meta"] |= {"memory_limit_mb": 100, "process_limit": 5}
+        running["kept"] = kept
+    reconciler.receive(told)
+    measured, half, _ = map(str, programs)
+    assert reconciler.measured_limits() == {measured: (100, 5), half: (None, 5)}
