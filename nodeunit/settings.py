@@ -16,6 +16,11 @@ HEARTBEATS_PER_LEASE = 3
 """A lease survives at least two lost heartbeats."""
 
 _POLICIES = ("deployment_count", "resource_usage", "none")
+_SIZES = {None: 1, "K": 1000, "M": 1000**2, "G": 1000**3, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
+
+SMALLEST_LOG = 4096
+"""In bytes. A smaller log would be rotated with almost every line."""
+
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -43,6 +48,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     npm_registry: str
     npm_scripts: bool
     install_timeout_s: float
+    log_max_bytes: int
+    log_max_files: int
+    log_compress: bool
     stop_grace_s: float
     log_level: str
 
@@ -152,6 +160,22 @@ def _duration(variable: str, text: str) -> float:
     if not value > 0:
         raise SettingInvalid(f"{variable} is {text!r}, which is not a finite number of seconds above 0")
     return value
+
+
+def _bytes(variable: str, text: str) -> int:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]i?)?B?", text.strip())
+    value = int(float(match[1]) * _SIZES[match[2]]) if match else 0
+    if not SMALLEST_LOG <= value < 2**31:
+        raise SettingInvalid(
+            f"{variable} is {text!r}, which is not a size from {SMALLEST_LOG} bytes to 2 GiB, such as 10Mi or 500K"
+        )
+    return value
+
+
+def _count(variable: str, text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,2}", text.strip()):
+        raise SettingInvalid(f"{variable} is {text!r}, which is not a whole number from 1 to 999")
+    return int(text)
 
 
 def _directory(variable: str, text: str) -> str:
@@ -306,6 +330,27 @@ DESCRIPTIONS: tuple[Description, ...] = (
         "600",
         "seconds that one command of an installer may take",
         _duration,
+    ),
+    Description(
+        "log_max_bytes",
+        "NODE_UNIT_LOG_MAX_SIZE",
+        "10Mi",
+        "the size at which a program's log is rotated, in bytes or with Ki, Mi, Gi, K, M, G",
+        _bytes,
+    ),
+    Description(
+        "log_max_files",
+        "NODE_UNIT_LOG_MAX_FILES",
+        "5",
+        "how many older files of a log are kept",
+        _count,
+    ),
+    Description(
+        "log_compress",
+        "NODE_UNIT_LOG_ROTATE_COMPRESS",
+        "true",
+        "whether the older files of a log are compressed; the newest of them stays plain",
+        _switch,
     ),
     Description(
         "stop_grace_s",

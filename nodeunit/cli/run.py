@@ -48,6 +48,9 @@ def run(database: Database = "") -> None:
         {
             "address": address,
             "log_directory": settings.log_directory,
+            "log_max_bytes": settings.log_max_bytes,
+            "log_max_files": settings.log_max_files,
+            "log_compress": settings.log_compress,
             "daemon_argv": interpreter_argv("nodeunit.daemon"),
             "stop_grace_s": settings.stop_grace_s,
         },

@@ -8,16 +8,23 @@ file, which gets its number only when it is finished.
 """
 
 import os
+import re
+
+from nodeunit.process.log_marks import LogMarks
 
 KEPT = 5
 
+_OLDER = re.compile(r"\.(\d+)(\.gz)?")
+
 
 class LogGenerations:
-    """The generations of the log at `path`, of which `kept` are kept."""
+    """The generations of the log at `path`, of which `kept` are kept, at least one."""
 
-    def __init__(self, path: str, kept: int = KEPT) -> None:
+    def __init__(self, path: str, kept: int = KEPT, *, compress: bool = True) -> None:
         self.path = path
+        self.marks = LogMarks(f"{path}.marks")
         self._kept = kept
+        self._compress = compress
         self._compressing: int | None = None
 
     @property
@@ -42,10 +49,28 @@ class LogGenerations:
             os.rename(self.path, f"{self.path}.1")
         except FileNotFoundError:
             pass  # it was removed by hand
+        self.marks.keep_only(self.inodes())
+
+    def inodes(self) -> list[int]:
+        """The files that are there, oldest first."""
+        return [inode for path in self.paths() if (inode := _inode(path)) is not None]
+
+    def paths(self) -> list[str]:
+        """Where files of the log may be, oldest first, the log itself last."""
+        older = [f"{self.path}.{number}{ending}" for number in range(self._kept, 0, -1) for ending in (".gz", "")]
+        return [*older, self.path]
+
+    def remove_surplus(self) -> None:
+        """Removes generations that are more than are kept, because a setting has changed. Raises OSError."""
+        directory, name = os.path.split(self.path)
+        for found in os.listdir(directory) if os.path.isdir(directory) else ():
+            match = _OLDER.fullmatch(found.removeprefix(name)) if found.startswith(name) else None
+            if match and int(match[1]) > self._kept:
+                os.unlink(os.path.join(directory, found))
 
     def next_to_compress(self) -> str | None:
         """The newest generation still to be compressed, because it stays longest; None if there is none."""
-        for number in range(2, self._kept + 1):
+        for number in range(2, self._kept + 1) if self._compress else ():
             if os.path.exists(f"{self.path}.{number}"):
                 self._compressing = number
                 return f"{self.path}.{number}"
@@ -55,7 +80,17 @@ class LogGenerations:
         """Replaces the plain text by the compressed text, whatever its number is now."""
         number, self._compressing = self._compressing, None
         if succeeded and number is not None:
+            plain, packed = _inode(f"{self.path}.{number}"), _inode(self.unfinished)
+            if plain is not None and packed is not None:
+                self.marks.file_is_also(plain, packed)
             os.replace(self.unfinished, f"{self.path}.{number}.gz")
             os.unlink(f"{self.path}.{number}")
         elif os.path.exists(self.unfinished):
             os.unlink(self.unfinished)
+
+
+def _inode(path: str) -> int | None:
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return None

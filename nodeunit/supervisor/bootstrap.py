@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from nodeunit.process.environment import base_environment
 from nodeunit.process.leftovers import ADDRESS_OPTION, SUPERVISOR_MODULE
+from nodeunit.process.log_generations import KEPT
 from nodeunit.process.rotating_log import MAX_BYTES
 
 SETTINGS_OPTION = "--settings-fd"
@@ -44,6 +45,10 @@ class SupervisorSettings(NamedTuple):
     """A program's log is rotated at this size."""
     start_directory: str = "/"
     """Where the unit was started. Only the daemon works there, because its settings may name files relative to it."""
+    log_max_files: int = KEPT
+    """So many older generations of a log are kept."""
+    log_compress: bool = True
+    """Whether the older generations, except the newest, are compressed."""
 
     @classmethod
     def read(cls, fd: int) -> "SupervisorSettings":

@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 from nodeunit.clock import boottime
 from nodeunit.supervisor.child_processes import Reaper, fork_only
-from nodeunit.supervisor.logs import CLOSE, OPEN, SAY, WRITE, write_logs
+from nodeunit.supervisor.logs import CLOSE, OPEN, SAY, WRITE, LogLimits, write_logs
 from nodeunit.supervisor.loop import READ, Loop
 from nodeunit.supervisor.loop import WRITE as WRITABLE
 from nodeunit.supervisor.stderr_log import StderrLog
@@ -38,12 +38,12 @@ _STOPPED_WITHIN_S = 1.0
 class LogWriter:
     """Keeps one writer running and passes on what is to be written."""
 
-    def __init__(self, directory: str, loop: Loop, reaper: Reaper, stderr_log: StderrLog, max_bytes: int) -> None:
+    def __init__(self, directory: str, loop: Loop, reaper: Reaper, stderr_log: StderrLog, limits: LogLimits) -> None:
         self._directory = directory
         self._loop = loop
         self._reaper = reaper
         self._log = stderr_log
-        self._max_bytes = max_bytes
+        self._limits = limits
         self._socket: socket.socket | None = None
         self._start_at = 0.0
         self._waiting: deque[bytes] = deque()
@@ -72,13 +72,13 @@ class LogWriter:
         """The descriptors that the guard keeps open for `say_at_once`."""
         return () if self._socket is None else (self._socket.fileno(),)
 
-    def open(self, key: str) -> None:
-        """Creates the log of a program before its first output."""
-        self._pass_on(_message(OPEN, key))
+    def open(self, key: str, pid: int, claim_version: str) -> None:
+        """Creates the log of a program before its first output, and notes that a run begins."""
+        self._pass_on(_message(OPEN, key, f"{pid} {claim_version}".encode()))
 
-    def close(self, key: str) -> None:
-        """Closes the log of a program; more output may follow later."""
-        self._pass_on(_message(CLOSE, key))
+    def close(self, key: str, pid: int, how: str) -> None:
+        """Notes how a run has ended, and closes the log of a program; more output may follow later."""
+        self._pass_on(_message(CLOSE, key, f"{pid} {how}".encode()))
 
     def write(self, key: str, data: bytes) -> None:
         """Passes on output of a program, at most `PIECE` bytes."""
@@ -126,7 +126,7 @@ class LogWriter:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         try:
-            work: Callable[[], None] = lambda: write_logs(theirs, self._directory, self._max_bytes)  # noqa: E731
+            work: Callable[[], None] = lambda: write_logs(theirs, self._directory, self._limits)  # noqa: E731
             self.pid = fork_only(work, keep=(theirs.fileno(),))
         except OSError:
             ours.close()
@@ -198,14 +198,15 @@ class LogWriter:
 class Output:
     """The read end of a program's standard output and error."""
 
-    def __init__(self, fd: int, key: str, writer: LogWriter) -> None:
+    def __init__(self, fd: int, key: str, pid: int, claim_version: str, writer: LogWriter) -> None:
         os.set_blocking(fd, False)
         self._fd: int | None = fd
         self.pipe = f"pipe:[{os.fstat(fd).st_ino}]"
         """The pipe, as /proc shows it among the descriptors of who writes to it."""
         self._key = key
+        self._pid = pid
         self._writer = writer
-        writer.open(key)
+        writer.open(key, pid, claim_version)
 
     def fileno(self) -> int:
         """The descriptor to watch. Raises ValueError once closed."""
@@ -223,13 +224,15 @@ class Output:
             return False
         return self._copy_piece(self._fd)
 
-    def finish(self) -> None:
-        """Copies the rest of a dead tree's pipe, and closes. Bounded, because the other end may still be open."""
+    def finish(self, how: str) -> None:
+        """Copies the rest of a dead tree's pipe, and closes. Bounded, because the other end may still be open. `how`
+        the program has ended is noted in its log.
+        """
         for _ in range(_LAST_PIECES):
             if self._fd is None or not self._copy_piece(self._fd):
                 break
         self._shut()
-        self._writer.close(self._key)
+        self._writer.close(self._key, self._pid, how)
 
     def _copy_piece(self, fd: int) -> bool:
         try:

@@ -10,11 +10,12 @@ import select
 import signal
 import socket
 import time
+from typing import NamedTuple
 
 from nodeunit.clock import boottime
 from nodeunit.process.linux import die_with_parent, set_name
-from nodeunit.process.log_generations import LogGenerations
-from nodeunit.process.rotating_log import RotatingLog
+from nodeunit.process.log_generations import KEPT, LogGenerations
+from nodeunit.process.rotating_log import MAX_BYTES, RotatingLog
 from nodeunit.supervisor import signals
 from nodeunit.supervisor.child_processes import fork_only
 from nodeunit.supervisor.stderr_log import StderrLog
@@ -26,7 +27,8 @@ _NICE = 19
 _AFTER_FAILURE_S = 60.0
 
 OPEN, WRITE, CLOSE, SAY = b"O", b"W", b"C", b"S"
-"""The kinds of messages. The key, a line end and the output follow; after `SAY` a line of the supervisor's own log."""
+"""The kinds of messages. The key, a line end and the output follow; after `OPEN` and `CLOSE` the run, as `pid detail`;
+after `SAY` a line of the supervisor's own log."""
 
 KEPT_DAYS = 30
 """A log and its generations are removed this long after its program has ended, because its row may be deleted."""
@@ -41,12 +43,23 @@ _LOOK_AT_COMPRESSOR_S = 0.1
 _STDERR = 2
 
 
-def write_logs(messages: socket.socket, directory: str, max_bytes: int) -> None:
+class LogLimits(NamedTuple):
+    """How much is kept of each log."""
+
+    max_bytes: int = MAX_BYTES
+    """A log is rotated at this size."""
+    max_files: int = KEPT
+    """So many older generations are kept."""
+    compress: bool = True
+    """Whether the older generations, except the newest, are compressed."""
+
+
+def write_logs(messages: socket.socket, directory: str, limits: LogLimits) -> None:
     """Writes messages until all senders have closed their ends."""
     for signum in signals.NOT_FOR_HELPERS:
         signal.signal(signum, signal.SIG_IGN)  # it ends only after supervisor and guard have ended
     set_name("nodeunit-log")
-    logs = Logs(directory, StderrLog(), max_bytes)
+    logs = Logs(directory, StderrLog(), limits)
     while True:
         busy = logs.compress()
         logs.remove_old(boottime(), time.time())
@@ -63,10 +76,10 @@ class Logs:
     """`directory/KEY.log` for each key. A key keeps its log object, because its generations may still be compressed
     while its next program writes."""
 
-    def __init__(self, directory: str, stderr_log: StderrLog, max_bytes: int) -> None:
+    def __init__(self, directory: str, stderr_log: StderrLog, limits: LogLimits) -> None:
         self._directory = directory
         self._log = stderr_log
-        self._max_bytes = max_bytes
+        self._limits = limits
         self._logs: dict[str, RotatingLog] = {}
         self._waiting: dict[str, LogGenerations] = {}
         self._compressing: LogGenerations | None = None
@@ -85,12 +98,14 @@ class Logs:
             return
         key, _, data = rest.partition(b"\n")
         log, now = self.of(key.decode()), boottime()
-        if what == OPEN:
-            log.open(now)
-        elif what == WRITE:
+        if what == WRITE:
             log.write(data, now)
+            return
+        pid, _, detail = data.decode().partition(" ")
+        if what == OPEN:
+            log.begin_run(now, int(pid), detail)
         else:
-            log.close()
+            log.end_run(int(pid), detail)
 
     def compress(self) -> bool:
         """Continues compressing. True if a process compresses now and must be checked again soon."""
@@ -104,8 +119,13 @@ class Logs:
     def of(self, key: str) -> RotatingLog:
         log = self._logs.get(key)
         if log is None:
-            generations = LogGenerations(os.path.join(self._directory, f"{key}.log"))
-            log = self._logs[key] = RotatingLog(generations, self._log.warning, self._rotated, self._max_bytes)
+            path, limits = os.path.join(self._directory, f"{key}.log"), self._limits
+            generations = LogGenerations(path, limits.max_files, compress=limits.compress)
+            log = self._logs[key] = RotatingLog(generations, self._log.warning, self._rotated, limits.max_bytes)
+            try:
+                generations.remove_surplus()
+            except OSError as error:
+                self._log.warning(f"{path}: older generations are not removed: {error.strerror}")
             self._rotated(generations)  # an earlier supervisor may have ended during a compression
         return log
 

@@ -12,6 +12,7 @@ import signal
 from collections.abc import Iterable
 from typing import Any
 
+from nodeunit.process.environment import CLAIM_VERSION
 from nodeunit.process.group_limits import Limit
 from nodeunit.process.process_table import ProcessEntry, ProcessTable, signal_exactly
 from nodeunit.supervisor.child_processes import Spawned
@@ -32,6 +33,7 @@ class Program:
         self.meta: dict[str, Any] = request.meta
         self.kept = kept
         """The limits that the kernel keeps."""
+        self.claim_version = request.env.get(CLAIM_VERSION, "")
         self.pid = spawned.pid
         self.start_time = spawned.start_time
         self.started_at = now
@@ -102,6 +104,12 @@ class Program:
         if self.out_of_memory:
             report["oom"] = True
         return report
+
+    def how_it_ended(self) -> str:
+        """The same in two words, for its log."""
+        if self.failure:
+            return "not started"
+        return f"signal {self.signal}" if self.exit_code is None else f"exit {self.exit_code}"
 
     def kill_at(self, lease: LeaseDeadline) -> float:
         """When its tree is killed: the end of its grace period or of the lease, whichever is first."""

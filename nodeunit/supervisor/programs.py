@@ -128,7 +128,9 @@ class Programs:
         """Keeps a forked program. Raises nothing: a program that cannot be watched is ended and reported as failed."""
         self._programs[program.key] = program
         self._reaper.expect(program.pid, lambda code, status: self._main_ended(program, code, status))
-        output = self._outputs[program.key] = Output(read_end, program.key, self._logs)
+        output = self._outputs[program.key] = Output(
+            read_end, program.key, program.pid, program.claim_version, self._logs
+        )
         try:
             self._loop.watch(read_end, "output", lambda _: self._copy(output))
             if program.outcome is not None:
@@ -320,7 +322,7 @@ class Programs:
         if output is not None:
             if output.open:
                 self._loop.unwatch(output.fileno())
-            output.finish()
+            output.finish(program.how_it_ended())
         del self._programs[program.key], self._ending[program.key]
         self._reaper.release(program.pid)
         if self._groups:

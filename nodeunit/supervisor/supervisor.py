@@ -20,6 +20,7 @@ from nodeunit.supervisor.guard import Guard, GuardState
 from nodeunit.supervisor.handover import Handover
 from nodeunit.supervisor.lease import LeaseDeadline
 from nodeunit.supervisor.log_writer import LogWriter
+from nodeunit.supervisor.logs import LogLimits
 from nodeunit.supervisor.loop import Loop
 from nodeunit.supervisor.programs import LEASE_EXPIRED, Programs
 from nodeunit.supervisor.protocol import Event, Report
@@ -56,7 +57,7 @@ class Supervisor:
             self._loop,
             self._reaper,
             stderr_log,
-            settings.log_max_bytes,
+            LogLimits(settings.log_max_bytes, settings.log_max_files, settings.log_compress),
         )
         stderr_log.write_files_by(self._logs.say)
         self._guard = Guard(settings.address, self._groups, self._reaper, self._logs, stderr_log)

@@ -31,7 +31,7 @@ class Log:
         return Path(f"{self.path}{generation}").read_bytes()
 
     def files(self) -> list[str]:
-        return sorted(os.listdir(self.path.parent))
+        return sorted(name for name in os.listdir(self.path.parent) if not name.endswith(".marks"))
 
 
 @pytest.fixture
@@ -166,10 +166,54 @@ def test_a_directory_that_cannot_be_made_costs_the_output_and_nothing_else(log: 
     assert len(log.said) == 2
 
 
-def test_a_log_that_was_taken_away_is_made_anew(log: Log) -> None:
-    log.log.write(LINE * 6, 0.0)
-    log.path.unlink()
+@pytest.mark.parametrize("take_away", ["delete", "move"])
+def test_a_log_that_was_taken_away_is_made_anew(log: Log, take_away: str) -> None:
+    """Found: megabytes went into a deleted file until the unit was restarted."""
+    log.log.write(LINE, 0.0)
+    if take_away == "delete":
+        log.path.unlink()
+    else:
+        log.path.rename(log.path.with_name("elsewhere"))
 
-    log.log.write(LINE * 6, 0.0)
+    log.log.write(LINE * 2, 0.0)
 
-    assert log.text() == LINE * 6
+    assert log.text() == LINE * 2
+    assert len(log.said) == 1
+
+
+def test_a_log_that_was_emptied_in_place_is_continued(log: Log) -> None:
+    log.log.write(LINE * 5, 0.0)
+    os.truncate(log.path, 0)
+
+    log.log.write(LINE * 5, 0.0)
+
+    assert log.files() == ["k.log"]
+    assert log.text() == LINE * 5
+
+
+def test_a_log_that_cannot_be_rotated_keeps_its_newest_lines_and_stays_small(log: Log) -> None:
+    log.log.write(LINE, 0.0)
+    (log.path.parent / "k.log.1").mkdir()  # a file cannot be renamed to it
+
+    for number in range(100):
+        log.log.write(b"%015d\n" % number, 0.0)
+        assert log.path.stat().st_size <= 100
+        assert log.text().endswith(b"%015d\n" % number)
+    assert len(log.said) == 1
+
+
+def test_files_that_are_more_than_are_kept_are_removed(log: Log) -> None:
+    log.log.write(LINE, 0.0)
+    for name in ("k.log.3.gz", "k.log.4.gz", "k.log.12", "k.log.old", "kk.log.9"):
+        (log.path.parent / name).write_bytes(b"")
+
+    log.generations.remove_surplus()
+
+    assert log.files() == ["k.log", "k.log.3.gz", "k.log.old", "kk.log.9"]
+
+
+def test_without_compression_all_stay_plain(log: Log) -> None:
+    for _ in range(4):
+        log.log.write(LINE * 6, 0.0)
+
+    assert LogGenerations(str(log.path), kept=3, compress=False).next_to_compress() is None

@@ -27,6 +27,7 @@ def test_defaults() -> None:
     assert settings.log_directory == "/home/u/.local/state/nodeunit"
     assert settings.workspace == "/home/u/.local/state/nodeunit"
     assert (settings.npm_registry, settings.npm_scripts, settings.install_timeout_s) == ("", False, 600)
+    assert (settings.log_max_bytes, settings.log_max_files, settings.log_compress) == (10 * 1024**2, 5, True)
     assert settings.stop_grace_s == 10
     assert settings.log_level == "info"
 
@@ -64,6 +65,26 @@ def test_the_password_is_taken_out_even_if_another_setting_is_bad() -> None:
 @pytest.mark.parametrize("text", ["resource_usage", "RESOURCE_USAGE", "Resource_Usage"])
 def test_policy_names_ignore_case(text: str) -> None:
     assert _settings(NODE_UNIT_CLAIM_POLICY=text).claim_policy == "resource_usage"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("10Mi", 10 * 1024**2), ("500K", 500_000), ("0.5Gi", 2**29), ("1G", 10**9), ("64KiB", 2**16), ("4096", 4096)],
+)
+def test_sizes(text: str, value: int) -> None:
+    assert _settings(NODE_UNIT_LOG_MAX_SIZE=text).log_max_bytes == value
+
+
+@pytest.mark.parametrize("text", ["10MiMi", "-1", "1", "4095", "0", "2Gi", "10 apples", "1e9", "mi"])
+def test_what_is_no_size_of_a_log_is_refused(text: str) -> None:
+    with pytest.raises(SettingInvalid, match="NODE_UNIT_LOG_MAX_SIZE"):
+        _settings(NODE_UNIT_LOG_MAX_SIZE=text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "1000", "five"])
+def test_what_is_no_number_of_files_is_refused(text: str) -> None:
+    with pytest.raises(SettingInvalid, match="NODE_UNIT_LOG_MAX_FILES"):
+        _settings(NODE_UNIT_LOG_MAX_FILES=text)
 
 
 @pytest.mark.parametrize(("text", "value"), [("0", 0), ("2", 2), ("1e-3", 0.001), (" 0.7 ", 0.7)])
