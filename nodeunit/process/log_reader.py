@@ -7,7 +7,7 @@ is still the same. What was removed in the meantime is skipped, which shows in t
 import gzip
 import os
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import IO, NamedTuple
 
 from nodeunit.process.log_generations import LogGenerations
@@ -65,7 +65,7 @@ class LogFile:
 
     def _line_ends(self) -> Iterator[tuple[int, int]]:
         """The position of each block, from the last one on, and how many lines end in it and are followed by others."""
-        blocks: Iterable[int] = range(self.begins_at, self.ends_at - 1, _BLOCK)
+        blocks = range(self.begins_at, self.ends_at - 1, _BLOCK)
         counted: list[tuple[int, int]] = []
         for position in blocks if self._packed else reversed(blocks):
             one = position, self.read(position, _BLOCK)[: self.ends_at - 1 - position].count(b"\n")
