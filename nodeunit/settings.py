@@ -47,6 +47,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workspace: str
     npm_registry: str
     npm_scripts: bool
+    python_index: str
+    python_source_builds: bool
     install_timeout_s: float
     log_max_bytes: int
     log_max_files: int
@@ -322,6 +324,20 @@ DESCRIPTIONS: tuple[Description, ...] = (
         "NODE_UNIT_NPM_SCRIPTS",
         "false",
         "whether npm packages may run code while they are installed",
+        _switch,
+    ),
+    Description(
+        "python_index",
+        "NODE_UNIT_PYTHON_INDEX",
+        "",
+        "the URL of the only Python index; if unset, as pip.conf or uv.toml of the unit's user says",
+        _registry,
+    ),
+    Description(
+        "python_source_builds",
+        "NODE_UNIT_PYTHON_SOURCE_BUILDS",
+        "false",
+        "whether Python packages without a wheel are built, which runs code of them",
         _switch,
     ),
     Description(

@@ -5,6 +5,7 @@
                lock_file: who installs; record: what an installation is; shared: what several rows want at once
     npm        packages of an npm registry; npm_entry: what of them is run; npm_lock: what was installed, exactly
                npm_errors: what npm's errors mean
+    python     packages of a Python index, by uv or pip
     child      runs an installer's command; child_keeper: the process that limits it and ends its whole tree
 
 The installer of a registry runs as a process of its own, with the unit's registry settings and without its secrets.

@@ -28,6 +28,7 @@ def test_defaults() -> None:
     assert settings.workspace == "/home/u/.local/state/nodeunit"
     assert (settings.npm_registry, settings.npm_scripts, settings.install_timeout_s) == ("", False, 600)
     assert (settings.log_max_bytes, settings.log_max_files, settings.log_compress) == (10 * 1024**2, 5, True)
+    assert (settings.python_index, settings.python_source_builds) == ("", False)
     assert settings.stop_grace_s == 10
     assert settings.log_level == "info"
 
@@ -167,6 +168,7 @@ def test_the_log_directory_does_not_need_a_home_in_the_environment() -> None:
 @pytest.mark.parametrize("url", ["http://127.0.0.1:4873", "https://npm.example.org/team/", "http://[::1]:4873/"])
 def test_a_registry_is_a_url(url: str) -> None:
     assert _settings(NODE_UNIT_NPM_REGISTRY=url).npm_registry == url
+    assert _settings(NODE_UNIT_PYTHON_INDEX=url).python_index == url
 
 
 @pytest.mark.parametrize(
