@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from nodeunit.supervisor.hello import HelloParts
 from nodeunit.supervisor.protocol import Decoder, Op, encode
 
 log = logging.getLogger(__name__)
@@ -33,12 +34,14 @@ class SupervisorLink:
             self._writer.write(encode(message))
 
     async def messages(self) -> AsyncIterator[Message]:
-        """The messages of the supervisor, `hello` first; ends with the supervisor."""
+        """The messages of the supervisor, `hello` first and whole; ends with the supervisor."""
+        hello = HelloParts()
         decoder = Decoder(lambda complaint: log.error("the supervisor sent an invalid message: %s", complaint))
         try:
             while data := await self._reader.read(READ_AT_ONCE):
-                for message in decoder.feed(data):
-                    yield message
+                for part in decoder.feed(data):
+                    if (message := hello.take(part)) is not None:
+                        yield message
         except ConnectionError as error:
             log.error("the link to the supervisor broke: %s", error)
 

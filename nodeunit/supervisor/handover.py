@@ -13,8 +13,8 @@ from typing import Any
 from nodeunit.supervisor.protocol import Report, encode
 
 MOST_OF_ONE_KEY = 100
-MOST_BYTES = 1024 * 1024
-"""The most bytes of all reports, and of all states, as sent: some three thousand. `hello` must fit into one line."""
+MOST_BYTES = 8 * 1024 * 1024
+"""The most bytes of all reports, and of all states, as sent: some twenty thousand of each."""
 
 
 class Handover:

@@ -3,10 +3,11 @@
 Times are seconds of CLOCK_BOOTTIME, a `start_time` is in clock ticks since boot (field 22 of `/proc/PID/stat`), a key
 is the deployment's id. `meta` belongs to the daemon: the supervisor returns it unchanged.
 
-The supervisor begins with `hello`. A new daemon gets everything from it, and nothing that was sent to its predecessor
-matters any more. It repeats the reports that are not acknowledged: `started`, `exited`, `spawn_failed` and `not_ended`
-have a number, `id`, which counts from 1 in each supervisor. Both sides ignore unknown names, so that a daemon may be
-newer than its supervisor. `requests` checks them before they are executed. Standard library only.
+The supervisor begins with `hello`, in parts if it is long (`hello.py`). A new daemon gets everything from it, and
+nothing that was sent to its predecessor matters any more. It repeats the reports that are not acknowledged: `started`,
+`exited`, `spawn_failed` and `not_ended` have a number, `id`, which counts from 1 in each supervisor. Both sides ignore
+unknown names, so that a daemon may be newer than its supervisor. `requests` checks them before they are executed.
+Standard library only.
 """
 
 import json
@@ -16,7 +17,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 from nodeunit.process.group_limits import Limit
 
 LONGEST_LINE = 4 * 1024 * 1024
-"""The reader drops longer lines. A `hello` may be long, so readers must not assume 64 KiB."""
+"""The reader drops longer lines. One program may need a long one, so readers must not assume 64 KiB."""
 
 OnDisconnect = Literal["keep", "stop"]
 Cause = Literal["exited", "stop", "lease", "shutdown"]
@@ -64,7 +65,8 @@ class Exited(TypedDict):
 class Hello(TypedDict):
     """The first line to each daemon: which supervisor this is (`supervisor` is new with each of its starts), what runs,
     which reports are not acknowledged (in the order of their numbers), which states are remembered (by key), when the
-    lease expires (0.0: none yet), whether a drain is in progress, and how a program's processes are identified."""
+    lease expires (0.0: none yet), whether a drain is in progress, and how a program's processes are identified. With
+    `more`, parts of it follow (`hello.py`)."""
 
     event: Literal["hello"]
     supervisor: str
@@ -75,6 +77,17 @@ class Hello(TypedDict):
     lease_expires: float
     draining: bool
     containment: Literal["control_groups", "process_trees"]
+    more: NotRequired[bool]
+
+
+class HelloMore(TypedDict):
+    """Another part of a `hello` that is too long for one line."""
+
+    event: Literal["hello_more"]
+    programs: list[RunningProgram]
+    reports: list["Report"]
+    states: dict[str, Any]
+    more: NotRequired[bool]
 
 
 class Started(TypedDict):
@@ -158,7 +171,7 @@ class StillAlive(TypedDict):
 
 
 Report = Started | Exited | SpawnFailed | NotEnded
-Event = Hello | Started | SpawnFailed | Exited | NotEnded | Drain | Replace | Ending | StillAlive | Probed
+Event = Hello | HelloMore | Started | SpawnFailed | Exited | NotEnded | Drain | Replace | Ending | StillAlive | Probed
 
 
 class Ready(TypedDict):

@@ -18,12 +18,13 @@ from nodeunit.supervisor.daemon_link import DaemonLink
 from nodeunit.supervisor.daemon_process import DaemonProcess
 from nodeunit.supervisor.guard import Guard, GuardState
 from nodeunit.supervisor.handover import Handover
+from nodeunit.supervisor.hello import parts_of
 from nodeunit.supervisor.lease import LeaseDeadline
 from nodeunit.supervisor.log_writer import LogWriter
 from nodeunit.supervisor.logs import LogLimits
 from nodeunit.supervisor.loop import Loop
 from nodeunit.supervisor.programs import LEASE_EXPIRED, Programs
-from nodeunit.supervisor.protocol import Event, Report
+from nodeunit.supervisor.protocol import Event, Hello, Report
 from nodeunit.supervisor.shortage import LEASE, LEFTOVER, lack_of
 from nodeunit.supervisor.shutdown import Shutdown
 from nodeunit.supervisor.stderr_log import StderrLog
@@ -153,19 +154,19 @@ class Supervisor:
         self._loop.watch(outcome, "exec of the daemon", read_exec_outcome)
         self._reaper.expect(pid, self._daemon_ended)
         self._link = DaemonLink(end, self._loop, self._log, self._execute)
-        self._send(
-            {
-                "event": "hello",
-                "supervisor": self._id,
-                "pid": os.getpid(),
-                "programs": self._programs.describe(),
-                "reports": self._handover.reports(),
-                "states": self._handover.states(),
-                "lease_expires": self._programs.lease.expires,
-                "draining": self._shutdown.draining,
-                "containment": "control_groups" if self._groups else "process_trees",
-            }
-        )
+        hello: Hello = {
+            "event": "hello",
+            "supervisor": self._id,
+            "pid": os.getpid(),
+            "programs": self._programs.describe(),
+            "reports": self._handover.reports(),
+            "states": self._handover.states(),
+            "lease_expires": self._programs.lease.expires,
+            "draining": self._shutdown.draining,
+            "containment": "control_groups" if self._groups else "process_trees",
+        }
+        for part in parts_of(hello):
+            self._send(part)
 
     def _daemon_ended(self, code: int, status: int) -> bool:
         if self._link is not None:

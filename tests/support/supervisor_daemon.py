@@ -158,7 +158,7 @@ class SupervisedUnit:
             raise AssertionError(f"no daemon was started; the supervisor says: {self.said()}") from None
         daemon = Daemon(connection)
         self._daemons.append(daemon)
-        hello = daemon.expect("hello")
+        hello = whole_hello(daemon)
         if ready:
             daemon.say("ready")
         return daemon, hello
@@ -206,6 +206,18 @@ class SupervisedUnit:
             found += below
             ends += below
         return found
+
+
+def whole_hello(daemon: Daemon) -> Message:
+    """The `hello` with all its parts."""
+    hello = daemon.expect("hello")
+    part = hello
+    while part.pop("more", False):
+        part = daemon.expect("hello_more")
+        hello["programs"] += part["programs"]
+        hello["reports"] += part["reports"]
+        hello["states"] |= part["states"]
+    return hello
 
 
 @contextmanager

@@ -2,12 +2,11 @@
 
 import os
 import signal
-from typing import Any
 
 import pytest
 
 from nodeunit.supervisor.handover import MOST_BYTES, MOST_OF_ONE_KEY, Handover
-from nodeunit.supervisor.protocol import LONGEST_LINE, SpawnFailed, encode
+from nodeunit.supervisor.protocol import SpawnFailed
 from tests.support.supervisor_daemon import Daemon, Message, SupervisedUnit, is_alive, key
 from tests.support.waiting import wait_until
 
@@ -100,7 +99,6 @@ def test_at_the_bound_of_all_reports_nothing_starts_and_what_ends_is_still_kept(
     handover.keep(_failure("key-1"))
 
     assert len(handover.reports()) == number + 1
-    assert len(encode_hello(handover)) < LONGEST_LINE
     handover.acknowledge(1)
     assert handover.refusal("new") == ""
 
@@ -118,8 +116,3 @@ def test_a_state_beyond_the_bound_is_refused_and_those_before_stay() -> None:
     handover.remember("b", None)
     handover.remember("b", None)
     assert handover.states() == {"a": "x"}
-
-
-def encode_hello(handover: Handover) -> bytes:
-    hello: Any = {"event": "hello", "reports": handover.reports(), "states": handover.states()}
-    return encode(hello)
