@@ -1,27 +1,18 @@
 """The settings of a unit, each with its variable, default, meaning and allowed values."""
 
-import math
-import os
 import re
 import secrets
 import socket
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, NamedTuple
 
 import msgspec
 
-from nodeunit.errors import PatternInvalid, SettingInvalid, UnknownPolicy, WeightInvalid
+from nodeunit import setting_values as read
+from nodeunit.errors import SettingInvalid
 
 HEARTBEATS_PER_LEASE = 3
 """A lease survives at least two lost heartbeats."""
-
-_POLICIES = ("deployment_count", "resource_usage", "none")
-_SIZES = {None: 1, "K": 1000, "M": 1000**2, "G": 1000**3, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
-
-SMALLEST_LOG = 4096
-"""In bytes. A smaller log would be rotated with almost every line."""
-
-_LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,8 +58,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         found: dict[str, Callable[[], Any]] = {
             "name": socket.gethostname,
             "password": secrets.token_urlsafe,
-            "log_directory": lambda: _state_directory(environ),
-            "workspace": lambda: _state_directory(environ),
+            "log_directory": lambda: read.state_directory(environ),
+            "workspace": lambda: read.state_directory(environ),
         }
         values = {}
         for description in DESCRIPTIONS:
@@ -96,120 +87,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
 
-def _text(variable: str, text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise SettingInvalid(f"{variable} is not valid UTF-8; set it to text that is") from None
-    return text
-
-
-def _choice(variable: str, text: str, allowed: tuple[str, ...], error: type[SettingInvalid]) -> str:
-    if text.lower() not in allowed:
-        raise error(f"{variable} is {text!r}, which is not one of {', '.join(allowed)}")
-    return text.lower()
-
-
-def _policy(variable: str, text: str) -> str:
-    return _choice(variable, text, _POLICIES, UnknownPolicy)
-
-
-def _log_level(variable: str, text: str) -> str:
-    return _choice(variable, text, _LOG_LEVELS, SettingInvalid)
-
-
-def _pattern(variable: str, text: str) -> str:
-    try:
-        re.compile(_text(variable, text))
-    except (re.error, OverflowError, RecursionError) as error:
-        raise PatternInvalid(f"{variable} is {text!r}, which is not a valid regular expression: {error}") from None
-    return text
-
-
-def _switch(variable: str, text: str) -> bool:
-    if text.lower() in ("true", "1", "yes"):
-        return True
-    if text.lower() in ("false", "0", "no"):
-        return False
-    raise SettingInvalid(f"{variable} is {text!r}, which is not one of true, false, 1, 0, yes, no")
-
-
-def _number(text: str) -> float:
-    """The number in any text. What is not a finite number becomes nan, because comparisons with nan are false."""
-    try:
-        value = float(text)
-    except ValueError:
-        return math.nan
-    return value if math.isfinite(value) else math.nan
-
-
-def _weight(variable: str, text: str) -> float:
-    value = _number(text)
-    if not value >= 0:
-        raise WeightInvalid(f"{variable} is {text!r}, which is not a finite number of 0 or more")
-    return value
-
-
-def _amount(variable: str, text: str) -> float:
-    value = _number(text)
-    if not value >= 0:
-        raise SettingInvalid(f"{variable} is {text!r}, which is not a finite number of 0 or more")
-    return value
-
-
-def _duration(variable: str, text: str) -> float:
-    value = _number(text)
-    if not value > 0:
-        raise SettingInvalid(f"{variable} is {text!r}, which is not a finite number of seconds above 0")
-    return value
-
-
-def _bytes(variable: str, text: str) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]i?)?B?", text.strip())
-    value = int(float(match[1]) * _SIZES[match[2]]) if match else 0
-    if not SMALLEST_LOG <= value < 2**31:
-        raise SettingInvalid(
-            f"{variable} is {text!r}, which is not a size from {SMALLEST_LOG} bytes to 2 GiB, such as 10Mi or 500K"
-        )
-    return value
-
-
-def _count(variable: str, text: str) -> int:
-    if not re.fullmatch(r"[1-9]\d{0,2}", text.strip()):
-        raise SettingInvalid(f"{variable} is {text!r}, which is not a whole number from 1 to 999")
-    return int(text)
-
-
-def _directory(variable: str, text: str) -> str:
-    return os.path.abspath(os.path.expanduser(_text(variable, text)))
-
-
-def _registry(variable: str, text: str) -> str:
-    """A URL without a user, because settings are shown and arguments of processes are visible to all."""
-    if not text:
-        return text
-    match = re.fullmatch(r"https?://([^\s/?#]+)[^\s?#]*", _text(variable, text))
-    if match is None or "@" in match.group(1):
-        raise SettingInvalid(
-            f"{variable} is not the URL of a registry, http or https and without credentials, which the registry's own"
-            " tool reads from a file of the unit's user"
-        )
-    return text
-
-
-def _state_directory(environ: Mapping[str, str]) -> str:
-    """Follows the XDG base directory specification, which says to ignore a relative path."""
-    state = environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(state):
-        home = environ.get("HOME") or os.path.expanduser("~")
-        if not os.path.isabs(home):
-            raise SettingInvalid(
-                "There is no home directory; set NODE_UNIT_LOG_DIR and NODE_UNIT_WORKSPACE, each to a path"
-            )
-        state = os.path.join(home, ".local", "state")
-    return os.path.join(state, "nodeunit")
-
-
 class Description(NamedTuple):
     """A setting as help texts and tables show it."""
 
@@ -225,162 +102,166 @@ class Description(NamedTuple):
 
 
 DESCRIPTIONS: tuple[Description, ...] = (
-    Description("name", "NODE_UNIT_NAME", "the host name", "name of this unit; with the password, its identity", _text),
+    Description(
+        "name", "NODE_UNIT_NAME", "the host name", "name of this unit; with the password, its identity", read.plain_text
+    ),
     Description(
         "password",
         "NODE_UNIT_PASSWORD",
         "a fresh random one",
         "secret from which, with the name, the key pair of this unit is made",
-        _text,
+        read.plain_text,
     ),
-    Description("postgres_uri", "POSTGRES_URI", "", "the database, as a libpq URI or as keywords and values", _text),
+    Description(
+        "postgres_uri", "POSTGRES_URI", "", "the database, as a libpq URI or as keywords and values", read.plain_text
+    ),
     Description(
         "claim_policy",
         "NODE_UNIT_CLAIM_POLICY",
         "deployment_count",
         "who claims: deployment_count, the unit with the fewest deployments; resource_usage, the one with the"
         " least CPU and memory in use; none, never this one",
-        _policy,
+        read.policy,
     ),
     Description(
         "cpu_weight",
         "NODE_UNIT_CPU_WEIGHT",
         "0.5",
         "weight of a percent of CPU under resource_usage",
-        _weight,
+        read.weight,
     ),
     Description(
         "memory_weight",
         "NODE_UNIT_MEMORY_WEIGHT",
         "0.5",
         "weight of a GiB of memory under resource_usage",
-        _weight,
+        read.weight,
     ),
     Description(
         "trusted_package_regexp",
         "TRUSTED_PACKAGE_REGEXP",
         "^@yuants/",
         "the packages this unit may run: a regular expression to find in name@version",
-        _pattern,
+        read.pattern,
     ),
     Description(
         "enable_custom_command",
         "ENABLE_CUSTOM_COMMAND",
         "false",
         "whether the command of a row is run; if not, it is ignored",
-        _switch,
+        read.switch,
     ),
     Description(
         "heartbeat_interval_s",
         "NODE_UNIT_HEARTBEAT_INTERVAL",
         "2",
         "seconds from one heartbeat to the next",
-        _duration,
+        read.duration,
     ),
     Description(
         "lease_ttl_s",
         "NODE_UNIT_LEASE_TTL",
         "10",
         "seconds without a heartbeat after which this unit is lost; at least three heartbeats",
-        _duration,
+        read.duration,
     ),
     Description(
         "reserved_cpu_percent",
         "NODE_UNIT_RESERVED_CPU_PERCENT",
         "1.0",
         "percent of the machine's CPU expected of a package that was never measured",
-        _amount,
+        read.amount,
     ),
     Description(
         "reserved_memory_mb",
         "NODE_UNIT_RESERVED_MEMORY_MB",
         "64",
         "MiB of memory expected of a package that was never measured",
-        _amount,
+        read.amount,
     ),
     Description(
         "log_directory",
         "NODE_UNIT_LOG_DIR",
         "$XDG_STATE_HOME/nodeunit, or ~/.local/state/nodeunit",
         "where the output of the programs is kept",
-        _directory,
+        read.directory,
     ),
     Description(
         "workspace",
         "NODE_UNIT_WORKSPACE",
         "$XDG_STATE_HOME/nodeunit, or ~/.local/state/nodeunit",
         "where packages are installed, and where programs run",
-        _directory,
+        read.directory,
     ),
     Description(
         "npm_registry",
         "NODE_UNIT_NPM_REGISTRY",
         "",
         "the URL of the npm registry; if unset, as .npmrc of the unit's user says",
-        _registry,
+        read.registry,
     ),
     Description(
         "npm_scripts",
         "NODE_UNIT_NPM_SCRIPTS",
         "false",
         "whether npm packages may run code while they are installed",
-        _switch,
+        read.switch,
     ),
     Description(
         "python_index",
         "NODE_UNIT_PYTHON_INDEX",
         "",
         "the URL of the only Python index; if unset, as pip.conf or uv.toml of the unit's user says",
-        _registry,
+        read.registry,
     ),
     Description(
         "python_source_builds",
         "NODE_UNIT_PYTHON_SOURCE_BUILDS",
         "false",
         "whether Python packages without a wheel are built, which runs code of them",
-        _switch,
+        read.switch,
     ),
     Description(
         "install_timeout_s",
         "NODE_UNIT_INSTALL_TIMEOUT",
         "600",
         "seconds that one command of an installer may take",
-        _duration,
+        read.duration,
     ),
     Description(
         "log_max_bytes",
         "NODE_UNIT_LOG_MAX_SIZE",
         "10Mi",
         "the size at which a program's log is rotated, in bytes or with Ki, Mi, Gi, K, M, G",
-        _bytes,
+        read.size,
     ),
     Description(
         "log_max_files",
         "NODE_UNIT_LOG_MAX_FILES",
         "5",
         "how many older files of a log are kept",
-        _count,
+        read.count,
     ),
     Description(
         "log_compress",
         "NODE_UNIT_LOG_ROTATE_COMPRESS",
         "true",
         "whether the older files of a log are compressed; the newest of them stays plain",
-        _switch,
+        read.switch,
     ),
     Description(
         "stop_grace_s",
         "NODE_UNIT_STOP_GRACE",
         "10",
         "seconds a program has to end before it is killed",
-        _amount,
+        read.amount,
     ),
     Description(
         "log_level",
         "NODE_UNIT_LOG_LEVEL",
         "info",
         "the lowest level that the unit logs: debug, info, warning or error",
-        _log_level,
+        read.log_level,
     ),
 )
 """All settings, in the order of `Settings`."""
