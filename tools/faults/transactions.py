@@ -6,11 +6,12 @@ only read. Each statement is left open under its own name, and what it costs is 
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from random import Random
 from typing import LiteralString
 
 from psycopg import AsyncConnection
+from psycopg.errors import LockNotAvailable
 
 from tools.faults.fleet import Fleet
 from tools.faults.kinds import Fault, Kind
@@ -35,9 +36,14 @@ STATEMENTS: dict[str, LiteralString] = {
 
 @asynccontextmanager
 async def open_transaction(fleet: Fleet, victim: Unit, statement: str) -> AsyncIterator[None]:
-    """Open while the block lasts, then rolled back. `victim` is the unit whose row it touches."""
+    """Open while the block lasts, then rolled back. `victim` is the unit whose row it touches.
+
+    Where another person has that row, this one gives up, and only the transaction stays open.
+    """
     async with await AsyncConnection.connect(fleet.observer.conninfo, application_name="a person") as person:
-        await person.execute(STATEMENTS[statement], {"address": victim.address})
+        await person.execute("set local lock_timeout = '1s'")
+        with suppress(LockNotAvailable):
+            await person.execute(STATEMENTS[statement], {"address": victim.address})
         try:
             yield
         finally:
