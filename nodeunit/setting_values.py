@@ -120,6 +120,12 @@ def registry(variable: str, text: str) -> str:
     return text
 
 
+def host(variable: str, text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._:%-]{1,253}", text):
+        raise SettingInvalid(f"{variable} is {text!r}, which is not a host name or an IP address, without a port")
+    return text
+
+
 def state_directory(environ: Mapping[str, str]) -> str:
     """Follows the XDG base directory specification, which says to ignore a relative path."""
     state = environ.get("XDG_STATE_HOME", "")

@@ -23,6 +23,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
+    host: str
     password: str
     postgres_uri: str
     claim_policy: str
@@ -57,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         texts = {**environ, "NODE_UNIT_PASSWORD": environ.pop("NODE_UNIT_PASSWORD", "")}
         found: dict[str, Callable[[], Any]] = {
             "name": socket.gethostname,
+            "host": socket.gethostname,
             "password": secrets.token_urlsafe,
             "log_directory": lambda: read.state_directory(environ),
             "workspace": lambda: read.state_directory(environ),
@@ -104,6 +106,13 @@ class Description(NamedTuple):
 DESCRIPTIONS: tuple[Description, ...] = (
     Description(
         "name", "NODE_UNIT_NAME", "the host name", "name of this unit; with the password, its identity", read.plain_text
+    ),
+    Description(
+        "host",
+        "NODE_UNIT_HOST",
+        "the host name",
+        "name or IP address at which others reach the programs of this unit",
+        read.host,
     ),
     Description(
         "password",

@@ -22,12 +22,12 @@ class Configuration(msgspec.Struct, frozen=True):
     libpq: dict[str, str] = {}
     """The `PG*` variables that the unit was started with. No child inherits them."""
 
-    def joined(self, host: str, supervisor: UUID, containment: str) -> UnitJoined:
+    def joined(self, supervisor: UUID, containment: str) -> UnitJoined:
         """The event with which this unit joins; the database fills in epoch and predecessor."""
         s = self.settings
         return UnitJoined(
             name=s.name,
-            host=host,
+            host=s.host,
             epoch=0,
             succeeds=None,
             supervisor=supervisor,

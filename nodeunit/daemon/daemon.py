@@ -10,7 +10,6 @@ joins again.
 
 import asyncio
 import logging
-import socket
 from collections.abc import AsyncIterator
 from uuid import UUID
 
@@ -113,7 +112,7 @@ class Daemon:
         """
         s = self._configuration.settings
         address = self._configuration.address
-        joined = self._configuration.joined(socket.gethostname(), supervisor, self._containment)
+        joined = self._configuration.joined(supervisor, self._containment)
         first = None
         while True:
             sent_at = boottime()

@@ -16,7 +16,7 @@ def _settings(**environ: str) -> Settings:
 
 def test_defaults() -> None:
     settings = _settings()
-    assert settings.name == socket.gethostname()
+    assert settings.name == settings.host == socket.gethostname()
     assert settings.postgres_uri == ""
     assert settings.claim_policy == "deployment_count"
     assert (settings.cpu_weight, settings.memory_weight) == (0.5, 0.5)
@@ -76,6 +76,11 @@ def test_sizes(text: str, value: int) -> None:
     assert _settings(NODE_UNIT_LOG_MAX_SIZE=text).log_max_bytes == value
 
 
+@pytest.mark.parametrize("text", ["unit-1.internal", "10.0.0.7", "fe80::1%eth0", "2001:db8::7"])
+def test_hosts(text: str) -> None:
+    assert _settings(NODE_UNIT_HOST=text).host == text
+
+
 @pytest.mark.parametrize("text", ["10MiMi", "-1", "1", "4095", "0", "2Gi", "10 apples", "1e9", "mi"])
 def test_what_is_no_size_of_a_log_is_refused(text: str) -> None:
     with pytest.raises(SettingInvalid, match="NODE_UNIT_LOG_MAX_SIZE"):
@@ -117,6 +122,8 @@ def test_switches(text: str, value: bool) -> None:
         ("NODE_UNIT_RESERVED_CPU_PERCENT", "-1", SettingInvalid, "0 or more"),
         ("NODE_UNIT_RESERVED_MEMORY_MB", "64MB", SettingInvalid, "finite number"),
         ("NODE_UNIT_STOP_GRACE", "soon", SettingInvalid, "finite number"),
+        ("NODE_UNIT_HOST", "http://unit-1", SettingInvalid, "host name"),
+        ("NODE_UNIT_HOST", "unit 1", SettingInvalid, "host name"),
         ("NODE_UNIT_LOG_LEVEL", "loud", SettingInvalid, "debug, info, warning, error"),
     ],
 )
@@ -214,7 +221,7 @@ def test_passwords_of_a_database_are_hidden(database: str, shown: str) -> None:
 
 
 def test_defaults_in_help_are_the_defaults() -> None:
-    in_words = {"name", "password", "log_directory", "workspace"}
+    in_words = {"name", "host", "password", "log_directory", "workspace"}
     settings = _settings()
     for description in DESCRIPTIONS:
         if description.field not in in_words:
