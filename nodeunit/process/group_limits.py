@@ -37,13 +37,20 @@ def enable_controllers(own: str, directory: str) -> None:
     """Makes the controllers available to the groups in `directory`, a child of the group `own` of this process, as far
     as that is permitted. Raises nothing: what is missing shows in `kinds_kept`."""
     available = set(_read(own, "cgroup.controllers").split()) & _CONTROLLERS.keys()
-    missing = available - set(_read(own, "cgroup.subtree_control").split())
-    if missing and not _enable(own, missing) and _move_into_own_group(own):
-        _enable(own, missing)
+    if not available <= set(_read(own, "cgroup.subtree_control").split()):
+        if not _is_root(own) and not _move_into_own_group(own):
+            return
+        _enable(own, available)
     _enable(directory, available)
 
 
+def _is_root(group: str) -> bool:
+    return not os.path.exists(os.path.join(group, "cgroup.type"))
+
+
 def _move_into_own_group(own: str) -> bool:
+    """Empties the group. It must be empty first: some controllers can be enabled for the children of a group with
+    processes, but then these children can hold no processes."""
     if _read(own, "cgroup.procs").split() != [str(os.getpid())]:
         return False
     try:
@@ -84,10 +91,10 @@ def was_out_of_memory(group: str) -> bool:
     return counts.get("oom_kill", "0") != "0"
 
 
-def _enable(group: str, controllers: set[str]) -> bool:
-    """One by one, because one that is missing would keep the others off. True if all are enabled."""
-    enabled = [_write(group, "cgroup.subtree_control", f"+{name}") for name in sorted(controllers)]
-    return all(enabled)
+def _enable(group: str, controllers: set[str]) -> None:
+    """One by one, because one that is missing would keep the others off."""
+    for name in sorted(controllers):
+        _write(group, "cgroup.subtree_control", f"+{name}")
 
 
 def _read(group: str, name: str) -> str:

@@ -1,0 +1,198 @@
+"""Programs that behave badly, on a real unit: each is stopped by disabling its row, leaves no process behind, and the
+log says what happened. One unit runs them all, beside a program that behaves well."""
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psutil
+import pytest
+
+from nodeunit.process.process_table import read_entry
+from tests.e2e.fleet import Fleet
+from tests.support import adversaries
+from tests.support.databases import Databases
+from tests.support.unit_process import UnitProcess, unit_process
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.e2e
+
+GRACE_S = 2
+_MIB = 1024 * 1024
+LOG_MIB, LOG_FILES = 4, 2
+MOST_ON_DISK = (LOG_FILES + 2) * LOG_MIB * _MIB + _MIB
+"""The log, its older files, one that is being compressed, and what the others print."""
+FLOOD_BYTES = 10 * MOST_ON_DISK
+MOST_GROWTH = 8 * _MIB
+
+
+class Adversary:
+    """A row that runs one of the programs, and the files that its processes leave."""
+
+    def __init__(self, fleet: Fleet, directory: Path, name: str, **columns: int) -> None:
+        self._fleet = fleet
+        self.witnesses = directory / name
+        self.witnesses.mkdir()
+        command = shlex.join([sys.executable, "-I", "-S", adversaries.__file__, name, str(self.witnesses)])
+        (row,) = fleet.query(
+            "insert into deployment (package_name, package_version, command) values (%s, '1.0.0', %s) returning id",
+            f"@yuants/{name.replace('_', '-')}", command,
+        )  # fmt: skip
+        self.id: UUID = row["id"]
+
+    def wait_until_up(self) -> None:
+        wait_until((self.witnesses / adversaries.MARK).exists, within_s=20, what=f"{self.witnesses.name} is up")
+
+    def processes(self) -> dict[int, int]:
+        """Start time by pid of all that it has ever started."""
+        return {int(path.name): int(path.read_text()) for path in self.witnesses.iterdir() if path.name.isdigit()}
+
+    def living(self) -> list[int]:
+        found = [(read_entry(pid), start_time) for pid, start_time in self.processes().items()]
+        return [entry.pid for entry, start_time in found if entry and entry.alive and entry.start_time == start_time]
+
+    def exits(self) -> list[dict[str, Any]]:
+        """What the log says about its ends."""
+        rows = self._fleet.query(
+            "select data from event where type = 'ProcessExited' and deployment_id = %s order by position", self.id
+        )
+        return [row["data"] for row in rows]
+
+    def wait_for_exits(self, count: int) -> list[dict[str, Any]]:
+        wait_until(lambda: len(self.exits()) >= count, within_s=20, what=f"{count} exits of {self.witnesses.name}")
+        return self.exits()
+
+    def disable(self) -> None:
+        self._fleet.execute("update deployment set enabled = false where id = %s", self.id)
+
+    def stop(self) -> dict[str, Any]:
+        """Disables the row and waits for the end; returns what the log says about it."""
+        before = len(self.exits())
+        assert self.living()
+        self.disable()
+        last = self.wait_for_exits(before + 1)[-1]
+        assert self.living() == []
+        return last
+
+
+@pytest.fixture(scope="module")
+def fleet(timescale_databases: Databases) -> Iterator[Fleet]:
+    with timescale_databases.fresh() as conninfo:
+        yield Fleet(conninfo)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("adversaries")
+
+
+@pytest.fixture(scope="module")
+def unit(fleet: Fleet, directory: Path) -> Iterator[UnitProcess]:
+    settings = {
+        "NODE_UNIT_STOP_GRACE": str(GRACE_S),
+        "NODE_UNIT_LOG_MAX_SIZE": f"{LOG_MIB}Mi",
+        "NODE_UNIT_LOG_MAX_FILES": str(LOG_FILES),
+    }
+    with unit_process(fleet.conninfo, directory, **settings) as unit:
+        fleet.wait_for_measured_units(1)
+        yield unit
+
+
+@pytest.fixture(scope="module", autouse=True)
+def neighbour(fleet: Fleet, unit: UnitProcess, directory: Path) -> Iterator[Adversary]:
+    """The program that behaves well. At the end it has run through all of this, and so has the unit."""
+    well_behaved = Adversary(fleet, directory, "counts")
+    wait_until(well_behaved.processes, within_s=20)
+    yield well_behaved
+    assert well_behaved.exits() == []
+    assert len(well_behaved.living()) == 1
+    assert fleet.events("UnitLost", "UnitSupervisorSilent", "UnitExhausted", "ProcessNotEnded") == []
+    fleet.assert_sound()
+
+
+@pytest.fixture
+def run(fleet: Fleet, directory: Path, request: pytest.FixtureRequest) -> Any:
+    def run(name: str) -> Adversary:
+        adversary = Adversary(fleet, directory, name)
+        request.addfinalizer(adversary.disable)
+        return adversary
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("name", "processes"),
+    [("ignores_term", 1), ("leaves_its_group", 2), ("hides", 2), ("closes_its_output", 1), ("prints_no_text", 1)],
+)
+def test_it_stays_until_its_row_is_disabled(run: Any, name: str, processes: int) -> None:
+    adversary = run(name)
+    adversary.wait_until_up()
+    assert len(adversary.living()) == processes
+
+    ended = adversary.stop()
+    assert ended["reason"] == "stopped"
+    assert ended["signal"] == (9 if name == "ignores_term" else 15)
+    assert len(adversary.processes()) == processes, "it was not started again"
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [("exits_at_once", (0, None)), ("double_fork", (0, None)), ("crashes_at_once", (None, 11))],
+)
+def test_it_ends_at_once_and_is_started_again_until_its_row_is_disabled(
+    fleet: Fleet, run: Any, name: str, end: tuple[int | None, int | None]
+) -> None:
+    adversary = run(name)
+    for exited in adversary.wait_for_exits(2):
+        assert (exited["reason"], exited["exit_code"], exited["signal"]) == ("exited", *end)
+
+    adversary.disable()
+    wait_until(lambda: not adversary.living(), within_s=10)
+    starts = fleet.query("select from event where type = 'ProcessStarted' and deployment_id = %s", adversary.id)
+    wait_until(lambda: len(adversary.exits()) == len(starts), what="every start has its end")
+
+
+def test_a_flood_of_output_fills_neither_disk_nor_memory_and_holds_up_nobody(
+    unit: UnitProcess, run: Any, neighbour: Adversary, directory: Path
+) -> None:
+    flood = run("floods")
+    written = flood.witnesses / "written"
+    wait_until(written.exists, within_s=20)
+    before = _resident(unit)
+    on_disk = []
+
+    def flooded() -> bool:
+        on_disk.append(_size_of(directory / "logs"))
+        return int(written.read_text()) > FLOOD_BYTES
+
+    wait_until(flooded, within_s=40, every_s=0.05, what="enough was written")
+    after = _resident(unit)
+    counted = (neighbour.witnesses / "counted").read_text()
+    assert max(on_disk) < MOST_ON_DISK
+    assert {pid: after[pid] - resident for pid, resident in before.items() if after[pid] - resident > MOST_GROWTH} == {}
+    log = next((directory / "logs").rglob(f"{neighbour.id}.log"))
+    wait_until(lambda: counted in log.read_text().split(), what="what the neighbour said meanwhile is in its log")
+    assert flood.stop()["reason"] == "stopped"
+
+
+def _resident(unit: UnitProcess) -> dict[int, int]:
+    """Bytes of supervisor, guard, log writer and daemon, by pid."""
+    everything = [psutil.Process(unit.pid), *unit.descendants()]
+    return {one.pid: one.memory_info().rss for one in everything if _is_the_units_own(one)}
+
+
+def _is_the_units_own(process: psutil.Process) -> bool:
+    name = process.name()
+    return name.startswith("nodeunit-") or "nodeunit.daemon" in process.cmdline()
+
+
+def _size_of(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size
+    return total
