@@ -159,6 +159,7 @@ class InstallStore:
         try:
             directory.mkdir(parents=True)
             made = await installer.install(name, version, lock, directory)
+            installer.entry(directory, name)  # what has a hostile manifest is not kept
             took_s = round(time.monotonic() - started, 3)
             record = Record(installer.runtime, name, version, made.integrity, made.text, made.packages, took_s)
             final = self._final(installer.runtime, name, version, made)
