@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -195,7 +196,7 @@ async def test_a_unit_without_node_or_npm_says_so(tmp_path: Path) -> None:
 
 
 async def test_npm_has_a_limit_of_time_and_of_disk(npm_registry: NpmRegistry, make_unit: MakeUnit) -> None:
-    files: dict[str, str | bytes] = {"index.js": PROGRAM, "large": b"\0" * 30_000_000}
+    files: dict[str, str | bytes] = {"index.js": PROGRAM, "large": os.urandom(5_000_000)}
     npm_registry.publish("large", "1.0.0", files, scripts={"install": "sleep 3600"})
     failed = await refusal(make_unit("slow", scripts=True, limits=Limits(time_s=5)), npm("large", "1.0.0"))
     assert (failed.reason, failed.may_heal) == ("timed_out", True), failed.detail
