@@ -23,7 +23,7 @@ begin
 
     grant execute on function
         join_unit, begin_draining, record_supervisor_death, end_drain, leave_unit, declare_units_lost, heartbeat,
-        round_inputs(text[], text[], integer), claim_deployment, release_deployment, append_decisions, probe_units,
+        inputs_of_round, claim_deployment, release_deployment, append_decisions, probe_units,
         suspect_units, stream_version_now, wake, make_chunks_ahead,
         count_leases_anew_after_failover
     to nodeunit_unit;
@@ -37,7 +37,7 @@ begin
         fold_deployment_address, deployment_address_folded, deployment_address_differences,
         fold_unit, unit_folded, unit_differences
     to nodeunit_unit, nodeunit_operator, nodeunit_reader;
-    grant execute on function round_inputs(text[], text[], integer) to nodeunit_operator, nodeunit_reader;
+    grant execute on function inputs_of_round to nodeunit_operator, nodeunit_reader;
 
     grant execute on function cordon_unit, uncordon_unit, drain_unit to nodeunit_operator;
 
@@ -61,9 +61,11 @@ begin
 
     -- Includes columns that programs write back as they have read them; triggers keep their right values.
     grant insert (id, package_name, package_version, command, args, env, type, address, enabled, on_disconnect,
-            created_at, updated_at),
+            runtime, cwd, stop_grace_s, stop_signal, memory_limit_mb, cpu_weight, process_limit, restart, restart_limit,
+            startup_check, startup_timeout_s, liveness_check, wants_port, secrets, created_at, updated_at),
         update (id, package_name, package_version, command, args, env, type, address, enabled, on_disconnect,
-            created_at, updated_at),
+            runtime, cwd, stop_grace_s, stop_signal, memory_limit_mb, cpu_weight, process_limit, restart, restart_limit,
+            startup_check, startup_timeout_s, liveness_check, wants_port, secrets, created_at, updated_at),
         delete
     on deployment to nodeunit_operator;
 end

@@ -21,6 +21,10 @@ begin
             p_unit.reserved_memory_mb := p_event.data ->> 'reserved_memory_mb';
             p_unit.trusted := p_event.data ->> 'trusted';
             p_unit.custom_command := p_event.data ->> 'custom_command';
+            p_unit.runtimes := case when p_event.data ? 'runtimes' then
+                array(select jsonb_array_elements_text(p_event.data -> 'runtimes')) end;
+            p_unit.secrets := case when p_event.data ? 'secrets' then
+                array(select jsonb_array_elements_text(p_event.data -> 'secrets')) end;
             p_unit.software := p_event.data ->> 'version';
         -- The whole row by the archived events, with its own version and since.
         when 'UnitSnapshot', 'UnitCarried' then p_unit := jsonb_populate_record(p_unit, p_event.data);
@@ -78,11 +82,12 @@ begin
     insert into unit as u select f.* from unit_folded() f
     on conflict on constraint unit_pkey do update set
         (name, host, membership, epoch, version, since, policy, cpu_weight, memory_weight,
-         reserved_cpu_percent, reserved_memory_mb, trusted, custom_command, software, cordoned, drain_until) =
+         reserved_cpu_percent, reserved_memory_mb, trusted, custom_command, software, cordoned, drain_until,
+         runtimes, secrets) =
         (excluded.name, excluded.host, excluded.membership, excluded.epoch, excluded.version, excluded.since,
          excluded.policy, excluded.cpu_weight, excluded.memory_weight, excluded.reserved_cpu_percent,
          excluded.reserved_memory_mb, excluded.trusted, excluded.custom_command, excluded.software,
-         excluded.cordoned, excluded.drain_until)
+         excluded.cordoned, excluded.drain_until, excluded.runtimes, excluded.secrets)
     where u is distinct from excluded;
     get diagnostics v_changed = row_count;
     return v_removed + v_changed;

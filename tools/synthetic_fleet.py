@@ -14,6 +14,7 @@ from uuid import UUID
 from msgspec import json
 
 from nodeunit.domain import events as e
+from nodeunit.domain import program_events
 from nodeunit.domain.claim_round import RoundInputs, conflict, decide, record
 from nodeunit.domain.event import Event
 from nodeunit.domain.event_json import type_name
@@ -276,7 +277,7 @@ class Fleet:
     def _start(self, deployment: Deployment) -> None:
         deployment.pid = self._random.randrange(1000, 4_000_000)
         self._begin_transaction()
-        started = e.ProcessStarted(
+        started = program_events.ProcessStarted(
             deployment.id, deployment.pid, str(self.written), deployment.revision, deployment.address_version
         )
         self._decide(self._by_address(deployment.holder), started)
@@ -284,7 +285,9 @@ class Fleet:
     def _exit(self, deployment: Deployment, reason: str) -> None:
         self._begin_transaction()
         ran_s = round(self._random.expovariate(1 / 600), 3)
-        exited = e.ProcessExited(deployment.id, deployment.pid, 1 if reason == "exited" else 0, None, ran_s, reason, "")
+        exited = program_events.ProcessExited(
+            deployment.id, deployment.pid, 1 if reason == "exited" else 0, None, ran_s, reason, ""
+        )
         self._decide(self._by_address(deployment.holder), exited)
 
     def _decide(self, unit: Unit, event: Event) -> None:

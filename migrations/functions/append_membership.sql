@@ -27,11 +27,12 @@ begin
     select f.* from fold_unit((select w from unit w where w.address = p_address), v_event) as f
     on conflict on constraint unit_pkey do update set
         (name, host, membership, epoch, version, since, policy, cpu_weight, memory_weight,
-         reserved_cpu_percent, reserved_memory_mb, trusted, custom_command, software, cordoned, drain_until) =
+         reserved_cpu_percent, reserved_memory_mb, trusted, custom_command, software, cordoned, drain_until,
+         runtimes, secrets) =
         (excluded.name, excluded.host, excluded.membership, excluded.epoch, excluded.version, excluded.since,
          excluded.policy, excluded.cpu_weight, excluded.memory_weight, excluded.reserved_cpu_percent,
          excluded.reserved_memory_mb, excluded.trusted, excluded.custom_command, excluded.software,
-         excluded.cordoned, excluded.drain_until);
+         excluded.cordoned, excluded.drain_until, excluded.runtimes, excluded.secrets);
     return v_event.stream_version;
 end
 $$;

@@ -116,12 +116,19 @@ def _split(report: Report) -> Iterator[str]:
 def _nobody_can_run(report: Report) -> Iterator[str]:
     yield "## What no unit can run"
     yield ""
-    yield "These wait until a unit joins that trusts the package and, where they have a command, runs commands:"
+    yield "These wait until a unit joins that trusts the package, and has what the row needs:"
     yield ""
     yield from _table(
-        ["package", "command", "rows", "for example"],
+        ["package", "command", "runtime", "secrets", "rows", "for example"],
         (
-            [row.package, "yes" if row.has_command else "no", row.deployments, row.example]
+            [
+                row.package,
+                "yes" if row.has_command else "no",
+                row.runtime,
+                ", ".join(row.secrets),
+                row.deployments,
+                row.example,
+            ]
             for row in report.nobody_can_run
         ),
     )

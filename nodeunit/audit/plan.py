@@ -52,8 +52,8 @@ async def plan(connection: Connection, given: str) -> Plan:
         version=row.address_version,
         package_name=name,
         package_version=version,
-        has_command=why.has_command(await why.specifications(connection, deployment_id, None)),
     )
+    candidate = why.with_needs(candidate, await why.specifications(connection, deployment_id, None))
     units = tuple(_without(unit, row) for unit in inputs.units)
     verdicts = judge(candidate, RoundInputs(units, (candidate,)), roster)
     claimant = next((one for one in verdicts if one.verdict == "takes_it"), None)

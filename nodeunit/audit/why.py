@@ -12,6 +12,7 @@ import msgspec
 
 from nodeunit.audit.why_program import program
 from nodeunit.audit.wording import local_time, release_reason
+from nodeunit.domain.can_run import OBSTACLES
 from nodeunit.domain.claim_round import recorded_inputs
 from nodeunit.domain.events import (
     DeploymentAssigned,
@@ -173,7 +174,7 @@ async def _explain_free(
     if newest is not None:
         inputs = recorded_inputs(newest[1])
         answer.decided_at, answer.decided_by = newest[0].recorded_at, newest[0].unit_address
-    candidate = msgspec.structs.replace(_as_candidate(answer), has_command=store.has_command(specifications))
+    candidate = store.with_needs(_as_candidate(answer), specifications)
     answer.verdicts = judge(candidate, inputs, roster)
     unusable = await store.unusable(connection, answer.deployment_id, free_since, answer.at) if free_since else None
     if unusable is not None and isinstance(said := unusable.event(), DeploymentUnusable):
@@ -195,7 +196,7 @@ def _why_nobody(verdicts: list[Verdict]) -> str:
         return "other rows come before it"
     if "no_round" in kinds:
         return "no unit has run a round since it became free"
-    return "no unit can run it" if kinds <= {"untrusted", "commands_off"} else "no unit may claim it"
+    return "no unit can run it" if kinds <= OBSTACLES else "no unit may claim it"
 
 
 def _as_candidate(answer: Explanation) -> Candidate:

@@ -6,16 +6,10 @@ from typing import Any
 
 import msgspec
 
-from nodeunit.domain import events, snapshot_events
+from nodeunit.domain import events, program_events, snapshot_events
 from nodeunit.domain.event import Event
-from nodeunit.domain.events import (
-    DeploymentReleased,
-    ProcessExited,
-    ProcessNotEnded,
-    ProcessParked,
-    ProcessStarted,
-    Unknown,
-)
+from nodeunit.domain.events import DeploymentReleased, Unknown
+from nodeunit.domain.program_events import ProcessExited, ProcessNotEnded, ProcessParked, ProcessStarted
 from nodeunit.store.read.event_log import RecordedEvent
 
 Names = Mapping[str, str]
@@ -133,10 +127,18 @@ _WORDS: dict[type, Callable[[Any, Names], str]] = {
     events.UnitSampleUnusable: lambda e, _: e.detail,
     events.DeploymentUnusable: lambda e, _: e.fault,
     events.DeploymentDeleted: _by,
-    events.ProcessStarted: lambda e, _: f"pid {e.pid}, revision {e.revision}, claim {e.claim_version}",
-    events.ProcessExited: lambda e, _: f"pid {e.pid}: {_ending(e)}",
-    events.ProcessNotEnded: lambda e, _: f"pid {e.pid}: {e.detail}",
-    events.ProcessParked: lambda e, _: f"{e.reason}: {e.detail}",
+    program_events.ProcessStarted: lambda e, _: f"pid {e.pid}, revision {e.revision}, claim {e.claim_version}",
+    program_events.ProcessExited: lambda e, _: f"pid {e.pid}: {_ending(e)}",
+    program_events.ProcessNotEnded: lambda e, _: f"pid {e.pid}: {e.detail}",
+    program_events.ProcessParked: lambda e, _: f"{e.reason}: {e.detail}",
+    program_events.ProcessReady: lambda e, _: f"pid {e.pid}, {e.after_s:.1f} s after its start",
+    program_events.ProcessStopping: lambda e, _: f"pid {e.pid}: {e.reason}",
+    program_events.ProcessCrashLooping: lambda e, _: f"{e.failures} failures in a row, next start in {e.retry_s:.0f} s",
+    program_events.ProgramInstalling: lambda e, _: f"{e.runtime} {e.package_name}@{e.package_version}",
+    program_events.ProgramInstalled: lambda e, _: (
+        f"{e.runtime} {e.package_name}@{e.package_version}, {e.packages} packages in {e.took_s:.1f} s"
+    ),
+    program_events.ProgramInstallFailed: lambda e, _: f"{e.package_name}@{e.package_version}: {e.detail} ({e.reason})",
     events.UnitJoined: _joined,
     events.UnitLost: lambda e, names: f"said {called(e.by, names)}; the lease had expired at {e.lease_expired_at}",
     events.UnitLeft: _nothing,

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from nodeunit import __version__
+from nodeunit.daemon.offers import Offers
 from nodeunit.domain.events import UnitJoined
 from nodeunit.settings import Settings
 
@@ -22,7 +23,7 @@ class Configuration(msgspec.Struct, frozen=True):
     libpq: dict[str, str] = {}
     """The `PG*` variables that the unit was started with. No child inherits them."""
 
-    def joined(self, supervisor: UUID, containment: str) -> UnitJoined:
+    def joined(self, supervisor: UUID, containment: str, offers: Offers) -> UnitJoined:
         """The event with which this unit joins; the database fills in epoch and predecessor."""
         s = self.settings
         return UnitJoined(
@@ -40,6 +41,8 @@ class Configuration(msgspec.Struct, frozen=True):
             custom_command=s.enable_custom_command,
             version=__version__,
             containment=containment,
+            runtimes=offers.runtimes,
+            secrets=offers.secrets,
         )
 
 

@@ -17,6 +17,7 @@ from nodeunit.clock import boottime
 from nodeunit.daemon.configuration import INACTIVE_AFTER_HEARTBEATS, Configuration
 from nodeunit.daemon.end_reason import EndReason, EndRequest
 from nodeunit.daemon.membership_session import MembershipSession
+from nodeunit.daemon.offers import ability_of, offers_of
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.program_limits import ProgramLimits
 from nodeunit.daemon.reconciler import Reconciler
@@ -44,9 +45,9 @@ class Daemon:
         self._configuration = configuration
         self._link = link
         self._outbox = Outbox()
-        spawn_requests = SpawnRequestBuilder(
-            configuration.address, s.trusted_package_regexp, s.enable_custom_command, s.stop_grace_s
-        )
+        self._offers = offers_of(s)
+        self._ability = ability_of(s, self._offers)
+        spawn_requests = SpawnRequestBuilder(configuration.address, self._ability, s.stop_grace_s)
         self._reconciler = Reconciler(link, self._outbox, spawn_requests, RestartRule())
         self._end = EndRequest()
         self._containment = ""
@@ -89,7 +90,7 @@ class Daemon:
             self._link.send({"op": "ready"})
             settings = self._configuration.settings
             session = MembershipSession(
-                unit, settings, sampler, self._link, self._supervisor, self._reconciler, self._outbox
+                unit, settings, self._ability, sampler, self._link, self._supervisor, self._reconciler, self._outbox
             )
             fenced = silent = False
             try:
@@ -112,7 +113,7 @@ class Daemon:
         """
         s = self._configuration.settings
         address = self._configuration.address
-        joined = self._configuration.joined(supervisor, self._containment)
+        joined = self._configuration.joined(supervisor, self._containment, self._offers)
         first = None
         while True:
             sent_at = boottime()

@@ -39,6 +39,7 @@ class MembershipSession:
         self,
         unit: Membership,
         settings: Settings,
+        ability: Ability,
         sampler: Sampler,
         link: SupervisorLink,
         supervisor: SupervisorWatch,
@@ -52,7 +53,6 @@ class MembershipSession:
         self._reconciler = reconciler
         self._outbox = outbox
         self._decisions = DecisionStream(unit)
-        ability = Ability(settings.trusted_package_regexp, settings.enable_custom_command)
         self._scheduler = Scheduler(unit, ability, self._decisions, reconciler)
         self._listener = Listener(settings.postgres_uri, self._on_wake_up)
         self._heartbeat = Heartbeat(

@@ -14,7 +14,7 @@ from nodeunit.clock import boottime
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.supervisor_link import SupervisorLink
 from nodeunit.domain.event import Event
-from nodeunit.domain.events import ProcessExited, ProcessNotEnded, ProcessParked, ProcessStarted
+from nodeunit.domain.program_events import ProcessExited, ProcessNotEnded, ProcessParked, ProcessStarted
 
 log = logging.getLogger(__name__)
 

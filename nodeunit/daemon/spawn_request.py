@@ -20,20 +20,26 @@ class NotRunnable(Exception):
 class SpawnRequestBuilder:
     """Builds the requests for what this unit may run."""
 
-    def __init__(self, address: str, trusted: str, custom_command: bool, grace_s: float) -> None:
+    def __init__(self, address: str, ability: Ability, grace_s: float) -> None:
         self.grace_s = grace_s
         self._address = address
-        self._ability = Ability(trusted, custom_command)
+        self._ability = ability
 
     def build(self, row: Deployment) -> Spawn:
         """The request to the supervisor. Raises NotRunnable."""
         package = f"{row.package_name}@{row.package_version}"
-        match obstacle(self._ability, Needs(package, bool(row.command))):
+        secrets = tuple(sorted(set(row.options.secrets.values())))
+        match obstacle(self._ability, Needs(package, bool(row.command), row.runtime, secrets)):
             case "untrusted":
                 trusted = self._ability.trusted
                 raise NotRunnable("not_trusted", f"{package} does not match TRUSTED_PACKAGE_REGEXP {trusted!r}")
             case "commands_off":
                 raise NotRunnable("custom_command_off", "the row has a command and ENABLE_CUSTOM_COMMAND is not on")
+            case "no_runtime":
+                raise NotRunnable("no_runtime", f"this unit cannot install {row.runtime} packages")
+            case "no_secret":
+                lacks = ", ".join(sorted(set(secrets).difference(self._ability.secrets)))
+                raise NotRunnable("no_secret", f"this unit has no secret {lacks} in NODE_UNIT_SECRETS_DIR")
         if not row.command:
             raise NotRunnable("no_installer", f"{package} has no command, and packages cannot be installed yet")
         try:

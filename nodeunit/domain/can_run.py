@@ -5,10 +5,14 @@ package and its command, and what a unit offers for it, belongs here as well.
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import msgspec
+
+INSTALLED_RUNTIMES = ("npm", "python")
+"""The runtimes whose packages a unit installs. Every unit can run a command without one."""
 
 
 class Able(Protocol):
@@ -22,6 +26,14 @@ class Able(Protocol):
     def custom_command(self) -> bool:
         """Whether the unit runs the commands of rows."""
 
+    @property
+    def runtimes(self) -> Sequence[str]:
+        """The runtimes for which the unit can install packages, `npm` or `python`."""
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """The names of the secret files that the unit has."""
+
 
 class Needy(Protocol):
     """The part of a row that matters here."""
@@ -34,12 +46,22 @@ class Needy(Protocol):
     def has_command(self) -> bool:
         """Whether the row has a command of its own."""
 
+    @property
+    def runtime(self) -> str:
+        """`npm`, `python` or `command`; empty: not recorded, as before 0.2, and then it does not count."""
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """The names of the secrets that the row wants in its environment."""
+
 
 class Ability(msgspec.Struct, frozen=True):
     """What a unit can run. Units of one ability can run the same rows."""
 
     trusted: str
     custom_command: bool = False
+    runtimes: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
 
 
 class Needs(NamedTuple):
@@ -47,10 +69,15 @@ class Needs(NamedTuple):
 
     package: str
     has_command: bool = False
+    runtime: str = ""
+    secrets: tuple[str, ...] = ()
 
 
-Obstacle = Literal["untrusted", "commands_off"]
-"""Why a unit cannot run a row: its trust pattern does not match, or it runs no commands and the row has one."""
+Obstacle = Literal["untrusted", "commands_off", "no_runtime", "no_secret"]
+"""Why a unit cannot run a row: its trust pattern does not match, it runs no commands and the row has one, it cannot
+install for the row's runtime, or it lacks a secret."""
+
+OBSTACLES: frozenset[str] = frozenset(get_args(Obstacle))
 
 
 def obstacle(unit: Able, row: Needy) -> Obstacle | None:
@@ -65,6 +92,10 @@ def obstacle(unit: Able, row: Needy) -> Obstacle | None:
         return "untrusted"
     if row.has_command and not unit.custom_command:
         return "commands_off"
+    if row.runtime in INSTALLED_RUNTIMES and row.runtime not in unit.runtimes:
+        return "no_runtime"
+    if not set(row.secrets).issubset(unit.secrets):
+        return "no_secret"
     return None
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from nodeunit.domain.event import Event
 from nodeunit.domain.events import DeploymentAssigned, DeploymentClaimed, DeploymentReleased, Unknown
+from nodeunit.domain.program_options import ProgramOptions
 from nodeunit.domain.snapshot_events import AssignmentSnapshot
 from nodeunit.errors import InvariantViolated
 
@@ -35,6 +36,9 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """`keep` or `stop`: whether the program outlives the lease of its unit."""
     revision: int
     """Counts the changes of the specification. A program of an older revision is restarted."""
+    runtime: str = "command"
+    """How the program is made available: `npm`, `python` or `command`."""
+    options: ProgramOptions = ProgramOptions()
 
 
 AssignmentEvent = DeploymentClaimed | DeploymentAssigned | DeploymentReleased | AssignmentSnapshot

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from nodeunit.domain import program_events as program_events  # its types belong to EVENT_TYPES
 from nodeunit.domain.event import Event
 from nodeunit.domain.policy import Candidate, UnitView, Usage
 from nodeunit.domain.snapshot_events import AssignmentSnapshot, DecisionsSnapshot, DeploymentSnapshot, UnitSnapshot
@@ -129,6 +130,10 @@ class DeploymentCreated(Event, frozen=True):
     enabled: bool
     on_disconnect: str
     by: str
+    runtime: str = ""
+    """`npm`, `python` or `command`; empty: not recorded, as before 0.2."""
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
+    """What differs from the defaults of `domain.program_options`."""
 
 
 class DeploymentChanged(Event, frozen=True):
@@ -144,6 +149,10 @@ class DeploymentChanged(Event, frozen=True):
     enabled: bool
     on_disconnect: str
     by: str
+    runtime: str = ""
+    """`npm`, `python` or `command`; empty: not recorded, as before 0.2."""
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
+    """What differs from the defaults of `domain.program_options`."""
 
 
 class DeploymentEnabled(Event, frozen=True):
@@ -168,58 +177,6 @@ class DeploymentDeleted(Event, frozen=True):
     """The row is gone. If its id is reused, its streams continue."""
 
     by: str
-
-
-# --- programs -------------------------------------------------------------------------------------
-
-
-class ProcessStarted(Event, frozen=True):
-    """A unit runs the deployment's program."""
-
-    deployment_id: UUID
-    pid: int
-    start_time: str
-    """In clock ticks since boot, as the kernel gives it. With the pid it identifies the process."""
-    revision: int
-    """Of the specification that was started."""
-    claim_version: int
-    """The fencing token that the program got."""
-
-
-class ProcessExited(Event, frozen=True):
-    """The program ended, or could not be started (`spawn_failed`)."""
-
-    deployment_id: UUID
-    pid: int
-    exit_code: int | None
-    signal: int | None
-    ran_s: float
-    reason: str
-    """`exited` by itself, `stopped` by the unit, `lease_expired`, `unit_ended`, `spawn_failed`, or `supervisor_died`:
-    killed with its supervisor, so its exit status is unknown."""
-    detail: str
-    claim_version: int = 0
-    """Of the claim that it was started for; 0: not recorded, as before 0.2."""
-
-
-class ProcessNotEnded(Event, frozen=True):
-    """The unit cannot end the program: some of its processes survive SIGKILL. Its row is not released."""
-
-    deployment_id: UUID
-    pid: int
-    detail: str
-    claim_version: int = 0
-    """As in ProcessExited."""
-
-
-class ProcessParked(Event, frozen=True):
-    """The unit restarts the program only after the row has changed or is claimed again."""
-
-    deployment_id: UUID
-    reason: str
-    detail: str
-    claim_version: int = 0
-    """As in ProcessExited."""
 
 
 # --- units ----------------------------------------------------------------------------------------
@@ -247,6 +204,10 @@ class UnitJoined(Event, frozen=True):
     containment: str = ""
     """How the processes of a program are told from others: `control_groups`, which nothing leaves, or `process_trees`:
     parents, sessions and marks. Empty: not recorded, as before 0.2."""
+    runtimes: tuple[str, ...] = ()
+    """The runtimes for which the unit can install packages, `npm` or `python`."""
+    secrets: tuple[str, ...] = ()
+    """The names of the secret files that the unit has."""
 
 
 class UnitLost(Event, frozen=True):

@@ -83,6 +83,8 @@ class UnitState(msgspec.Struct, kw_only=True):
     memory_weight: float = 0.5
     trusted: str = ""
     custom_command: bool = False
+    runtimes: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
     software: str = ""
     cordoned: bool = False
 
@@ -177,6 +179,7 @@ class Fleet:
             unit.name, unit.host, unit.policy = event.name, event.host, event.policy
             unit.cpu_weight, unit.memory_weight = event.cpu_weight, event.memory_weight
             unit.trusted, unit.custom_command = event.trusted, event.custom_command
+            unit.runtimes, unit.secrets = event.runtimes or (), event.secrets or ()
         membership = event.membership if isinstance(event, UnitSnapshot) else _MEMBERSHIP.get(type(event))
         if membership is not None and self._is_news(address, "membership", version):
             unit.membership = membership

@@ -62,6 +62,10 @@ class UnitView(msgspec.Struct, frozen=True, kw_only=True):
     """The regular expression that must be found in `name@version` of a package if this unit is to run it."""
     custom_command: bool = False
     """Whether the unit runs the commands of rows."""
+    runtimes: tuple[str, ...] = ()
+    """The runtimes for which it can install packages."""
+    secrets: tuple[str, ...] = ()
+    """The names of the secret files that it has."""
     deployment_count: int = 0
     """Enabled rows of type `deployment` whose address is this unit."""
     measured: Usage | None = None
@@ -71,7 +75,7 @@ class UnitView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ability(self) -> Ability:
-        return Ability(self.trusted, self.custom_command)
+        return Ability(self.trusted, self.custom_command, self.runtimes, self.secrets)
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +89,10 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     package_name: str = ""
     package_version: str = ""
     has_command: bool = False
+    runtime: str = ""
+    """`npm`, `python` or `command`; empty: not recorded, as before 0.2."""
+    secrets: tuple[str, ...] = ()
+    """The names of the secrets that the row wants, sorted."""
 
     @property
     def package(self) -> str:
@@ -93,7 +101,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def needs(self) -> Needs:
-        return Needs(self.package, self.has_command)
+        return Needs(self.package, self.has_command, self.runtime, self.secrets)
 
 
 class Policy(NamedTuple):

@@ -44,6 +44,8 @@ class DeploymentSnapshot(Event, frozen=True):
     on_disconnect: str
     by: str
     created_at: str
+    runtime: str = ""
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class AssignmentSnapshot(Event, frozen=True):
@@ -87,6 +89,8 @@ class UnitSnapshot(Event, frozen=True):
     drain_until: str | None
     programs: list[ProgramSnapshot]
     parked: list[UUID]
+    runtimes: tuple[str, ...] | None = None
+    secrets: tuple[str, ...] | None = None
 
 
 class DecisionsSnapshot(Event, frozen=True):

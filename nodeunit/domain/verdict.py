@@ -21,8 +21,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     name: str
     verdict: str
-    """`takes_it`, `tie`, `takes_another`, `higher`, `missing`, `untrusted`, `commands_off`, `policy_none`, `cordoned`,
-    `draining`, `not_active`, `not_recorded` or `no_round`."""
+    """`takes_it`, `tie`, `takes_another`, `higher`, `missing`, `policy_none`, `cordoned`, `draining`, `not_active`,
+    `not_recorded`, `no_round`, or an obstacle of `domain.can_run`."""
     policy: str
     value: float | None = None
     """The metric of the unit under its policy."""
@@ -112,9 +112,16 @@ def _of_absent(candidate: Candidate, unit: UnitState, inputs: RoundInputs | None
 
 def _in_words(unit: Able, row: Needy) -> str:
     """What keeps a unit from running a row."""
-    if obstacle(unit, row) == "untrusted":
-        return f"{row.package} does not match what it trusts: {unit.trusted}"
-    return "the row has a command, and it runs none (ENABLE_CUSTOM_COMMAND)"
+    match obstacle(unit, row):
+        case "untrusted":
+            return f"{row.package} does not match what it trusts: {unit.trusted}"
+        case "commands_off":
+            return "the row has a command, and it runs none (ENABLE_CUSTOM_COMMAND)"
+        case "no_runtime":
+            return f"it cannot install {row.runtime} packages: {row.runtime} was not found when it joined"
+        case _:
+            lacks = sorted(set(row.secrets).difference(unit.secrets))
+            return f"it has no secret {', '.join(lacks)} (NODE_UNIT_SECRETS_DIR)"
 
 
 def _shown(policy: str, value: float) -> str:

@@ -170,7 +170,7 @@ async def test_whatever_another_unit_says(database: str, start_unit: StartUnit) 
             release = sql.SQL("select release_deployment(%s, %s, %s, %s, %s, %s)")
             attempt(connection, release, (address, epoch, uuid4(), epoch, junk, uuid4()))
             attempt(connection, sql.SQL("select wake(%s, %s)"), (junk, data))
-            attempt(connection, sql.SQL("select round_inputs(array[%s], array[%s], %s)"), (junk, data, epoch))
+            attempt(connection, sql.SQL("select round_inputs(array[%s], %s)"), (junk, epoch))
             attempt(connection, sql.SQL("select suspect_units(%s, %s, array[%s], now())"), (address, epoch, junk))
             attempt(connection, sql.SQL("select pg_notify('nodeunit', left(%s, 7000))"), (junk,))
 

@@ -160,13 +160,13 @@ async def test_rounds_see_lost_units_rows_first_and_then_the_oldest(database: st
     orphaned = insert_deployments(database, 2, address="unit-1")
     rows(database, "insert into deployment (type) values ('daemon')")
     await lose(pool, database, taker, "unit-1")
-    inputs = await unit_reads.round_inputs(pool, 64, [Needs("@other/app@1.0.0")])
+    inputs = await unit_reads.round_inputs(pool, 64, [Needs("@other/app@1.0.0", runtime="npm")])
     assert [unit.address for unit in inputs.units] == ["unit-2"]
     assert [each.id for each in inputs.candidates] == orphaned + free[1:]
     assert [each.holder for each in inputs.candidates] == ["unit-1"] * 2 + [""] * 2
     assert len((await unit_reads.round_inputs(pool, 3)).candidates) == 3
     rows(database, "update deployment set command = 'x' where package_name = '@other/app' and address = ''")
-    refused = [Needs("@other/app@1.0.0"), Needs("@yuants/app@1.0.0", has_command=True)]
+    refused = [Needs("@other/app@1.0.0", runtime="npm"), Needs("@yuants/app@1.0.0", True, "command")]
     with_commands = (await unit_reads.round_inputs(pool, 64, refused)).candidates
     assert sorted((each.package, each.has_command) for each in with_commands) == [
         *[("@other/app@1.0.0", True)] * 2, *[("@yuants/app@1.0.0", False)] * 4,

@@ -13,6 +13,7 @@ from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Reconciler
 from nodeunit.daemon.spawn_request import SpawnRequestBuilder
 from nodeunit.daemon.supervisor_link import SupervisorLink
+from nodeunit.domain.can_run import Ability
 from nodeunit.domain.policy import NOTHING, Usage
 from nodeunit.domain.restart import RestartRule
 from nodeunit.process.sampler import Sample, Sampler
@@ -208,7 +209,7 @@ async def test_a_heartbeat_lists_the_programs_once_however_many_there_are(databa
     unit = await join(pool, "unit-1")
     keys = [str(uuid4()) for _ in range(200)]
     answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    spawn_requests = SpawnRequestBuilder("unit-1", ".*", custom_command=True, grace_s=1.0)
+    spawn_requests = SpawnRequestBuilder("unit-1", Ability(".*", custom_command=True), grace_s=1.0)
     reconciler = Counting(cast(SupervisorLink, None), Outbox(), spawn_requests, RestartRule())  # which sends nothing
     meta = {"revision": 1, "claim_version": 7}
     programs = [{"key": key, "pid": 1, "start_time": 1, "meta": meta} for key in keys]

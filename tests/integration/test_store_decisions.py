@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from nodeunit.domain.events import DeploymentClaimSkipped, ProcessParked
+from nodeunit.domain.events import DeploymentClaimSkipped
+from nodeunit.domain.program_events import ProcessParked
 from nodeunit.errors import DatabaseError, DeploymentRefused, StaleEpoch, VersionConflict
 from nodeunit.store.postgres import connections
 from nodeunit.store.postgres.connections import Pool

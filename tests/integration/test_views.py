@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from nodeunit.domain.deployment import Deployment
-from nodeunit.domain.events import ProcessExited, ProcessStarted
+from nodeunit.domain.program_events import ProcessExited, ProcessStarted
 from nodeunit.store.postgres import connections
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.write.decisions import DecisionStream

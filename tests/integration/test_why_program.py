@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from nodeunit.audit import why
 from nodeunit.audit.why import Explanation
 from nodeunit.cli.app import app
-from nodeunit.domain.events import ProcessExited, ProcessParked, ProcessStarted
+from nodeunit.domain.program_events import ProcessExited, ProcessParked, ProcessStarted
 from nodeunit.errors import TimeNotInLog
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import event_log

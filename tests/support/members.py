@@ -20,6 +20,7 @@ def joined(name: str, supervisor: UUID, **settings: Any) -> UnitJoined:
         "name": name, "host": "somewhere", "epoch": 0, "succeeds": None, "supervisor": supervisor,
         "policy": "deployment_count", "cpu_weight": 0.5, "memory_weight": 0.5, "trusted": "^@yuants/",
         "custom_command": False, "version": "0.1.0", "reserved_cpu_percent": 1.0, "reserved_memory_mb": 64.0,
+        "runtimes": ("npm", "python"),
     }  # fmt: skip
     return UnitJoined(**(fields | settings))
 

@@ -17,6 +17,7 @@ from nodeunit.domain.events import (
     Unknown,
 )
 from nodeunit.errors import EventUndecodable
+from tests.support.json_data import holds
 
 CORPUS = [json.loads(line) for line in (Path(__file__).parent / "vectors" / "events.jsonl").read_text().splitlines()]
 GOLDEN = [
@@ -34,7 +35,7 @@ def test_golden_events_decode_and_keep_every_field(golden: dict[str, Any]) -> No
     assert type_name(event) == golden["type"]
     stored_again = json.loads(encode(event))
     # A field that came later has its default in it; none that was there is lost or changed.
-    assert stored_again == stored_again | golden["data"]
+    assert holds(stored_again, golden["data"])
     assert decode(golden["type"], encode(event), golden["schema_version"]) == event
 
 

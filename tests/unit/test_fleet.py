@@ -17,7 +17,6 @@ from nodeunit.domain.events import (
     DeploymentDisabled,
     DeploymentEnabled,
     DeploymentReleased,
-    ProcessStarted,
     UnitCordoned,
     UnitDrained,
     UnitDraining,
@@ -31,6 +30,7 @@ from nodeunit.domain.events import (
     Unknown,
 )
 from nodeunit.domain.fleet import FOLDED, DeploymentState, Fleet, UnitState
+from nodeunit.domain.program_events import ProcessStarted
 from nodeunit.domain.snapshot_events import AssignmentSnapshot, DeploymentSnapshot, UnitSnapshot
 
 ONE, TWO = UUID(int=1), UUID(int=2)

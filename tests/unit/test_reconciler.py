@@ -14,6 +14,7 @@ from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Claims, Reconciler
 from nodeunit.daemon.spawn_request import SpawnRequestBuilder
 from nodeunit.daemon.supervisor_link import SupervisorLink
+from nodeunit.domain.can_run import Ability
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.restart import RestartRule
 from nodeunit.supervisor.lease import MARGIN_S
@@ -53,7 +54,7 @@ def a_row(on_disconnect: str = "keep") -> Deployment:
 
 
 def a_reconciler(link: Requests, rule: RestartRule = RULE, kind: type[Reconciler] = Reconciler) -> Reconciler:
-    spawn_requests = SpawnRequestBuilder(ADDRESS, ".*", custom_command=True, grace_s=1.0)
+    spawn_requests = SpawnRequestBuilder(ADDRESS, Ability(".*", custom_command=True), grace_s=1.0)
     return kind(cast(SupervisorLink, link), Outbox(), spawn_requests, rule)
 
 

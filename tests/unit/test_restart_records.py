@@ -13,9 +13,10 @@ from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Claims, Reconciler
 from nodeunit.daemon.spawn_request import SpawnRequestBuilder
 from nodeunit.daemon.supervisor_link import SupervisorLink
+from nodeunit.domain.can_run import Ability
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.event import Event
-from nodeunit.domain.events import ProcessParked
+from nodeunit.domain.program_events import ProcessParked
 from nodeunit.domain.restart import RestartRule
 from nodeunit.supervisor.handover import Handover
 from nodeunit.supervisor.protocol import Exited
@@ -97,7 +98,7 @@ def a_row(**fields: Any) -> Deployment:
 
 
 def a_daemon(supervisor: Supervisor, outbox: Outbox, *running: Deployment, custom_command: bool = True) -> Reconciler:
-    requests = SpawnRequestBuilder("unit", ".*", custom_command=custom_command, grace_s=1.0)
+    requests = SpawnRequestBuilder("unit", Ability(".*", custom_command), grace_s=1.0)
     reconciler = Reconciler(cast(SupervisorLink, supervisor), outbox, requests, RULE)
     reconciler.receive(supervisor.hello(*running))
     reconciler.renew_lease(boottime() + 10)

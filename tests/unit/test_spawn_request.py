@@ -5,10 +5,11 @@ from uuid import uuid4
 import pytest
 
 from nodeunit.daemon.spawn_request import NotRunnable, SpawnRequestBuilder
+from nodeunit.domain.can_run import Ability
 from nodeunit.domain.deployment import Deployment
 from nodeunit.supervisor.protocol import LONGEST_LINE, Decoder, encode
 
-BUILDER = SpawnRequestBuilder("unit", ".*", custom_command=True, grace_s=1.0)
+BUILDER = SpawnRequestBuilder("unit", Ability(".*", custom_command=True), grace_s=1.0)
 
 
 def a_row(args: list[str], env: dict[str, str]) -> Deployment:

@@ -16,6 +16,7 @@ from nodeunit.domain.event import Event
 from nodeunit.domain.events import DeploymentClaimRound, UnitJoined
 from nodeunit.domain.fleet import DeploymentState, UnitState
 from nodeunit.domain.policy import NOTHING, Candidate, Policy, UnitView, Usage, Weights
+from nodeunit.domain.program_options import ProgramOptions
 from nodeunit.domain.restart import RestartRule, RestartState
 from nodeunit.domain.rounds_table import TableRow
 from nodeunit.domain.verdict import Verdict
@@ -30,7 +31,7 @@ STRUCTS = [
 ]
 MUTABLE = {DeploymentState, UnitState}
 """The fold of the whole log changes them in place."""
-BY_NAME_ONLY = {Candidate, Decision, Deployment, DeploymentState, UnitState, UnitView, Verdict}
+BY_NAME_ONLY = {Candidate, Decision, Deployment, DeploymentState, ProgramOptions, UnitState, UnitView, Verdict}
 ID = UUID(int=1)
 
 
@@ -61,12 +62,14 @@ def test_frozen_is_what_it_says() -> None:
             UnitView(address="a", policy="none", trusted="^"),
             {
                 "address": "a", "policy": "none", "cpu_weight": 0.5, "memory_weight": 0.5, "trusted": "^",
-                "custom_command": False, "deployment_count": 0, "measured": None, "reserved": NOTHING,
+                "custom_command": False, "runtimes": (), "secrets": (),
+                "deployment_count": 0, "measured": None, "reserved": NOTHING,
             },
         ),
         (
             Candidate(id=ID, version=3),
-            {"id": ID, "version": 3, "holder": "", "package_name": "", "package_version": "", "has_command": False},
+            {"id": ID, "version": 3, "holder": "", "package_name": "", "package_version": "", "has_command": False,
+             "runtime": "", "secrets": ()},
         ),
         (
             DeploymentState(deployment_id=ID),
@@ -80,7 +83,7 @@ def test_frozen_is_what_it_says() -> None:
             {
                 "address": "a", "name": "", "host": "", "membership": "present", "epoch": 0, "version": 0,
                 "since": None, "policy": "deployment_count", "cpu_weight": 0.5, "memory_weight": 0.5, "trusted": "",
-                "custom_command": False, "software": "", "cordoned": False,
+                "custom_command": False, "runtimes": (), "secrets": (), "software": "", "cordoned": False,
             },
         ),
         (

@@ -8,7 +8,7 @@ order by d.deployment_id
 
 -- name: units_at
 select u.address, u.name, u.host, u.membership, u.epoch, u.version, u.since, u.policy, u.cpu_weight, u.memory_weight,
-       u.trusted, u.custom_command, u.software, u.cordoned
+       u.trusted, u.custom_command, coalesce(u.runtimes, '{}') as runtimes, coalesce(u.secrets, '{}') as secrets, u.software, u.cordoned
 from units_at(coalesce(%(at)s::timestamptz, 'infinity'), %(position)s::bigint) u
 order by u.address
 

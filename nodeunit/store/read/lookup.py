@@ -87,6 +87,8 @@ class RowToMove(msgspec.Struct, frozen=True):
     """name@version."""
     enabled: bool
     has_command: bool
+    runtime: str
+    secrets: tuple[str, ...]
     others: list[Ability]
     """What the other units can run that take part in rounds now."""
 

@@ -69,11 +69,13 @@ class InsertRow(msgspec.Struct, frozen=True):
 
 
 class WaitingRow(msgspec.Struct, frozen=True):
-    """Rows of one package that wait now for a unit that takes them, with or without a command."""
+    """Rows of one package that wait now for a unit that takes them, and that need the same of it."""
 
     package: str
     """`name@version`."""
     has_command: bool
+    runtime: str
+    secrets: list[str]
     deployments: int
     example: UUID
 
@@ -83,6 +85,8 @@ class AbilityRow(msgspec.Struct, frozen=True):
 
     trusted: str
     custom_command: bool
+    runtimes: list[str]
+    secrets: list[str]
 
 
 class RoundRow(msgspec.Struct, frozen=True):

@@ -76,19 +76,20 @@ order by 1
 
 -- name: report_waiting
 -- The rows that a round would look at now, by what they need of a unit.
-select d.package_name || '@' || d.package_version as package, d.command <> '' as has_command, count(*) as deployments,
+select d.package_name || '@' || d.package_version as package, d.command <> '' as has_command, runtime_of(d.*) as runtime,
+       secret_names(d.secrets) as secrets, count(*) as deployments,
        (array_agg(d.id order by d.updated_at, d.id))[1] as example
 from deployment d
 where d.enabled and d.type = 'deployment'
   and (d.address = '' or exists (select from lease l where l.address = d.address and l.epoch is null))
-group by 1, 2
-order by 3 desc, 1, 2
+group by 1, 2, 3, 4
+order by 5 desc, 1, 2, 3, 4
 
 -- name: report_abilities
-select distinct u.trusted, u.custom_command
+select distinct u.trusted, u.custom_command, coalesce(u.runtimes, '{}') as runtimes, coalesce(u.secrets, '{}') as secrets
 from unit u
 where u.membership = 'present' and not u.cordoned and u.policy <> 'none'
-order by 1, 2
+order by 1, 2, 3, 4
 
 -- name: report_rounds
 -- The newest %(limit)s rounds that ended with a claim, oldest first, with their number among all.

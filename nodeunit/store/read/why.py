@@ -29,10 +29,19 @@ async def specifications(connection: Connection, deployment_id: UUID, at: dateti
     return await _events(connection, "why_specifications", deployment_id=deployment_id, at=at)
 
 
-def has_command(specifications: list[RecordedEvent]) -> bool:
-    """Whether the row has a command, by what people did to it, newest first."""
+def with_needs(candidate: Candidate, specifications: list[RecordedEvent]) -> Candidate:
+    """The candidate with what the row needs of a unit, by what people did to it, newest first."""
     decoded = (recorded.event() for recorded in specifications)
-    return next((bool(event.command) for event in decoded if isinstance(event, SPECIFYING)), False)
+    newest = next((event for event in decoded if isinstance(event, SPECIFYING)), None)
+    if newest is None:
+        return candidate
+    secrets = newest.options.get("secrets", {})
+    return msgspec.structs.replace(
+        candidate,
+        has_command=bool(newest.command),
+        runtime=newest.runtime,
+        secrets=tuple(sorted(set(secrets.values()))) if isinstance(secrets, dict) else (),
+    )
 
 
 async def round_of_claim(connection: Connection, claim: RecordedEvent) -> RecordedEvent | None:

@@ -97,4 +97,4 @@ where l.address = %(address)s
   )
 
 -- name: plan_inputs
-select r.units, r.candidates from round_inputs('{}', '{}', %(limit)s) as r
+select r.units, r.candidates from inputs_of_round('{}', %(limit)s) as r

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from uuid import UUID
 
 import msgspec
+from psycopg.types.json import Jsonb
 
 from nodeunit.domain.can_run import Needs
 from nodeunit.domain.claim_round import RoundInputs
@@ -17,8 +18,7 @@ from nodeunit.store.postgres.queries import QUERIES
 async def round_inputs(pool: Pool, limit: int, refused: Collection[Needs] = ()) -> RoundInputs:
     """The inputs of a round, with up to `limit` candidates, none of which needs what is `refused`."""
     parameters = {
-        "refused": sorted(needs.package for needs in refused if not needs.has_command),
-        "refused_commands": sorted(needs.package for needs in refused if needs.has_command),
+        "refused": [Jsonb(list(needs)) for needs in sorted(refused)],
         "limit": limit,
     }
     async with translate_errors(), pool.connection() as connection:

@@ -1,5 +1,5 @@
 -- name: round_inputs
-select r.units, r.candidates from round_inputs(%(refused)s, %(refused_commands)s, %(limit)s) as r
+select r.units, r.candidates from inputs_of_round(%(refused)s::jsonb[], %(limit)s) as r
 
 -- name: runs_elsewhere
 -- Whether another unit has started a row since it was held at this version, within the last hour, so that few chunks
@@ -18,7 +18,7 @@ select stream_version_now(%(address)s, %(epoch)s) is not null as in_force
 -- name: disabled_rows_of
 -- The rows that a unit holds and does not run.
 select d.id, d.package_name, d.package_version, d.command, d.args, d.env, d.type, d.address, d.address_version,
-       d.enabled, d.on_disconnect, d.revision
+       d.enabled, d.on_disconnect, d.revision, runtime_of(d.*) as runtime, program_options(d.*) as options
 from deployment d
 where not d.enabled and d.address = %(address)s and d.address <> '' and d.type = 'deployment'
 order by d.id
@@ -26,7 +26,7 @@ order by d.id
 -- name: programs_of
 -- The programs that should run on a unit: the rows it holds and every daemon row.
 select d.id, d.package_name, d.package_version, d.command, d.args, d.env, d.type, d.address, d.address_version,
-       d.enabled, d.on_disconnect, d.revision
+       d.enabled, d.on_disconnect, d.revision, runtime_of(d.*) as runtime, program_options(d.*) as options
 from deployment d
 where d.enabled
   -- The index is limited to `<> ''`, which a prepared statement cannot conclude from its parameter.

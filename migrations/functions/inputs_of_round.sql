@@ -1,8 +1,7 @@
 -- The inputs of a claim round, in one round trip: the units that are online, and the oldest candidates. Rows that no
--- unit can run are left out: those without a command whose name@version is in p_refused, and those with a command whose
--- name@version is in p_refused_commands.
+-- unit can run, because what they need (needs_of) is in p_refused, are left out.
 
-create or replace function round_inputs(p_refused text[], p_refused_commands text[], p_limit integer)
+create or replace function inputs_of_round(p_refused jsonb[], p_limit integer)
 returns table (units jsonb, candidates jsonb)
 -- PL/pgSQL keeps the plan for the session. An SQL function is planned with every call, which took most of the time.
 language plpgsql stable security definer set search_path from current set plan_cache_mode = force_generic_plan as $$
@@ -55,11 +54,11 @@ begin
             select d.*, 0 as rank
             from lease l
             cross join lateral (
-                select h.* from deployment h where h.address = l.address and h.address <> '' offset 0
+                select h.* from deployment h
+                where h.address = l.address and h.address <> '' and (p_refused = '{}' or needs_of(h.*) <> all (p_refused))
+                offset 0
             ) d
             where l.epoch is null and d.enabled and d.type = 'deployment'
-              and d.package_name || '@' || d.package_version
-                  <> all (case when d.command = '' then p_refused else p_refused_commands end)
               and not exists (
                   select from unusable_deployment b where b.deployment_id = d.id and b.revision = d.revision
               )
@@ -71,8 +70,7 @@ begin
             select d.*, 1 as rank
             from deployment d
             where d.enabled and d.type = 'deployment' and d.address = ''
-              and d.package_name || '@' || d.package_version
-                  <> all (case when d.command = '' then p_refused else p_refused_commands end)
+              and (p_refused = '{}' or needs_of(d.*) <> all (p_refused))
               and not exists (
                   select from unusable_deployment b where b.deployment_id = d.id and b.revision = d.revision
               )
@@ -87,6 +85,7 @@ begin
             select jsonb_agg(jsonb_build_object(
                 'address', o.address, 'policy', o.policy, 'cpu_weight', coalesce(measure(o.cpu_weight), 0.5),
                 'memory_weight', coalesce(measure(o.memory_weight), 0.5), 'trusted', o.trusted, 'custom_command', o.custom_command,
+                'runtimes', coalesce(o.runtimes, '{}'), 'secrets', coalesce(o.secrets, '{}'),
                 'deployment_count', coalesce(h.deployments, 0),
                 'measured', case when o.cpu_percent is not null and o.memory_mb is not null then jsonb_build_object(
                     'cpuPercent', o.cpu_percent, 'memoryMb', o.memory_mb) end,
@@ -101,7 +100,8 @@ begin
             select jsonb_agg(jsonb_build_object(
                 'id', c.id, 'version', c.address_version, 'holder', c.address,
                 'package_name', c.package_name, 'package_version', c.package_version,
-                'has_command', c.command <> ''
+                'has_command', c.command <> '', 'runtime', case when c.runtime <> '' then c.runtime when c.command <> '' then 'command' else 'npm' end,
+                'secrets', case when c.secrets = '{}' then '[]' else secret_names(c.secrets) end
             ) order by c.rank, c.updated_at, c.created_at, c.id)
             from candidate c
         ), '[]');
