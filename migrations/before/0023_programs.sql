@@ -93,10 +93,3 @@ comment on column deployment.startup_check is 'tcp:PORT, http:PORT/path or file:
 comment on column deployment.liveness_check is 'tcp:PORT, http:PORT/path or file:PATH?SECONDS that must hold as long as the program runs.';
 comment on column deployment.wants_port is 'The unit chooses a free port and gives it as PORT.';
 comment on column deployment.secrets is 'Environment variables by the names of the secret files that the unit has.';
-
-alter table unit
-    add column runtimes text[],
-    add column secrets text[];
-
-comment on column unit.runtimes is 'npm and python, if the unit can install for them; null: it joined before 0.2.';
-comment on column unit.secrets is 'The names of the secret files that the unit has.';

@@ -46,7 +46,8 @@ async def upgrade_and_compare(version: str, old: str, fresh: str) -> None:
 
     assert differences(catalogue(old), catalogue(fresh)) == {}
     assert {line.state for line in await status(old) if line.state != "unknown"} == {"applied"}
-    assert rows(old, "select * from deployment order by id") == before
+    after = rows(old, "select * from deployment order by id")
+    assert [{name: row[name] for name in kept} for row, kept in zip(after, before, strict=True)] == before
     assert value(old, "select count(*) from event") == events
     assert await projections.verify(old) == []
     assert (await migrate(old)).applied == []
@@ -131,7 +132,7 @@ async def test_calls_that_are_under_way_while_the_schema_changes_do_not_fail(emp
         return calls
 
     async with asyncio.TaskGroup() as calling:
-        tasks = [calling.create_task(call(query)) for query in UNIT_CALLS * 4]
+        tasks = [calling.create_task(call(query)) for query in UNIT_CALLS * 2]
         await migrate(empty_plain_database)
         ended.set()
     assert min(task.result() for task in tasks) > 10, "it was hardly called"
