@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from nodeunit.install.downloads import limit_downloads
 from nodeunit.install.lock_file import locked, locked_now
 from nodeunit.install.package import Installed, Installer, InstallFailed, Lock, Package
 from nodeunit.install.record import RECORD, Record, read_record, remove_tree, write_record
@@ -39,8 +40,10 @@ class _Found(NamedTuple):
 class InstallStore:
     """Installs packages under `root` by the installers of their runtimes, of which two run at once."""
 
-    def __init__(self, root: Path, installers: Iterable[Installer]) -> None:
+    def __init__(self, root: Path, installers: Iterable[Installer], cache: Path | None = None) -> None:
+        """`cache`: the directory in which each installer has one for its downloads; None: they are not looked after."""
         self._root = root
+        self._cache = cache
         self._installers = {installer.runtime: installer for installer in installers}
         self._resolving: SharedWork[str] = SharedWork()
         self._installing: SharedWork[_Found] = SharedWork()
@@ -94,13 +97,16 @@ class InstallStore:
                     remove_tree(room)
 
     def collect(self, in_use: Collection[Path], older_than_s: float) -> list[Path]:
-        """Removes the installations that nothing has used for `older_than_s`, and returns them. Walks the disk.
+        """Removes the installations that nothing has used for `older_than_s`, and returns them; downloads too, if they
+        are very many. Walks the disk.
 
         `in_use` are the directories of the unit's rows, which are noted as used now. Units that share a store see each
         other's use by this only, so each must call it several times in `older_than_s`.
         """
         for directory in in_use:
             _note_use(directory)
+        if self._cache is not None:
+            limit_downloads(self._cache)
         return [
             directory
             for runtime in self._installers
