@@ -24,7 +24,7 @@ begin
     grant execute on function
         join_unit, begin_draining, record_supervisor_death, end_drain, leave_unit, declare_units_lost, heartbeat,
         inputs_of_round, claim_deployment, release_deployment, append_decisions, probe_units,
-        suspect_units, stream_version_now, wake, make_chunks_ahead,
+        suspect_units, stream_version_now, wake, make_chunks_ahead, installed_version, package_lock_of, record_install,
         count_leases_anew_after_failover
     to nodeunit_unit;
     -- For units of 0.1.0; remove with functions/predecessors.
@@ -43,7 +43,7 @@ begin
 
     grant select on
         deployment, event, usage, unit, lease, fleet, current_usage, wake_up, assignment_order, membership_order,
-        schema_migration, schema_compatibility, usage_hourly, unusable_deployment
+        schema_migration, schema_compatibility, usage_hourly, unusable_deployment, package_lock, program_version
     to nodeunit_unit, nodeunit_operator, nodeunit_reader;
 
     -- What people query in SQL. Views read with their owner's rights, functions over usage with the caller's.

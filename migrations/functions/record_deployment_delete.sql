@@ -16,6 +16,7 @@ begin
     select o.id, o.revision + 1 from old_row o
     on conflict on constraint former_deployment_pkey do update set revision = excluded.revision;
     delete from unusable_deployment b using old_row o where b.deployment_id = o.id;
+    delete from program_version v using old_row o where v.deployment_id = o.id;
     -- In the order in which heartbeats lock them, also if there are several.
     perform from current_usage c join old_row o on o.id = c.deployment_id order by c.deployment_id for update of c;
     delete from current_usage c using old_row o where c.deployment_id = o.id;

@@ -27,6 +27,11 @@ begin
     where n.revision > o.revision;
     get diagnostics v_told = row_count;
 
+    -- A restart resolves a tag or a range anew.
+    delete from program_version v using old_row o join new_row n using (id)
+    where v.deployment_id = n.id and n.revision > o.revision
+      and cardinality(changed_fields(o.*, n.*)) = 0 and n.enabled = o.enabled;
+
     -- The projection changes address together with its version; a person changes the address alone.
     if current_setting('nodeunit.rebuilding', true) is distinct from 'on' then
         perform follow_address_set_by_hand(n.id, o.address_version, o.address, n.address)
