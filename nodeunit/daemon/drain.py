@@ -75,7 +75,7 @@ async def _leave_with_nothing_running(unit: Membership, outbox: Outbox, reason: 
     await _notify_eligible(unit)
 
 
-async def move_away(unit: Membership, reconciler: Reconciler, within_s: float, grace_s: float) -> None:
+async def move_away(unit: Membership, reconciler: Reconciler, within_s: float) -> None:
     """Releases the rows one by one, so that each runs elsewhere before the next one stops. The unit stays, cordoned.
     Grace periods are cut so that all rows are moved within `within_s` seconds.
     """
@@ -89,7 +89,7 @@ async def move_away(unit: Membership, reconciler: Reconciler, within_s: float, g
             locked.clear()
             continue
         left_s = max(deadline - boottime(), 0.0)
-        released = await _release(unit, reconciler, free[0], "drained", min(grace_s, left_s))
+        released = await _release(unit, reconciler, free[0], "drained", left_s)
         if released is not None:
             await _until_it_runs_elsewhere(unit, released, min(RUNS_WITHIN_S, max(deadline - boottime(), 0.0)))
         else:
@@ -111,11 +111,11 @@ async def give_back(unit: Membership, reconciler: Reconciler, keys: list[str]) -
 
 
 async def _release(
-    unit: Membership, reconciler: Reconciler, key: str, reason: str, grace_s: float | None
+    unit: Membership, reconciler: Reconciler, key: str, reason: str, at_most_s: float | None
 ) -> Deployment | None:
     """Stops a program and releases its row. Returns the row when it was released."""
     try:
-        deployment = await reconciler.begin_release(key, grace_s)
+        deployment = await reconciler.begin_release(key, at_most_s)
         return deployment if deployment is not None and await _release_row(unit, deployment, reason) else None
     finally:
         reconciler.end_release(key)

@@ -26,6 +26,8 @@ class LiveProgram:
     pid: int = 0
     start_time: int = 0
     """The start time in clock ticks since boot; with the pid it identifies the process."""
+    grace_s: float | None = None
+    """Seconds from the stop signal to SIGKILL; None: not known, as the unit is set."""
     limits: MeasuredLimits = NOTHING_MEASURED
     stopping: bool = False
 
@@ -37,4 +39,4 @@ class LiveProgram:
             None if "memory" in kept else meta.get("memory_limit_mb"),
             None if "processes" in kept else meta.get("process_limit"),
         )
-        return cls(claim_of(report), report["pid"], report["start_time"], limits)
+        return cls(claim_of(report), report["pid"], report["start_time"], meta.get("grace_s"), limits)

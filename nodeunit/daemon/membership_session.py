@@ -137,7 +137,7 @@ class MembershipSession:
 
     async def _move_away(self, within_s: float) -> None:
         try:
-            await move_away(self._unit, self._reconciler, within_s, self._settings.stop_grace_s)
+            await move_away(self._unit, self._reconciler, within_s)
         except DatabaseError as error:
             log.warning("moving rows away is interrupted: %s", error)
         finally:

@@ -40,7 +40,7 @@ class ProgramLimits:
         now = self._reconciler.processes()
         for key, (because, detail) in exceeded.items():
             if now.get(key) == programs[key]:
-                self._reconciler.end_failing(key, because, detail, grace_s=0.0)
+                self._reconciler.end_failing(key, because, detail, at_most_s=0.0)
 
     def _exceeded(
         self, programs: Mapping[str, tuple[int, int]], limits: Mapping[str, MeasuredLimits]

@@ -85,12 +85,12 @@ class Reconciler:
         running = {key: p.limits for key, p in self._programs.items() if p.pid and not p.stopping}
         return {key: limits for key, limits in running.items() if limits != NOTHING_MEASURED}
 
-    def end_failing(self, key: str, because: str, detail: str, grace_s: float | None = None) -> None:
+    def end_failing(self, key: str, because: str, detail: str, at_most_s: float | None = None) -> None:
         """Stops a program that runs but may not go on, for a reason of `STOPPED_AS_FAILED`: that counts as a failure,
         and it is started again as after any other."""
         program = self._programs.get(key)
         if program is not None and not program.stopping:
-            self._stop(key, grace_s, because, detail)
+            self._stop(key, at_most_s, because, detail)
 
     def renew_lease(self, deadline: float, ttl_s: float = 0.0) -> None:
         """The lease ends at `deadline` (CLOCK_BOOTTIME). Without a lease nothing is started. With less than half of
@@ -151,13 +151,14 @@ class Reconciler:
         desired = {(row.id, row.address_version) for row in self._desired.values()}
         return desired | {(UUID(key), program.claim[1]) for key, program in self._programs.items()}
 
-    async def begin_release(self, key: str, grace_s: float | None = None) -> Deployment | None:
-        """Stops a program, which stays stopped until `end_release`. Returns the row if it is to be released."""
+    async def begin_release(self, key: str, at_most_s: float | None = None) -> Deployment | None:
+        """Stops a program, within `at_most_s` if given; it stays stopped until `end_release`. Returns the row if it is
+        to be released."""
         self._releasing.add(key)
         deployment = self._desired.pop(key, None)
         if key in self._programs:
             ended = self._ended.setdefault(key, asyncio.Event())
-            self._stop(key, grace_s)
+            self._stop(key, at_most_s)
             await ended.wait()
         return deployment if deployment is not None and deployment.type == "deployment" else None
 
@@ -281,9 +282,11 @@ class Reconciler:
             return
         # The supervisor's rule: what it ended with the lease is started under the next one.
         long_enough = self._lease.expires - now >= self._least_left_s
-        stops_may_start = long_enough and self._lease.allows(now, self._spawn_requests.grace_s)
         for key, wanted in self._desired.items():
-            if key not in self._programs and (wanted.on_disconnect == "keep" or stops_may_start):
+            if key in self._programs:
+                continue
+            grace_s = self._spawn_requests.grace_of(wanted)
+            if wanted.on_disconnect == "keep" or (long_enough and self._lease.allows(now, grace_s)):
                 self._start(key, wanted)
 
     def _start(self, key: str, wanted: Deployment) -> None:
@@ -300,18 +303,17 @@ class Reconciler:
         except NotRunnable as error:
             self._restarts.park_not_runnable(key, claim, error.reason, str(error))
             return
-        self._programs[key] = LiveProgram(claim)
+        self._programs[key] = LiveProgram(claim, grace_s=spawn["grace_s"])
         self._link.send(spawn)
 
-    def _stop(self, key: str, grace_s: float | None = None, because: str = "", detail: str = "") -> None:
+    def _stop(self, key: str, at_most_s: float | None = None, because: str = "", detail: str = "") -> None:
+        """Asks a program to end; it has its grace period for that, but at most so many seconds."""
         program = self._programs[key]
-        if not program.stopping or grace_s is not None:
+        if not program.stopping or at_most_s is not None:
             program.stopping = True
-            stop: Stop = {
-                "op": "stop",
-                "key": key,
-                "grace_s": self._spawn_requests.grace_s if grace_s is None else grace_s,
-            }
+            grace_s = self._spawn_requests.grace_s if program.grace_s is None else program.grace_s
+            grace_s = grace_s if at_most_s is None else min(grace_s, at_most_s)
+            stop: Stop = {"op": "stop", "key": key, "grace_s": grace_s}
             if because:
                 stop["because"], stop["detail"] = because, detail
             self._link.send(stop)

@@ -1,6 +1,6 @@
 """Makes the request to start the program of a row, or finds the reason why it may not be started."""
 
-from typing import cast
+from typing import Any, cast
 
 from nodeunit.domain.can_run import Ability, Needs, obstacle
 from nodeunit.domain.deployment import Deployment
@@ -24,6 +24,10 @@ class SpawnRequestBuilder:
         self.grace_s = grace_s
         self._address = address
         self._ability = ability
+
+    def grace_of(self, row: Deployment) -> float:
+        """Seconds that the program has to end before it is killed."""
+        return self.grace_s if row.options.stop_grace_s is None else row.options.stop_grace_s
 
     def build(self, row: Deployment) -> Spawn:
         """The request to the supervisor. Raises NotRunnable."""
@@ -53,11 +57,25 @@ class SpawnRequestBuilder:
             "env": clean_environment(
                 row.env, deployment_id=str(row.id), address=self._address, claim_version=row.address_version
             ),
-            "cwd": None,
+            "cwd": row.options.cwd or None,
             "on_disconnect": cast(OnDisconnect, row.on_disconnect),
-            "grace_s": self.grace_s,
-            "meta": {"revision": row.revision, "claim_version": row.address_version},
+            "grace_s": self.grace_of(row),
+            "stop_signal": row.options.stop_signal,
+            "memory_limit_mb": row.options.memory_limit_mb,
+            "cpu_weight": row.options.cpu_weight,
+            "process_limit": row.options.process_limit,
+            "meta": self._meta_of(row),
         }
         if (size := len(encode(spawn))) > LONGEST_LINE:
             raise NotRunnable("too_large", f"command, args and env are {size} bytes, more than can be handed on")
         return spawn
+
+    def _meta_of(self, row: Deployment) -> dict[str, Any]:
+        """What this daemon, or the next one, has to know of the program while it runs."""
+        return {
+            "revision": row.revision,
+            "claim_version": row.address_version,
+            "grace_s": self.grace_of(row),
+            "memory_limit_mb": row.options.memory_limit_mb,
+            "process_limit": row.options.process_limit,
+        }

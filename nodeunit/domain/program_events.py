@@ -52,8 +52,8 @@ class ProcessExited(Event, frozen=True):
     ran_s: float
     reason: str
     """`exited` by itself, `stopped` by the unit, `lease_expired`, `unit_ended`, `spawn_failed`, `out_of_memory`,
-    `unhealthy` or `startup_timeout`: ended for its checks or limits, or `supervisor_died`: killed with its supervisor,
-    so its exit status is unknown."""
+    `too_many_processes`, `unhealthy` or `startup_timeout`: ended for its limits or checks, or `supervisor_died`: killed
+    with its supervisor, so its exit status is unknown."""
     detail: str
     claim_version: int = 0
     """Of the claim that it was started for; 0: not recorded, as before 0.2."""

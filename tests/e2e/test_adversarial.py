@@ -27,20 +27,30 @@ LOG_MIB, LOG_FILES = 4, 2
 MOST_ON_DISK = (LOG_FILES + 2) * LOG_MIB * _MIB + _MIB
 """The log, its older files, one that is being compressed, and what the others print."""
 FLOOD_BYTES = 10 * MOST_ON_DISK
+PROCESS_LIMIT = 50
 MOST_GROWTH = 8 * _MIB
 
 
 class Adversary:
     """A row that runs one of the programs, and the files that its processes leave."""
 
-    def __init__(self, fleet: Fleet, directory: Path, name: str, **columns: int) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        directory: Path,
+        name: str,
+        *,
+        memory_limit_mb: int | None = None,
+        process_limit: int | None = None,
+    ) -> None:
         self._fleet = fleet
         self.witnesses = directory / name
         self.witnesses.mkdir()
         command = shlex.join([sys.executable, "-I", "-S", adversaries.__file__, name, str(self.witnesses)])
         (row,) = fleet.query(
-            "insert into deployment (package_name, package_version, command) values (%s, '1.0.0', %s) returning id",
-            f"@yuants/{name.replace('_', '-')}", command,
+            "insert into deployment (package_name, package_version, command, memory_limit_mb, process_limit)"
+            " values (%s, '1.0.0', %s, %s, %s) returning id",
+            f"@yuants/{name.replace('_', '-')}", command, memory_limit_mb, process_limit,
         )  # fmt: skip
         self.id: UUID = row["id"]
 
@@ -116,8 +126,8 @@ def neighbour(fleet: Fleet, unit: UnitProcess, directory: Path) -> Iterator[Adve
 
 @pytest.fixture
 def run(fleet: Fleet, directory: Path, request: pytest.FixtureRequest) -> Any:
-    def run(name: str) -> Adversary:
-        adversary = Adversary(fleet, directory, name)
+    def run(name: str, **limits: int) -> Adversary:
+        adversary = Adversary(fleet, directory, name, **limits)
         request.addfinalizer(adversary.disable)
         return adversary
 
@@ -177,6 +187,32 @@ def test_a_flood_of_output_fills_neither_disk_nor_memory_and_holds_up_nobody(
     log = next((directory / "logs").rglob(f"{neighbour.id}.log"))
     wait_until(lambda: counted in log.read_text().split(), what="what the neighbour said meanwhile is in its log")
     assert flood.stop()["reason"] == "stopped"
+
+
+def test_a_tree_with_too_much_memory_ends_as_a_whole_each_time(run: Any) -> None:
+    limit_mb = adversaries.EATEN_BYTES // _MIB // 2 + 30
+    eater = run("eats_memory", memory_limit_mb=limit_mb)
+    exits = eater.wait_for_exits(2)
+
+    assert {exited["reason"] for exited in exits} == {"out_of_memory"}
+    assert {exited["signal"] for exited in exits} <= {9, 15}
+    eater.disable()
+    wait_until(lambda: not eater.living(), within_s=10)
+
+
+def test_a_tree_with_too_many_processes_is_refused_more_or_ends_as_a_whole(unit: UnitProcess, run: Any) -> None:
+    """Only the kernel can refuse; without it the unit ends what it finds to have too many."""
+    forking = run("forks_without_end", process_limit=PROCESS_LIMIT)
+    if "the kernel keeps their limits of" in unit.log:
+        forking.wait_until_up()
+        assert len(forking.living()) == PROCESS_LIMIT
+        assert forking.stop()["reason"] == "stopped"
+    else:
+        first = forking.wait_for_exits(1)[0]
+        assert first["reason"] == "too_many_processes"
+        assert first["detail"].endswith(f"processes and threads, and its limit is {PROCESS_LIMIT}")
+        forking.disable()
+        wait_until(lambda: not forking.living(), within_s=10)
 
 
 def _resident(unit: UnitProcess) -> dict[int, int]:

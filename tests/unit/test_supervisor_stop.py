@@ -110,11 +110,12 @@ def test_what_was_not_asked_in_time_is_killed_with_the_rest(daemon: Daemon, tmp_
 
 def test_the_reason_of_the_first_stop_is_returned(daemon: Daemon) -> None:
     daemon.start(["sleep", "60"])
-    daemon.say("stop", key=key(), grace_s=5, because="unhealthy")
+    daemon.say("stop", key=key(), grace_s=5, because="unhealthy", detail="no answer")
     daemon.say("stop", key=key(), grace_s=5, because="restart")
 
     exited = daemon.expect("exited")
-    assert (exited["stopped"], exited["cause"], exited["because"]) == (True, "stop", "unhealthy")
+    assert (exited["stopped"], exited["cause"]) == (True, "stop")
+    assert (exited["because"], exited["detail"]) == ("unhealthy", "no answer")
 
 
 def test_what_has_cleared_its_environment_and_lost_its_parents_is_asked(daemon: Daemon, tmp_path: Path) -> None:
