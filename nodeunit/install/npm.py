@@ -8,6 +8,7 @@ the unit allows that.
 import json
 import logging
 import shutil
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -61,7 +62,7 @@ class NpmInstaller:
         self._registry = registry
         self._scripts = scripts
         self._limits = limits
-        self._env = base_environment(environ)
+        self._env = {**base_environment(environ), **_certificates()}
 
     def missing(self) -> str:
         lacking = [name for name in ("node", "npm") if self._program(name) is None]
@@ -132,6 +133,12 @@ class NpmInstaller:
             log.warning(
                 "%s has an install script, or a package below it, which was not run: NODE_UNIT_NPM_SCRIPTS", package
             )
+
+
+def _certificates() -> dict[str, str]:
+    """Those of the system, where an organisation puts its own: Node.js knows only those that it was built with."""
+    file = ssl.get_default_verify_paths().cafile
+    return {"NODE_EXTRA_CA_CERTS": file} if file else {}
 
 
 def _check(name: str, wanted: str) -> None:

@@ -140,7 +140,19 @@ async def test_scripts_of_packages_are_run_only_where_the_unit_allows_it(
     await make_unit("unit-3", scripts=True).ensure(npm("scripted", "1.0.0"), found.lock)
     variables = {line.partition("=")[0] for line in seen.read_text().splitlines()}
     own = {name for name in variables if not name.lower().startswith("npm_")}
-    by_npm_and_shell = {"INIT_CWD", "NODE", "NODE_ENV", "COLOR", "EDITOR", "PWD", "OLDPWD", "_", "SHLVL", "LC_CTYPE"}
+    by_npm_and_shell = {
+        "NODE_EXTRA_CA_CERTS",
+        "INIT_CWD",
+        "NODE",
+        "NODE_ENV",
+        "COLOR",
+        "EDITOR",
+        "PWD",
+        "OLDPWD",
+        "_",
+        "SHLVL",
+        "LC_CTYPE",
+    }
     assert own - by_npm_and_shell == {"PATH", "HOME", "LANG"}
 
 
