@@ -69,6 +69,7 @@ def fork_and_exec(
     env: Mapping[str, str],
     *,
     cwd: str | None = None,
+    make_cwd: bool = False,
     output: int | None = None,
     keep: Sequence[int] = (),
     limits: tuple[int, int] | None = None,
@@ -77,14 +78,15 @@ def fork_and_exec(
     """Starts `argv` in its own session and process group, with standard input from /dev/null.
 
     `output` becomes standard output and error (None: inherited), `keep` stays open under its numbers, everything else
-    is closed. `before_exec` runs in the child. Raises OSError if no process or pipe can be created.
+    is closed. `make_cwd`: the directory may have to be made. `before_exec` runs in the child. Raises OSError if no
+    process or pipe can be created.
     """
     read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signals.HANDLED)  # as above
     try:
         pid = os.fork()
         if pid == 0:
-            _become(argv, env, cwd, output, keep, limits, before_exec, write_end)
+            _become(argv, env, cwd, make_cwd, output, keep, limits, before_exec, write_end)
     except OSError:
         os.close(read_end)
         raise
@@ -106,6 +108,7 @@ def _become(
     argv: Sequence[str],
     env: Mapping[str, str],
     cwd: str | None,
+    make_cwd: bool,
     output: int | None,
     keep: Sequence[int],
     limits: tuple[int, int] | None,
@@ -127,6 +130,8 @@ def _become(
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         if cwd is not None:
             doing = f"enter {cwd}"
+            if make_cwd:  # here, because a disk that hangs must hang the child alone
+                os.makedirs(cwd, 0o700, exist_ok=True)
             os.chdir(cwd)
         doing = f"run {argv[0]}"
         _forget_signals()

@@ -110,6 +110,7 @@ class Programs:
                 request.argv,
                 request.env,
                 cwd=request.cwd,
+                make_cwd=request.make_cwd,
                 output=write_end,
                 limits=self._limits,
                 before_exec=partial(_prepare_child, os.getpid(), place, request.limits.cpu_weight),

@@ -195,8 +195,8 @@ class Probe(TypedDict):
 
 class Spawn(TypedDict):
     """Starts `argv` (found in the `PATH` of `env`) with exactly `env`, which must have the unit's address and the key
-    (`nodeunit.process.environment`), in the directory `cwd`, or `/`. Answered by `started` or `spawn_failed`. `grace_s`
-    counts if the lease expires or the supervisor ends; a `stop` has its own.
+    (`nodeunit.process.environment`), in the directory `cwd`, or `/`; `make_cwd`: it may have to be made. Answered by
+    `started` or `spawn_failed`. `grace_s` counts if the lease expires or the supervisor ends; a `stop` has its own.
 
     The limits are for the whole tree: MiB of memory, a share of the CPU from 1 to 10000 beside the usual 100, and a
     number of processes and threads. Only a control group can keep them (see `kept`); without one, the CPU share becomes
@@ -207,6 +207,7 @@ class Spawn(TypedDict):
     argv: list[str]
     env: dict[str, str]
     cwd: NotRequired[str | None]
+    make_cwd: NotRequired[bool]
     on_disconnect: OnDisconnect
     grace_s: float
     stop_signal: NotRequired[str]

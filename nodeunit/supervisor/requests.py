@@ -28,6 +28,7 @@ class SpawnRequest(NamedTuple):
     argv: list[str]
     env: dict[str, str]
     cwd: str
+    make_cwd: bool
     on_disconnect: OnDisconnect
     grace_s: float
     stop_signal: int
@@ -85,7 +86,8 @@ def spawn_of(op: Mapping[str, Any], address: str) -> SpawnRequest:
     if on_disconnect not in ("keep", "stop"):
         raise ValueError("on_disconnect is neither keep nor stop")
     grace_s, stop_signal = max(seconds_of(op, "grace_s"), 0.0), _stop_signal_of(op)
-    return SpawnRequest(key, argv, env, cwd, on_disconnect, grace_s, stop_signal, _limits_of(op), meta_of(op))
+    make_cwd = op.get("make_cwd") is True
+    return SpawnRequest(key, argv, env, cwd, make_cwd, on_disconnect, grace_s, stop_signal, _limits_of(op), meta_of(op))
 
 
 def reason_of(op: Mapping[str, Any]) -> StopReason:

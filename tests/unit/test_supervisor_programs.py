@@ -119,7 +119,8 @@ print(json.dumps({
 }))
 """
     environment = _marked(ONE="1")
-    started = daemon.start_python(look + FOR_EVER, env=environment, cwd=str(tmp_path))
+    directory = tmp_path / "deployments" / "one"
+    started = daemon.start_python(look + FOR_EVER, env=environment, cwd=str(directory), make_cwd=True)
     wait_until(lambda: unit.printed().endswith("\n"))
     found = json.loads(unit.printed())
 
@@ -131,7 +132,8 @@ print(json.dumps({
     assert found["leader"]
     assert found["parent"] == unit.pid
     assert found["blocked"] == "0" * 16
-    assert found["cwd"] == str(tmp_path)
+    assert found["cwd"] == str(directory)
+    assert directory.stat().st_mode & 0o777 == 0o700
     assert found["default"] == [True, True, True]
     assert found["limit"] == _own_descriptor_limit()
 
