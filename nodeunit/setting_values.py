@@ -126,6 +126,18 @@ def host(variable: str, text: str) -> str:
     return text
 
 
+def path_or_none(variable: str, text: str) -> str:
+    return directory(variable, text) if text else ""
+
+
+def port_range(variable: str, text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", text)
+    first, last = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 0 < first <= last < 65536:
+        raise SettingInvalid(f"{variable} is {text!r}, which is not two ports from 1 to 65535, such as 20000-29999")
+    return first, last
+
+
 def state_directory(environ: Mapping[str, str]) -> str:
     """Follows the XDG base directory specification, which says to ignore a relative path."""
     state = environ.get("XDG_STATE_HOME", "")

@@ -47,6 +47,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_compress: bool
     stop_grace_s: float
     log_level: str
+    program_env_file: str
+    secrets_directory: str
+    port_range: tuple[int, int]
 
     @classmethod
     def from_environment(cls, environ: MutableMapping[str, str]) -> "Settings":
@@ -271,6 +274,27 @@ DESCRIPTIONS: tuple[Description, ...] = (
         "info",
         "the lowest level that the unit logs: debug, info, warning or error",
         read.log_level,
+    ),
+    Description(
+        "program_env_file",
+        "NODE_UNIT_PROGRAM_ENV_FILE",
+        "",
+        "a file of NAME=value lines that each program gets as variables; read at each start of a program",
+        read.path_or_none,
+    ),
+    Description(
+        "secrets_directory",
+        "NODE_UNIT_SECRETS_DIR",
+        "",
+        "a directory of files that only the user of the unit can read: the secrets that rows may name",
+        read.path_or_none,
+    ),
+    Description(
+        "port_range",
+        "NODE_UNIT_PORT_RANGE",
+        "20000-29999",
+        "the ports for programs whose rows ask for one",
+        read.port_range,
     ),
 )
 """All settings, in the order of `Settings`."""

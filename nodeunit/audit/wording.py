@@ -9,7 +9,13 @@ import msgspec
 from nodeunit.domain import events, program_events, snapshot_events
 from nodeunit.domain.event import Event
 from nodeunit.domain.events import DeploymentReleased, Unknown
-from nodeunit.domain.program_events import ProcessExited, ProcessNotEnded, ProcessParked, ProcessStarted
+from nodeunit.domain.program_events import (
+    WAITS_FOR_UNIT,
+    ProcessExited,
+    ProcessNotEnded,
+    ProcessParked,
+    ProcessStarted,
+)
 from nodeunit.store.read.event_log import RecordedEvent
 
 Names = Mapping[str, str]
@@ -48,6 +54,8 @@ def program_sentence(newest_first: list[RecordedEvent]) -> str:
             return f"runs since {at} as pid {pid}{often}"
         case ProcessNotEnded(detail=detail):
             return f"was to be ended at {at} and still runs: {detail}"
+        case ProcessParked(reason=reason, detail=detail) if reason in WAITS_FOR_UNIT:
+            return f"waits since {at} ({reason}): {detail}; the unit looks again by itself"
         case ProcessParked(reason=reason, detail=detail):
             return f"parked since {at} ({reason}): {detail}; change the row to try again"
         case ProcessExited() as ended:

@@ -6,9 +6,13 @@
     scheduler           runs claim rounds when it is notified
     suspicion           leaves a unit out of rounds that should claim and does not answer
     reconciler          compares what should run with what runs: start, stop, restart, park
-    restart_records     what is known of each failed program: when it restarts, or parks; the supervisor keeps it
+    live_programs       what the supervisor was asked to start and has not reported as ended
+    health              looks at the checks of programs: ready, unhealthy; `health_probe` looks once
+    restart_records     what is known of each ended program: when it restarts, or why not; the supervisor keeps it
     process_events      the supervisor's reports as events, each in the log once
     outbox              writes process events in order, without holding up the reconciler
+    program_logs        the last lines of a program, for an event
+    program_environment variables, secrets and a port that the unit gives a program
     spawn_request       what the supervisor is asked to start for a row, or why it may not start
     supervisor_link     the daemon's end of the socket pair
     drain               releases rows, and leaves

@@ -23,6 +23,16 @@ class Configuration(msgspec.Struct, frozen=True):
     libpq: dict[str, str] = {}
     """The `PG*` variables that the unit was started with. No child inherits them."""
 
+    @property
+    def program_logs(self) -> str:
+        """The directory in which the supervisor keeps the logs of this unit's programs."""
+        return os.path.join(self.settings.log_directory, self.address[:8])
+
+    @property
+    def own_variables(self) -> dict[str, str]:
+        """The variables with which the unit reaches its database. They are not for programs."""
+        return {"POSTGRES_URI": self.settings.postgres_uri, **self.libpq}
+
     def joined(self, supervisor: UUID, containment: str, offers: Offers) -> UnitJoined:
         """The event with which this unit joins; the database fills in epoch and predecessor."""
         s = self.settings

@@ -16,9 +16,11 @@ from uuid import UUID
 from nodeunit.clock import boottime
 from nodeunit.daemon.configuration import INACTIVE_AFTER_HEARTBEATS, Configuration
 from nodeunit.daemon.end_reason import EndReason, EndRequest
+from nodeunit.daemon.health import HealthTimes
 from nodeunit.daemon.membership_session import MembershipSession
 from nodeunit.daemon.offers import ability_of, offers_of
 from nodeunit.daemon.outbox import Outbox
+from nodeunit.daemon.program_environment import Ports, UnitVariables
 from nodeunit.daemon.program_limits import ProgramLimits
 from nodeunit.daemon.reconciler import Reconciler
 from nodeunit.daemon.spawn_request import SpawnRequestBuilder
@@ -47,8 +49,16 @@ class Daemon:
         self._outbox = Outbox()
         self._offers = offers_of(s)
         self._ability = ability_of(s, self._offers)
-        spawn_requests = SpawnRequestBuilder(configuration.address, self._ability, s.stop_grace_s)
-        self._reconciler = Reconciler(link, self._outbox, spawn_requests, RestartRule())
+        spawn_requests = SpawnRequestBuilder(
+            configuration.address,
+            self._ability,
+            s.stop_grace_s,
+            UnitVariables(s.program_env_file, s.secrets_directory, configuration.own_variables),
+            Ports(*s.port_range),
+        )
+        self._reconciler = Reconciler(
+            link, self._outbox, spawn_requests, RestartRule(), configuration.program_logs, HealthTimes()
+        )
         self._end = EndRequest()
         self._containment = ""
         self._when_the_link_ends = EndReason.SUPERVISOR_DIED

@@ -1,7 +1,7 @@
 """What the daemon knows of a program that runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from nodeunit.daemon.process_events import Claim, claim_of
@@ -30,6 +30,11 @@ class LiveProgram:
     """Seconds from the stop signal to SIGKILL; None: not known, as the unit is set."""
     limits: MeasuredLimits = NOTHING_MEASURED
     stopping: bool = False
+    because: str = ""
+    """The failure that it is stopped for, and what is known of it for people."""
+    detail: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """What it was started with, as far as a later daemon needs it."""
 
     @classmethod
     def of(cls, report: Mapping[str, Any]) -> "LiveProgram":
@@ -39,4 +44,4 @@ class LiveProgram:
             None if "memory" in kept else meta.get("memory_limit_mb"),
             None if "processes" in kept else meta.get("process_limit"),
         )
-        return cls(claim_of(report), report["pid"], report["start_time"], meta.get("grace_s"), limits)
+        return cls(claim_of(report), report["pid"], report["start_time"], meta.get("grace_s"), limits, meta=meta)

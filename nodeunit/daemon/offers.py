@@ -4,6 +4,7 @@ unit joins."""
 from typing import NamedTuple
 
 from nodeunit.domain.can_run import INSTALLED_RUNTIMES, Ability
+from nodeunit.process.secret_files import secret_names
 from nodeunit.settings import Settings
 
 
@@ -16,7 +17,7 @@ class Offers(NamedTuple):
 
 def offers_of(settings: Settings) -> Offers:
     """What this unit offers now."""
-    return Offers(INSTALLED_RUNTIMES)
+    return Offers(INSTALLED_RUNTIMES, tuple(secret_names(settings.secrets_directory)))
 
 
 def ability_of(settings: Settings, offers: Offers) -> Ability:

@@ -14,7 +14,14 @@ from nodeunit.clock import boottime
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.supervisor_link import SupervisorLink
 from nodeunit.domain.event import Event
-from nodeunit.domain.program_events import ProcessExited, ProcessNotEnded, ProcessParked, ProcessStarted
+from nodeunit.domain.program_events import (
+    ProcessCrashLooping,
+    ProcessExited,
+    ProcessNotEnded,
+    ProcessParked,
+    ProcessReady,
+    ProcessStarted,
+)
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +96,43 @@ class ProcessEvents:
             on_written=on_written,
         )
 
+    def log_ready(
+        self,
+        key: str,
+        claim: Claim,
+        pid: int,
+        start_time: int,
+        after_s: float,
+        *,
+        maybe_written: bool,
+        on_written: Callable[[], None],
+    ) -> None:
+        """Logs that the startup check of a program held."""
+        self._outbox.put(
+            ProcessReady(UUID(key), pid, after_s, claim[1]),
+            event_id=uuid5(self.supervisor, f"ready {key} {pid} {start_time}"),
+            maybe_written=maybe_written,
+            on_written=on_written,
+        )
+
+    def log_crash_loop(
+        self,
+        key: str,
+        event: ProcessCrashLooping,
+        *,
+        cause: object,
+        maybe_written: bool,
+        on_written: Callable[[], None],
+    ) -> None:
+        """Logs that a crash loop has begun."""
+        log.warning("%s is in a crash loop: %d ends in a row", key, event.failures)
+        self._outbox.put(
+            event,
+            event_id=uuid5(self.supervisor, f"crash_loop {key} {cause}"),
+            maybe_written=maybe_written,
+            on_written=on_written,
+        )
+
 
 def claim_of(report: Mapping[str, Any]) -> Claim:
     """The claim for which the program of a report, or one listed in `hello`, was started."""
@@ -99,7 +143,8 @@ def _event_of(report: Mapping[str, Any]) -> Event:
     key = UUID(report["key"])
     match report["event"]:
         case "started":
-            return ProcessStarted(key, report["pid"], str(report["start_time"]), *claim_of(report))
+            port = report["meta"].get("port", 0)
+            return ProcessStarted(key, report["pid"], str(report["start_time"]), *claim_of(report), port=port)
         case "spawn_failed":
             log.warning("%s could not be started: %s", key, report["detail"])
             return ProcessExited(key, 0, None, None, 0.0, "spawn_failed", report["detail"], claim_of(report)[1])

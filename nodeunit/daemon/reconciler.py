@@ -8,21 +8,23 @@ program.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Container, Set
-from dataclasses import replace
 from uuid import UUID
 
 from nodeunit.clock import boottime
-from nodeunit.daemon.live_program import NOTHING_MEASURED, LiveProgram, MeasuredLimits
+from nodeunit.daemon.health import HealthTimes
+from nodeunit.daemon.live_program import LiveProgram, MeasuredLimits
+from nodeunit.daemon.live_programs import LivePrograms
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.process_events import STOPPED_AS_FAILED, Claim, ProcessEvents, claim_of
-from nodeunit.daemon.restart_records import RestartRecords
+from nodeunit.daemon.program_environment import NotYet
+from nodeunit.daemon.program_logs import ProgramLogs
+from nodeunit.daemon.restart_records import Ready, RestartRecords
 from nodeunit.daemon.spawn_request import NotRunnable, SpawnRequestBuilder
 from nodeunit.daemon.supervisor_link import Message, SupervisorLink
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.restart import RestartRule
 from nodeunit.errors import DatabaseError
 from nodeunit.supervisor.lease import LeaseDeadline
-from nodeunit.supervisor.protocol import Stop
 from nodeunit.supervisor.shortage import LEASE, LEFTOVER
 
 log = logging.getLogger(__name__)
@@ -44,17 +46,22 @@ class Reconciler:
     """
 
     def __init__(
-        self, link: SupervisorLink, outbox: Outbox, spawn_requests: SpawnRequestBuilder, rule: RestartRule
+        self,
+        link: SupervisorLink,
+        outbox: Outbox,
+        spawn_requests: SpawnRequestBuilder,
+        rule: RestartRule,
+        log_directory: str = "",
+        health: HealthTimes = HealthTimes(),  # noqa: B008 - it cannot be changed
     ) -> None:
         self.started = asyncio.Event()
         """Set after each start, so that the heartbeat samples it soon."""
         self._link = link
         self._events = ProcessEvents(link, outbox)
         self._spawn_requests = spawn_requests
-        self._restarts = RestartRecords(link, self._events, rule)
+        self._restarts = RestartRecords(link, self._events, rule, ProgramLogs(log_directory))
         self._desired: dict[str, Deployment] = {}
-        self._programs: dict[str, LiveProgram] = {}
-        self._ended: dict[str, asyncio.Event] = {}
+        self._programs = LivePrograms(link, spawn_requests.grace_s, health, self._on_ready)
         self._adopted: set[str] = set()
         self._releasing: set[str] = set()
         self._rows_changed = asyncio.Event()
@@ -82,15 +89,12 @@ class Reconciler:
 
     def measured_limits(self) -> dict[str, MeasuredLimits]:
         """The limits to be measured of the programs that run and were not asked to stop, by deployment id."""
-        running = {key: p.limits for key, p in self._programs.items() if p.pid and not p.stopping}
-        return {key: limits for key, limits in running.items() if limits != NOTHING_MEASURED}
+        return self._programs.measured_limits()
 
     def end_failing(self, key: str, because: str, detail: str, at_most_s: float | None = None) -> None:
         """Stops a program that runs but may not go on, for a reason of `STOPPED_AS_FAILED`: that counts as a failure,
         and it is started again as after any other."""
-        program = self._programs.get(key)
-        if program is not None and not program.stopping:
-            self._stop(key, at_most_s, because, detail)
+        self._programs.end_failing(key, because, detail, at_most_s)
 
     def renew_lease(self, deadline: float, ttl_s: float = 0.0) -> None:
         """The lease ends at `deadline` (CLOCK_BOOTTIME). Without a lease nothing is started. With less than half of
@@ -143,7 +147,9 @@ class Reconciler:
             # If the rows were invalidated while the query ran, its answer may be too old.
             self._rows_are_current = invalidations == self._invalidations
             if self._rows_are_current:
-                self._restarts.forget_all_but(rows.keys() | self._programs.keys())
+                here = rows.keys() | self._programs.keys()
+                self._restarts.forget_all_but(here)
+                self._spawn_requests.ports.forget_all_but(here)
             self._reconcile_after()
 
     def _known_claims(self) -> Claims:
@@ -157,9 +163,8 @@ class Reconciler:
         self._releasing.add(key)
         deployment = self._desired.pop(key, None)
         if key in self._programs:
-            ended = self._ended.setdefault(key, asyncio.Event())
-            self._stop(key, at_most_s)
-            await ended.wait()
+            self._programs.stop(key, at_most_s)
+            await self._programs.until_ended(key)
         return deployment if deployment is not None and deployment.type == "deployment" else None
 
     def end_release(self, key: str) -> None:
@@ -191,9 +196,7 @@ class Reconciler:
     def supervisor_ended(self) -> None:
         """Nothing runs any more, and no report will say so."""
         self._draining = True
-        self._programs.clear()
-        for ended in self._ended.values():
-            ended.set()
+        self._programs.on_all_ended()
 
     def receive(self, message: Message) -> None:
         """Handles a message of the supervisor: hello, started, spawn_failed, exited, not_ended, probed."""
@@ -215,27 +218,32 @@ class Reconciler:
         self._restarts.take_over(hello.get("states", {}))
         for report in hello.get("reports", hello.get("exits", [])):  # a supervisor of an earlier version repeats exits
             self._events.log_report(report, repeated=True)
-            if _is_failure(report):
-                self._restarts.count_failure(report)
-        self._programs = {running["key"]: LiveProgram.of(running) for running in hello["programs"]}
+            if _ended_unasked(report):
+                self._restarts.count_end(report)
+        self._programs.take_over(hello["programs"], self._restarts.was_ready)
+        for key, program in self._programs.items():
+            self._spawn_requests.ports.keep(key, program.meta.get("port", 0))
 
     def _on_started(self, report: Message) -> None:
         self._events.log_report(report, repeated=False)
-        stopping = self._programs[report["key"]].stopping if report["key"] in self._programs else False
-        self._programs[report["key"]] = replace(LiveProgram.of(report), stopping=stopping)
+        self._programs.on_started(report)
         self.started.set()
+
+    def _on_ready(self, key: str, after_s: float) -> None:
+        program = self._programs[key]
+        self._restarts.note_ready(key, program.claim, Ready(program.pid, program.start_time, after_s))
 
     def _on_ended(self, report: Message) -> None:
         """A program has ended or could not be started."""
         key = report["key"]
+        program = self._programs.on_ended(key)
+        if program is not None and program.because:  # a supervisor of an earlier version does not say it
+            report = {"because": program.because, "detail": program.detail, **report}
         self._events.log_report(report, repeated=False)
-        self._programs.pop(key, None)
-        if _is_failure(report):
-            self._restarts.count_failure(report)
+        if _ended_unasked(report):
+            self._restarts.count_end(report)
         elif lacks := report.get("lacks"):
             self._on_lack(key, report, lacks)
-        if ended := self._ended.pop(key, None):
-            ended.set()
         self._reconcile_after()
 
     def _on_lack(self, key: str, report: Message, lacks: str) -> None:
@@ -276,7 +284,7 @@ class Reconciler:
         for key, program in self._programs.items():
             wanted = self._desired.get(key)
             if wanted is None or _claim_of(wanted) != program.claim:
-                self._stop(key)
+                self._programs.stop(key)
         now = boottime()
         if self._draining or now >= self._lease.expires:
             return
@@ -293,7 +301,7 @@ class Reconciler:
         claim = _claim_of(wanted)
         record = self._restarts.record_of(key, claim)
         wait_s = record.not_before - boottime()
-        if record.parked:
+        if record.over:
             return
         if wait_s > 0:
             self._reconcile_after(wait_s)
@@ -303,27 +311,19 @@ class Reconciler:
         except NotRunnable as error:
             self._restarts.park_not_runnable(key, claim, error.reason, str(error))
             return
-        self._programs[key] = LiveProgram(claim, grace_s=spawn["grace_s"])
+        except NotYet as error:
+            self._reconcile_after(self._restarts.wait_for_unit(key, claim, error.reason, str(error)))
+            return
+        record.lacks, record.waits = "", 0
+        self._programs[key] = LiveProgram(claim, grace_s=spawn["grace_s"], meta=spawn["meta"])
         self._link.send(spawn)
-
-    def _stop(self, key: str, at_most_s: float | None = None, because: str = "", detail: str = "") -> None:
-        """Asks a program to end; it has its grace period for that, but at most so many seconds."""
-        program = self._programs[key]
-        if not program.stopping or at_most_s is not None:
-            program.stopping = True
-            grace_s = self._spawn_requests.grace_s if program.grace_s is None else program.grace_s
-            grace_s = grace_s if at_most_s is None else min(grace_s, at_most_s)
-            stop: Stop = {"op": "stop", "key": key, "grace_s": grace_s}
-            if because:
-                stop["because"], stop["detail"] = because, detail
-            self._link.send(stop)
 
 
 def _claim_of(deployment: Deployment) -> Claim:
     return deployment.revision, deployment.address_version
 
 
-def _is_failure(report: Message) -> bool:
+def _ended_unasked(report: Message) -> bool:
     """Whether a program ended without having been stopped, was stopped because it failed, or could not be started
     because of its own fault."""
     if report["event"] not in ("exited", "spawn_failed") or report.get("lacks"):

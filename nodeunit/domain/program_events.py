@@ -4,6 +4,9 @@ from uuid import UUID
 
 from nodeunit.domain.event import Event
 
+WAITS_FOR_UNIT = frozenset({"no_secret", "no_port", "bad_env_file"})
+"""The reasons of ProcessParked for which the unit looks again by itself."""
+
 # --- programs -------------------------------------------------------------------------------------
 
 
@@ -77,13 +80,16 @@ class ProcessCrashLooping(Event, frozen=True):
     exit_code: int | None
     signal: int | None
     last_lines: list[str]
-    """The end of its output."""
+    """The end of its log: at most 20 lines of 4 KiB together, without control characters. If it could not be started,
+    the reason."""
     retry_s: float
+    """The delay until the next start."""
     claim_version: int
 
 
 class ProcessParked(Event, frozen=True):
-    """The unit restarts the program only after the row has changed or is claimed again."""
+    """The unit restarts the program only after the row has changed or is claimed again; for a reason of
+    `WAITS_FOR_UNIT`, also when the unit has what it lacks."""
 
     deployment_id: UUID
     reason: str

@@ -5,10 +5,11 @@
     linux            the system calls that Python lacks; disk_usage: the size of a directory
     process_table    /proc: parents, sessions, marks; leftovers: what outlived its supervisor
     control_groups   one cgroup per program; group_limits: its limits
-    rotating_log     one log file; log_generations: its older ones
+    environment_file variables that a unit gives its programs; secret_files: secrets; free_port: a port
+    rotating_log     one log file; log_generations: its older ones; last_lines: its end, for an event
     sampler          CPU and memory of each program
 
-What must not be here: decisions, rows, the database, the protocol between supervisor and daemon. The supervisor imports
-all but `runnable` and `sampler`, so only these two may import more than a light part of the standard library. Only
-`sampler` uses psutil.
+What must not be here: decisions, rows, the database, the protocol between supervisor and daemon. What the supervisor
+imports of it imports only a light part of the standard library itself: not `runnable`, `sampler`, `last_lines` and the
+files of a unit. Only `sampler` uses psutil.
 """

@@ -1,4 +1,4 @@
-"""Programs that end as soon as they are started: they are parked, and nothing else suffers."""
+"""Programs that end as soon as they are started: it is said once, they are tried for ever, and nothing else suffers."""
 
 import asyncio
 import re
@@ -14,12 +14,12 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.e2e
 
 CRASHING = 100
+ENDS = 10
 
 
 @pytest.mark.timeout(180)
-async def test_many_crash_loops_end_and_cost_nobody_anything(
-    database: str, start_unit: Callable[..., UnitProcess]
-) -> None:
+async def test_many_crash_loops_cost_nobody_anything(database: str, start_unit: Callable[..., UnitProcess]) -> None:
+    """Each row allows nine restarts in a row, so that it is known how often they end."""
     unit = start_unit(database, module="tests.support.restarting_unit")
     rows(
         database,
@@ -32,9 +32,9 @@ async def test_many_crash_loops_end_and_cost_nobody_anything(
     )
     rows(
         database,
-        "insert into deployment (package_name, package_version, command) "
-        "select 'a', '1', 'false' from generate_series(1, %s)",
-        (CRASHING,),
+        "insert into deployment (package_name, package_version, command, restart_limit) "
+        "select 'a', '1', 'false', %s from generate_series(1, %s)",
+        (ENDS - 1, CRASHING),
     )
 
     def count(kind: str) -> int:
@@ -42,15 +42,45 @@ async def test_many_crash_loops_end_and_cost_nobody_anything(
 
     await eventually(lambda: count("ProcessParked") == CRASHING, within_s=120, what="all are parked")
     assert count("UnitLost") == 0
-    assert count("ProcessExited") == CRASHING * RULE.park_after
-    assert value(database, "select count(distinct deployment_id) from event where type = 'ProcessParked'") == CRASHING
+    assert count("ProcessExited") == CRASHING * ENDS
+    assert count("ProcessCrashLooping") == CRASHING
+    for kind in ("ProcessParked", "ProcessCrashLooping"):
+        assert value(database, "select count(distinct deployment_id) from event where type = %s", (kind,)) == CRASHING
     assert value(database, "select membership from unit") == "present"
     assert [process.pid for process in unit.descendants() if process.name() == "sleep"] == [int(running)]
 
     unit.terminate()
     assert await asyncio.to_thread(unit.wait) == 0
     (reconciles,) = re.findall(r"^reconciles: (\d+)$", unit.log, re.MULTILINE)
-    exits_and_restarts = 2 * CRASHING * RULE.park_after
-    assert int(reconciles) < exits_and_restarts + 500, (
-        "besides those only claims, releases, notifications and heartbeats"
+    assert int(reconciles) < 2 * CRASHING * ENDS + 500, (
+        "an exit and a restart each, and besides those only claims, releases, notifications and heartbeats"
     )
+
+
+async def test_what_needs_something_that_is_away_comes_back_with_it(
+    database: str, start_unit: Callable[..., UnitProcess], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """However long that takes: no number of failures parks a row that does not ask for it."""
+    dependency = tmp_path_factory.mktemp("dependency") / "dependency"
+    start_unit(database, module="tests.support.restarting_unit")
+    rows(
+        database,
+        "insert into deployment (package_name, package_version, command) values ('a', '1', %s)",
+        (f"sh -c 'cat {dependency} && exec sleep 1000'",),
+    )
+
+    def logged(kind: str) -> list[dict[str, object]]:
+        return rows(database, "select data from event where type = %s", (kind,))
+
+    await eventually(
+        lambda: len(logged("ProcessExited")) > 4 * RULE.crash_loop_at, within_s=30, what="it fails and fails"
+    )
+    ((said,),) = [row.values() for row in logged("ProcessCrashLooping")]
+    assert isinstance(said, dict)
+    assert (said["failures"], said["exit_code"], said["signal"]) == (RULE.crash_loop_at, 1, None)
+    assert said["last_lines"][-1].endswith("No such file or directory")
+    assert logged("ProcessParked") == []
+
+    dependency.write_text("")
+    newest = "select type from event where type in ('ProcessStarted', 'ProcessExited') order by position desc limit 1"
+    await eventually(lambda: value(database, newest) == "ProcessStarted", what="it runs")

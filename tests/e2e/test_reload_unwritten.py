@@ -11,7 +11,6 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.support.restarting_unit import RULE
 from tests.support.rows import rows, value
 from tests.support.unit_process import UnitProcess
 from tests.support.waiting import wait_until
@@ -19,6 +18,9 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.e2e
 
 StartUnit = Callable[..., UnitProcess]
+
+ENDS = 4
+"""After so many ends in a row the crashing row of these tests is parked."""
 
 ENDINGS = ["SIGHUP to the supervisor", "SIGKILL to the daemon", "SIGKILL to the daemon, whose last append is committed"]
 
@@ -76,11 +78,12 @@ def end_daemon_in_the_middle(database: str, unit: UnitProcess, how: str) -> None
         wait_until(lambda: backend not in held_appends(database), what="the append is rolled back")
 
 
-def insert(database: str, command: str) -> str:
+def insert(database: str, command: str, restart: str = "always", limit: int | None = None) -> str:
     inserted = rows(
         database,
-        "insert into deployment (package_name, package_version, command) values ('a', '1', %s) returning id",
-        (command,),
+        "insert into deployment (package_name, package_version, command, restart, restart_limit) "
+        "values ('a', '1', %s, %s, %s) returning id",
+        (command, restart, limit),
     )
     return str(inserted[0]["id"])
 
@@ -106,12 +109,12 @@ def test_a_start_that_the_daemon_could_not_write_is_in_the_log_once(
 
 
 @pytest.mark.parametrize("how", ENDINGS)
-def test_a_crash_loop_is_parked_once_and_stays_parked_until_its_row_changes(
+def test_what_its_row_lets_park_is_parked_once_and_stays_parked_until_the_row_changes(
     database: str, start_unit: StartUnit, how: str
 ) -> None:
     unit = start_unit(database, module="tests.support.restarting_unit")
     with held_back(database, "ProcessParked"):
-        crashing = insert(database, "false")
+        crashing = insert(database, "false", limit=ENDS - 1)
         end_daemon_in_the_middle(database, unit, how)
     wait_until(lambda: logged(database, "ProcessParked", crashing), what="the parking is in the log")
     ends = len(logged(database, "ProcessExited", crashing))
@@ -119,17 +122,37 @@ def test_a_crash_loop_is_parked_once_and_stays_parked_until_its_row_changes(
     healthy = insert(database, "sleep 1000")
     wait_until(lambda: logged(database, "ProcessStarted", healthy), what="what started later is in the log")
     assert len(logged(database, "ProcessParked", crashing)) == 1
-    assert len(logged(database, "ProcessExited", crashing)) == ends == RULE.park_after
-    assert len(logged(database, "ProcessStarted", crashing)) == RULE.park_after
+    assert len(logged(database, "ProcessExited", crashing)) == ends == ENDS
+    assert len(logged(database, "ProcessStarted", crashing)) == ENDS
 
     (daemon,) = daemons(unit)
     os.kill(daemon, signal.SIGKILL)  # once more, with everything written
     third = insert(database, "sleep 1000")
     wait_until(lambda: logged(database, "ProcessStarted", third), what="the next daemon claims and starts")
-    assert len(logged(database, "ProcessStarted", crashing)) == RULE.park_after
+    assert len(logged(database, "ProcessStarted", crashing)) == ENDS
     assert len(logged(database, "ProcessParked", crashing)) == 1
 
     rows(database, "update deployment set args = '[\"changed\"]' where id = %s", (crashing,))
-    wait_until(
-        lambda: len(logged(database, "ProcessStarted", crashing)) > RULE.park_after, what="a changed row is tried again"
-    )
+    wait_until(lambda: len(logged(database, "ProcessStarted", crashing)) > ENDS, what="a changed row is tried again")
+
+
+def test_a_complete_program_stays_complete_when_its_daemon_is_killed(database: str, start_unit: StartUnit) -> None:
+    unit = start_unit(database, module="tests.support.restarting_unit")
+    done = insert(database, "true", "on_failure")
+    failing = insert(database, "false", "on_failure")
+    once = insert(database, "false", "never")
+    wait_until(lambda: len(logged(database, "ProcessStarted", failing)) > 2, what="what fails is started again")
+    for complete in (done, once):
+        wait_until(lambda key=complete: logged(database, "ProcessExited", key), what="it has ended")  # type: ignore[misc]
+
+    (daemon,) = daemons(unit)
+    os.kill(daemon, signal.SIGKILL)
+    later = insert(database, "sleep 1000")
+    wait_until(lambda: logged(database, "ProcessStarted", later), what="the next daemon claims and starts")
+    for complete in (done, once):
+        assert len(logged(database, "ProcessStarted", complete)) == 1
+        rows(database, "update deployment set updated_at = now() where id = %s", (complete,))
+        wait_until(
+            lambda key=complete: len(logged(database, "ProcessStarted", key)) == 2,  # type: ignore[misc]
+            what="a restart that a person asked for starts it again",
+        )

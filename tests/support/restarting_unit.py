@@ -1,7 +1,8 @@
-"""A unit whose programs restart after so short a time that a test can wait until they are parked.
+"""A unit whose programs are restarted, and looked at, after so short a time that a test can wait for it.
 
-Everything is real but the numbers of the restart rule; and at its end the daemon says how often it compared what should
-run with what runs. Run as a module in place of `nodeunit`, and as the module of the daemon by that unit.
+Everything is real but the numbers of the restart rule and of the checks; and at its end the daemon says how often it
+compared what should run with what runs. Run as a module in place of `nodeunit`, and as the module of the daemon by that
+unit.
 """
 
 import sys
@@ -9,11 +10,13 @@ from unittest.mock import patch
 
 from nodeunit.cli import main
 from nodeunit.daemon import __main__ as daemon_module
+from nodeunit.daemon.health import HealthTimes
 from nodeunit.daemon.reconciler import Reconciler
 from nodeunit.domain.restart import RestartRule
 from nodeunit.supervisor.bootstrap import interpreter_argv
 
 RULE = RestartRule(first_delay_s=0.05, max_delay_s=0.4)
+HEALTH = HealthTimes(startup_every_s=0.05, liveness_every_s=0.2)
 
 
 def be_the_daemon() -> int:
@@ -28,6 +31,7 @@ def be_the_daemon() -> int:
 
     with (
         patch("nodeunit.daemon.daemon.RestartRule", lambda: RULE),
+        patch("nodeunit.daemon.daemon.HealthTimes", lambda: HEALTH),
         patch.object(Reconciler, "_reconcile", counted),
     ):
         exit_code = daemon_module.main()

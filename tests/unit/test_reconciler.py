@@ -209,8 +209,11 @@ async def test_a_program_that_waits_for_long_holds_up_no_other(rows: Rows) -> No
     assert link.ops("spawn").count(str(late.id)) == 2
 
 
+ENDS = 10
+
+
 class CrashingPrograms(Requests):
-    """A supervisor whose programs end as soon as they are started."""
+    """A supervisor whose programs end as soon as they are started, until they are parked after ten ends."""
 
     reconciler: Reconciler
 
@@ -220,6 +223,7 @@ class CrashingPrograms(Requests):
             asyncio.get_running_loop().call_soon(self._run, message)
 
     def _run(self, spawn: dict[str, Any]) -> None:
+        spawn["meta"]["restart_limit"] = ENDS - 1
         for event in started(spawn), exited(spawn):
             self.reconciler.receive(event)
 
@@ -243,7 +247,7 @@ async def test_programs_that_wait_for_their_restart_cost_no_reconcile_each(rows:
     assert isinstance(reconciler, Counting)
     reconciler.renew_lease(boottime() + 60)
     with follows(reconciler, rows):
-        starts = len(rows) * rule.park_after
+        starts = len(rows) * ENDS
         await eventually(lambda: len(link.ops("spawn")) == starts, what="all have failed as often as they may")
         for _ in range(20):  # a timer that is left over fires
             await asyncio.sleep(rule.max_delay_s / 10)
@@ -271,7 +275,7 @@ async def test_what_was_ended_with_the_lease_is_started_under_the_next_one_and_n
 async def test_what_cannot_be_started_for_a_lack_of_the_units_own_is_no_failure_and_is_given_back(rows: Rows) -> None:
     row, link = a_row(), Requests()
     rows.append(row)
-    reconciler = a_reconciler(link, RestartRule(park_after=1))
+    reconciler = a_reconciler(link, RestartRule(crash_loop_at=1))
     reconciler.renew_lease(boottime() + 60)
     with follows(reconciler, rows):
         await eventually(lambda: link.ops("spawn") == [str(row.id)], what="it is to be started")

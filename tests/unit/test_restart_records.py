@@ -3,26 +3,31 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 from uuid import UUID, uuid4
 
 import msgspec
+import pytest
 
 from nodeunit.clock import boottime
 from nodeunit.daemon.outbox import Outbox
+from nodeunit.daemon.program_logs import WRITTEN_AFTER_S
 from nodeunit.daemon.reconciler import Claims, Reconciler
 from nodeunit.daemon.spawn_request import SpawnRequestBuilder
 from nodeunit.daemon.supervisor_link import SupervisorLink
 from nodeunit.domain.can_run import Ability
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.event import Event
-from nodeunit.domain.program_events import ProcessParked
+from nodeunit.domain.program_events import ProcessCrashLooping, ProcessExited, ProcessParked
 from nodeunit.domain.restart import RestartRule
 from nodeunit.supervisor.handover import Handover
 from nodeunit.supervisor.protocol import Exited
 from tests.support.waiting import eventually
 
-RULE = RestartRule(first_delay_s=0.0, park_after=3)
+RULE = RestartRule(first_delay_s=0.0, crash_loop_at=3)
+LIMIT = 4
+"""How many failures in a row park a row of these tests."""
 SUPERVISOR = uuid4()
 
 
@@ -42,11 +47,11 @@ class Supervisor:
             case "spawn":
                 self.spawned.append(op["key"])
 
-    def exited(self, row: Deployment) -> Exited:
+    def exited(self, row: Deployment, exit_code: int = 1, **meta: Any) -> Exited:
         report: Exited = {
-            "event": "exited", "key": str(row.id), "pid": 7, "start_time": 1, "exit_code": 1, "signal": None,
+            "event": "exited", "key": str(row.id), "pid": 7, "start_time": 1, "exit_code": exit_code, "signal": None,
             "ran_s": 0.1, "stopped": False, "cause": "exited",
-            "meta": {"revision": row.revision, "claim_version": row.address_version},
+            "meta": {"revision": row.revision, "claim_version": row.address_version, "restart_limit": LIMIT - 1} | meta,
         }  # fmt: skip
         self.handover.keep(report)
         return report
@@ -80,8 +85,11 @@ class Written(Outbox):
         self.entries.append((event, event_id, maybe_written, on_written))
 
     def parked(self) -> list[tuple[UUID | None, bool]]:
-        """Id and doubt of each ProcessParked."""
-        return [(event_id, maybe) for event, event_id, maybe, _ in self.entries if isinstance(event, ProcessParked)]
+        return self.of(ProcessParked)
+
+    def of(self, kind: type[Event]) -> list[tuple[UUID | None, bool]]:
+        """Id and doubt of each event of this type."""
+        return [(event_id, maybe) for event, event_id, maybe, _ in self.entries if isinstance(event, kind)]
 
     def write_all(self) -> None:
         for _, _, _, on_written in self.entries:
@@ -97,9 +105,15 @@ def a_row(**fields: Any) -> Deployment:
     return msgspec.structs.replace(row, **fields)
 
 
-def a_daemon(supervisor: Supervisor, outbox: Outbox, *running: Deployment, custom_command: bool = True) -> Reconciler:
+def a_daemon(
+    supervisor: Supervisor,
+    outbox: Outbox,
+    *running: Deployment,
+    custom_command: bool = True,
+    log_directory: str = "/nonexistent",
+) -> Reconciler:
     requests = SpawnRequestBuilder("unit", Ability(".*", custom_command), grace_s=1.0)
-    reconciler = Reconciler(cast(SupervisorLink, supervisor), outbox, requests, RULE)
+    reconciler = Reconciler(cast(SupervisorLink, supervisor), outbox, requests, RULE, log_directory)
     reconciler.receive(supervisor.hello(*running))
     reconciler.renew_lease(boottime() + 10)
     return reconciler
@@ -128,18 +142,18 @@ async def starts(reconciler: Reconciler, supervisor: Supervisor, rows: list[Depl
 
 async def test_a_failure_counts_once_whichever_daemon_is_told_of_it() -> None:
     supervisor, row = Supervisor(), a_row()
-    for failure in range(1, RULE.park_after + 1):
+    for failure in range(1, LIMIT + 1):
         outbox = Written()
         daemon = a_daemon(supervisor, outbox)  # is told of all failures before, because none is acknowledged
         assert outbox.parked() == []
         daemon.receive(supervisor.exited(row))
-        assert bool(outbox.parked()) is (failure == RULE.park_after)
+        assert bool(outbox.parked()) is (failure == LIMIT)
 
 
-async def test_a_crash_loop_stays_parked_until_the_row_changes_or_is_claimed_anew() -> None:
+async def test_what_its_row_lets_park_stays_parked_until_the_row_changes_or_is_claimed_anew() -> None:
     supervisor, row, other = Supervisor(), a_row(), a_row()
     daemon = a_daemon(supervisor, Written())
-    for _ in range(RULE.park_after):
+    for _ in range(LIMIT):
         daemon.receive(supervisor.exited(row))
 
     await starts(a_daemon(supervisor, Written()), supervisor, [row, other], row)
@@ -151,12 +165,13 @@ async def test_what_does_not_belong_here_any_more_is_forgotten() -> None:
     supervisor, row, other = Supervisor(), a_row(), a_row()
     outbox = Written()
     daemon = a_daemon(supervisor, outbox)
-    for _ in range(RULE.park_after):
+    for _ in range(LIMIT):
         daemon.receive(supervisor.exited(row))
     daemon.receive(supervisor.exited(other))
     await starts(daemon, supervisor, [a_row()])
     assert supervisor.handover.states().keys() == {str(row.id)}, "its parking is not logged yet"
 
+    await eventually(lambda: outbox.of(ProcessCrashLooping), what="the end of its log is read")
     outbox.write_all()
     await starts(daemon, supervisor, [a_row()])
     assert supervisor.handover.states() == {}
@@ -167,7 +182,7 @@ async def test_a_parking_is_logged_under_one_id_until_it_is_known_to_be_written(
     supervisor, row = Supervisor(), a_row()
     first, second = Written(), Written()
     daemon = a_daemon(supervisor, first)
-    for _ in range(RULE.park_after):
+    for _ in range(LIMIT):
         daemon.receive(supervisor.exited(row))
     ((event_id, maybe_written),) = first.parked()
     assert not maybe_written
@@ -179,6 +194,66 @@ async def test_a_parking_is_logged_under_one_id_until_it_is_known_to_be_written(
     third = Written()
     a_daemon(supervisor, third)
     assert third.entries == []
+
+
+@pytest.mark.parametrize(("restart", "exit_code"), [("never", 1), ("never", 0), ("on_failure", 0)])
+async def test_a_complete_program_stays_complete_until_the_row_changes_or_is_claimed_anew(
+    restart: str, exit_code: int
+) -> None:
+    supervisor, row, other = Supervisor(), a_row(), a_row()
+    outbox = Written()
+    a_daemon(supervisor, outbox).receive(supervisor.exited(row, exit_code, restart=restart))
+    assert [type(event) for event, _, _, _ in outbox.entries] == [ProcessExited]
+
+    await starts(a_daemon(supervisor, Written()), supervisor, [row, other], row)
+    await starts(a_daemon(supervisor, Written()), supervisor, [msgspec.structs.replace(row, revision=2)])
+    await starts(a_daemon(supervisor, Written()), supervisor, [msgspec.structs.replace(row, address_version=3)])
+
+
+async def test_a_crash_loop_without_a_limit_is_started_for_ever() -> None:
+    supervisor, row = Supervisor(), a_row()
+    outbox = Written()
+    daemon = a_daemon(supervisor, outbox)
+    for _ in range(50):
+        report = supervisor.exited(row, restart_limit=None)
+        daemon.receive(report)
+        supervisor.handover.acknowledge(report["id"])
+    await starts(daemon, supervisor, [row])
+    assert outbox.parked() == []
+
+
+async def test_a_crash_loop_is_logged_once_with_the_end_of_its_log(tmp_path: Path) -> None:
+    supervisor, row = Supervisor(), a_row()
+    (tmp_path / f"{row.id}.log").write_text("began\nAddress already in use\n")
+    first, second, third = Written(), Written(), Written()
+    daemon = a_daemon(supervisor, first, log_directory=str(tmp_path))
+    for _ in range(RULE.crash_loop_at):
+        daemon.receive(supervisor.exited(row))
+    await eventually(lambda: first.of(ProcessCrashLooping), what="the crash loop is logged")
+    (event,) = [event for event, _, _, _ in first.entries if isinstance(event, ProcessCrashLooping)]
+    assert (event.failures, event.exit_code, event.signal) == (RULE.crash_loop_at, 1, None)
+    assert event.last_lines == ["began", "Address already in use"]
+
+    ((event_id, _),) = first.of(ProcessCrashLooping)
+    a_daemon(supervisor, second)  # to which it is not known whether it was written
+    await eventually(lambda: second.of(ProcessCrashLooping), what="the next daemon logs it under the same id")
+    assert second.of(ProcessCrashLooping) == [(event_id, True)]
+    second.write_all()
+    a_daemon(supervisor, third).receive(supervisor.exited(row, restart_limit=None))
+    for _ in range(5):
+        await asyncio.sleep(WRITTEN_AFTER_S / 4)
+    assert third.of(ProcessCrashLooping) == []
+
+
+async def test_a_stop_for_a_failure_counts_as_one() -> None:
+    supervisor, row, other = Supervisor(), a_row(), a_row()
+    outbox = Written()
+    daemon = a_daemon(supervisor, outbox)
+    for _ in range(LIMIT):
+        for failed, because in (row, "unhealthy"), (other, "restart"):
+            report = supervisor.exited(failed) | {"stopped": True, "cause": "stop", "because": because}
+            daemon.receive(report)
+    assert {event.deployment_id for event, _, _, _ in outbox.entries if isinstance(event, ProcessParked)} == {row.id}
 
 
 async def test_what_this_unit_may_not_run_is_parked_by_each_daemon_under_one_id() -> None:

@@ -31,6 +31,15 @@ def test_defaults() -> None:
     assert (settings.python_index, settings.python_source_builds) == ("", False)
     assert settings.stop_grace_s == 10
     assert settings.log_level == "info"
+    assert (settings.program_env_file, settings.secrets_directory) == ("", "")
+    assert settings.port_range == (20_000, 29_999)
+
+
+@pytest.mark.parametrize("text", ["20000", "0-1", "2-1", "1-65536", "a-b", "1-2-3", " 1-2", "-1-5", "\u0661-\u0662"])
+def test_a_range_of_ports_is_two_ports(text: str) -> None:
+    with pytest.raises(SettingInvalid, match=r"NODE_UNIT_PORT_RANGE is .* not two ports"):
+        _settings(NODE_UNIT_PORT_RANGE=text)
+    assert _settings(NODE_UNIT_PORT_RANGE="80-80").port_range == (80, 80)
 
 
 def test_the_default_password_is_fresh_and_hard_to_guess() -> None:

@@ -121,7 +121,7 @@ def test_defaults_of_the_rest() -> None:
     assert (joined.reserved_cpu_percent, joined.reserved_memory_mb) == (0, 0)
     assert TableRow(1, "", "a", "d", {}).reserved == {}
     assert (Assignment(), RestartState(), Weights()) == (("", 0), (0,), (0.5, 0.5))
-    assert RestartRule() == (0.5, 2, 30, 60, 10)
+    assert RestartRule() == (0.5, 2, 300, 0.2, 60, 5)
     assert Policy("none") == ("none", (0.5, 0.5))
     assert Usage(0, 0) == NOTHING
 
