@@ -10,6 +10,12 @@ from typing import NamedTuple
 
 from nodeunit.install.package import InstallFailed
 
+# The keeper needs the standard library only. A checkout that is not installed is found by its path.
+_START_KEEPER = (
+    f"import sys; sys.path.append({str(Path(__file__).parents[2])!r}); "
+    "from nodeunit.install.child_keeper import main; main()"
+)
+
 _MOST_OUTPUT = 16 * 2**20
 _MOST_ERRORS = 64 * 2**10
 _END_WITHIN_S = 10.0
@@ -55,7 +61,7 @@ async def run(
         "watched": [str(directory) for directory in watched],
         **limits._asdict(),
     }
-    keeper = (sys.executable, "-I", "-m", "nodeunit.install.child_keeper", json.dumps(order))
+    keeper = (sys.executable, "-I", "-S", "-c", _START_KEEPER, json.dumps(order))
     try:
         process = await asyncio.create_subprocess_exec(
             *keeper,

@@ -132,7 +132,3 @@ def _resident_bytes() -> int:
         except (OSError, IndexError):
             pass  # it has ended
     return total
-
-
-if __name__ == "__main__":
-    main()
