@@ -42,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     python_index: str
     python_source_builds: bool
     install_timeout_s: float
+    store_keep_s: float
     log_max_bytes: int
     log_max_files: int
     log_compress: bool
@@ -238,6 +239,13 @@ DESCRIPTIONS: tuple[Description, ...] = (
         "NODE_UNIT_INSTALL_TIMEOUT",
         "600",
         "seconds that one command of an installer may take",
+        read.duration,
+    ),
+    Description(
+        "store_keep_s",
+        "NODE_UNIT_STORE_KEEP",
+        "604800",
+        "seconds after which an installation is removed that no program has used",
         read.duration,
     ),
     Description(

@@ -13,6 +13,8 @@
     outbox              writes process events in order, without holding up the reconciler
     program_logs        the last lines of a program, for an event
     program_environment variables, secrets and a port that the unit gives a program
+    installs            the packages of rows, installed in the background and held to the fleet's locks
+    offers              what this unit can install for, and its secrets, as other units learn it
     spawn_request       what the supervisor is asked to start for a row, or why it may not start
     supervisor_link     the daemon's end of the socket pair
     drain               releases rows, and leaves

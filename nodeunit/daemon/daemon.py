@@ -17,6 +17,7 @@ from nodeunit.clock import boottime
 from nodeunit.daemon.configuration import INACTIVE_AFTER_HEARTBEATS, Configuration
 from nodeunit.daemon.end_reason import EndReason, EndRequest
 from nodeunit.daemon.health import HealthTimes
+from nodeunit.daemon.installs import Installs
 from nodeunit.daemon.membership_session import MembershipSession
 from nodeunit.daemon.offers import ability_of, offers_of
 from nodeunit.daemon.outbox import Outbox
@@ -28,6 +29,7 @@ from nodeunit.daemon.supervisor_link import Message, SupervisorLink
 from nodeunit.daemon.supervisor_watch import SupervisorSilent, SupervisorWatch
 from nodeunit.domain.restart import RestartRule
 from nodeunit.errors import IdentityAlive, NodeunitError, StaleEpoch
+from nodeunit.install.of_unit import unit_store
 from nodeunit.process.sampler import Sampler
 from nodeunit.store.postgres import connections, requirements
 from nodeunit.store.write import membership
@@ -47,18 +49,23 @@ class Daemon:
         self._configuration = configuration
         self._link = link
         self._outbox = Outbox()
-        self._offers = offers_of(s)
+        store = unit_store(s)
+        self._offers = offers_of(s, store)
         self._ability = ability_of(s, self._offers)
+        self._installs = Installs(store, self._ability, self._outbox)
         spawn_requests = SpawnRequestBuilder(
             configuration.address,
             self._ability,
             s.stop_grace_s,
             UnitVariables(s.program_env_file, s.secrets_directory, configuration.own_variables),
             Ports(*s.port_range),
+            self._installs,
+            s.workspace,
         )
         self._reconciler = Reconciler(
             link, self._outbox, spawn_requests, RestartRule(), configuration.program_logs, HealthTimes()
         )
+        self._installs.on_change = self._reconciler.compare_again
         self._end = EndRequest()
         self._containment = ""
         self._when_the_link_ends = EndReason.SUPERVISOR_DIED
@@ -80,6 +87,11 @@ class Daemon:
                 background.create_task(self._follow_supervisor(messages)),
                 background.create_task(self._say_alive()),
                 background.create_task(ProgramLimits(hello["pid"], self._reconciler).run()),
+                background.create_task(
+                    self._installs.collect_unused(
+                        self._configuration.settings.store_keep_s, self._reconciler.installations
+                    )
+                ),
             ]
             try:
                 await self._live(UUID(hello["supervisor"]), Sampler(hello["pid"]))
@@ -87,6 +99,7 @@ class Daemon:
                 await self._stop_everything()
                 raise
             finally:
+                self._installs.end()
                 await self._link.flush()
                 for task in tasks:
                     task.cancel()
@@ -96,6 +109,7 @@ class Daemon:
         while True:
             await self._supervisor.wait_until_it_answers()
             unit, sent_at = await self._join(supervisor)
+            self._installs.join(unit)
             log.info("joined as %s in epoch %d", unit.address, unit.epoch)
             self._link.send({"op": "ready"})
             settings = self._configuration.settings

@@ -4,6 +4,7 @@ unit joins."""
 from typing import NamedTuple
 
 from nodeunit.domain.can_run import INSTALLED_RUNTIMES, Ability
+from nodeunit.install.store import InstallStore
 from nodeunit.process.secret_files import secret_names
 from nodeunit.settings import Settings
 
@@ -15,9 +16,10 @@ class Offers(NamedTuple):
     secrets: tuple[str, ...] = ()
 
 
-def offers_of(settings: Settings) -> Offers:
+def offers_of(settings: Settings, store: InstallStore) -> Offers:
     """What this unit offers now."""
-    return Offers(INSTALLED_RUNTIMES, tuple(secret_names(settings.secrets_directory)))
+    runtimes = tuple(runtime for runtime in INSTALLED_RUNTIMES if not store.missing(runtime))
+    return Offers(runtimes, tuple(secret_names(settings.secrets_directory)))
 
 
 def ability_of(settings: Settings, offers: Offers) -> Ability:

@@ -143,8 +143,11 @@ def _event_of(report: Mapping[str, Any]) -> Event:
     key = UUID(report["key"])
     match report["event"]:
         case "started":
-            port = report["meta"].get("port", 0)
-            return ProcessStarted(key, report["pid"], str(report["start_time"]), *claim_of(report), port=port)
+            meta = report["meta"]
+            return ProcessStarted(
+                key, report["pid"], str(report["start_time"]), *claim_of(report),
+                port=meta.get("port", 0), package_version=meta.get("package_version", ""),
+            )  # fmt: skip
         case "spawn_failed":
             log.warning("%s could not be started: %s", key, report["detail"])
             return ProcessExited(key, 0, None, None, 0.0, "spawn_failed", report["detail"], claim_of(report)[1])

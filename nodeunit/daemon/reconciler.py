@@ -19,7 +19,7 @@ from nodeunit.daemon.process_events import STOPPED_AS_FAILED, Claim, ProcessEven
 from nodeunit.daemon.program_environment import NotYet
 from nodeunit.daemon.program_logs import ProgramLogs
 from nodeunit.daemon.restart_records import Ready, RestartRecords
-from nodeunit.daemon.spawn_request import NotRunnable, SpawnRequestBuilder
+from nodeunit.daemon.spawn_request import Installing, NotRunnable, SpawnRequestBuilder
 from nodeunit.daemon.supervisor_link import Message, SupervisorLink
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.restart import RestartRule
@@ -113,6 +113,14 @@ class Reconciler:
         self._invalidations += 1
         self._rows_changed.set()
 
+    def compare_again(self) -> None:
+        """Compares again what should run with what runs, because something that a start waited for is there."""
+        self._reconcile_after()
+
+    def installations(self) -> set[str]:
+        """The directories of the installed packages that programs run from."""
+        return {directory for p in self._programs.values() if (directory := p.meta.get("installation"))}
+
     def refresh(self) -> None:
         """Reads the rows again, because they may have changed. Until then what is known of them is used."""
         self._rows_changed.set()
@@ -149,7 +157,7 @@ class Reconciler:
             if self._rows_are_current:
                 here = rows.keys() | self._programs.keys()
                 self._restarts.forget_all_but(here)
-                self._spawn_requests.ports.forget_all_but(here)
+                self._spawn_requests.forget_all_but(here)
             self._reconcile_after()
 
     def _known_claims(self) -> Claims:
@@ -283,7 +291,11 @@ class Reconciler:
             return  # what runs is known, but not what should run
         for key, program in self._programs.items():
             wanted = self._desired.get(key)
-            if wanted is None or _claim_of(wanted) != program.claim:
+            if wanted is not None and _claim_of(wanted) == program.claim:
+                continue
+            # A changed row under the same claim is rolled: what it wants is installed first.
+            rolled = wanted is not None and wanted.address_version == program.claim[1] and not program.stopping
+            if wanted is None or not rolled or self._draining or self._spawn_requests.may_replace(wanted):
                 self._programs.stop(key)
         now = boottime()
         if self._draining or now >= self._lease.expires:
@@ -310,6 +322,8 @@ class Reconciler:
             spawn = self._spawn_requests.build(wanted)
         except NotRunnable as error:
             self._restarts.park_not_runnable(key, claim, error.reason, str(error))
+            return
+        except Installing:
             return
         except NotYet as error:
             self._reconcile_after(self._restarts.wait_for_unit(key, claim, error.reason, str(error)))

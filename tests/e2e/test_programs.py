@@ -140,5 +140,8 @@ def test_a_program_that_ends_is_started_again_and_a_crash_loop_is_parked(databas
     fleet.execute("insert into deployment (package_name, command) values ('@yuants/x', '/nonexistent/program')")
     wait_until(lambda: [e for e in fleet.events("ProcessExited") if e["data"]["reason"] == "spawn_failed"], within_s=20)
     fleet.execute("insert into deployment (package_name) values ('@yuants/no-command')")
-    wait_until(lambda: [e["data"]["reason"] for e in fleet.events("ProcessParked")] == ["no_installer"], within_s=20)
+    wait_until(
+        lambda: [e["data"]["reason"] for e in fleet.events("ProgramInstallFailed")] == ["registry_unreachable"],
+        within_s=40,
+    )
     fleet.assert_sound()

@@ -43,7 +43,7 @@ def test_the_largest_row_that_the_table_takes_can_be_handed_on() -> None:
 def test_what_a_row_says_about_its_program_reaches_the_supervisor() -> None:
     row = a_row([], {})
     plain = BUILDER.build(row)
-    assert (plain["grace_s"], plain["stop_signal"], plain["cwd"]) == (1.0, "TERM", None)
+    assert (plain["grace_s"], plain["stop_signal"], plain["cwd"]) == (1.0, "TERM", "/")
     assert requests.spawn_of(plain, "unit").limits == NO_LIMITS
 
     options = ProgramOptions(

@@ -1,0 +1,123 @@
+"""A row that names a package becomes a program: installed once on each unit, rolled when it changes."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.fleet import Fleet
+from tests.support.registries import NpmRegistry
+from tests.support.unit_process import UnitProcess
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.e2e
+
+StartUnit = Callable[..., UnitProcess]
+
+STAYS = "require('fs').writeFileSync('ran', process.argv.slice(2).join(' ')); setInterval(() => {}, 1 << 30);"
+
+
+def publish(registry: NpmRegistry, name: str, version: str) -> None:
+    registry.publish(name, version, {"main.js": STAYS}, main="main.js")
+
+
+def versions(fleet: Fleet) -> list[str]:
+    """Of the programs that run now, by the last start of each."""
+    return sorted(
+        row["data"]["package_version"]
+        for row in fleet.events("ProcessStarted")
+        if row["data"]["pid"] in {program.pid for program in fleet.running().values()}
+    )
+
+
+def test_a_package_is_installed_once_and_shared(
+    database: str, start_unit: StartUnit, npm_registry: NpmRegistry
+) -> None:
+    publish(npm_registry, "@yuants/shared", "1.0.0")
+    fleet = Fleet(database)
+    start_unit(database, NODE_UNIT_NPM_REGISTRY=npm_registry.url, ENABLE_CUSTOM_COMMAND="false")
+    fleet.wait_for_measured_units(1)
+    fleet.execute(
+        "insert into deployment (package_name, package_version, args)"
+        " select '@yuants/shared', '1.0.0', '[\"a\", \"b c\"]' from generate_series(1, 5)"
+    )
+    wait_until(lambda: versions(fleet) == ["1.0.0"] * 5, within_s=40, what="five programs run")
+
+    installed = fleet.events("ProgramInstalled")
+    assert len(installed) == 5
+    assert len({row["data"]["lock_digest"] for row in installed}) == 1
+    assert all(row["data"]["integrity"].startswith("sha512-") for row in installed)
+    for program in fleet.running().values():
+        directory = program.cwd()
+        assert directory.endswith(program.environ()["DEPLOYMENT_ID"])
+        with open(f"{directory}/ran") as written:
+            assert written.read() == "a b c"
+    fleet.assert_sound()
+
+
+def test_an_update_is_installed_before_the_program_stops(
+    database: str, start_unit: StartUnit, npm_registry: NpmRegistry
+) -> None:
+    publish(npm_registry, "@yuants/rolled", "1.0.0")
+    publish(npm_registry, "@yuants/rolled", "2.0.0")
+    fleet = Fleet(database)
+    start_unit(database, NODE_UNIT_NPM_REGISTRY=npm_registry.url)
+    fleet.wait_for_measured_units(1)
+    fleet.execute("insert into deployment (package_name, package_version) values ('@yuants/rolled', '1.0.0')")
+    wait_until(lambda: versions(fleet) == ["1.0.0"], within_s=40)
+
+    fleet.execute("update deployment set package_version = '3.0.0'")
+    wait_until(lambda: bool(fleet.events("ProgramInstallFailed")), within_s=40)
+    assert versions(fleet) == ["1.0.0"], "what cannot be installed replaces nothing"
+
+    fleet.execute("update deployment set package_version = '2.0.0'")
+    wait_until(lambda: versions(fleet) == ["2.0.0"], within_s=40)
+    order = [row["type"] for row in fleet.events("ProgramInstalled", "ProcessExited", "ProcessStarted")]
+    assert order[-3:] == ["ProgramInstalled", "ProcessExited", "ProcessStarted"]
+    fleet.assert_sound()
+
+
+def test_a_tag_is_resolved_once_and_anew_by_a_restart(
+    database: str, start_unit: StartUnit, npm_registry: NpmRegistry
+) -> None:
+    publish(npm_registry, "@yuants/tagged", "1.0.0")
+    fleet = Fleet(database)
+    start_unit(database, NODE_UNIT_NPM_REGISTRY=npm_registry.url)
+    fleet.wait_for_measured_units(1)
+    fleet.execute("insert into deployment (package_name, package_version) values ('@yuants/tagged', 'latest')")
+    wait_until(lambda: versions(fleet) == ["1.0.0"], within_s=40)
+    publish(npm_registry, "@yuants/tagged", "1.1.0")
+
+    (first,) = fleet.running().values()
+    fleet.execute('update deployment set env = \'{"A": "b"}\'')
+    wait_until(lambda: versions(fleet) == ["1.0.0"] and not first.is_running(), within_s=40)
+
+    fleet.execute("update deployment set updated_at = now()")
+    wait_until(lambda: versions(fleet) == ["1.1.0"], within_s=40)
+    fleet.assert_sound()
+
+
+def test_what_cannot_be_installed_is_said_and_hinders_nobody(
+    database: str, start_unit: StartUnit, npm_registry: NpmRegistry
+) -> None:
+    publish(npm_registry, "@yuants/present", "1.0.0")
+    npm_registry.publish("@yuants/nothing-to-run", "1.0.0", {"readme.md": "nothing"})
+    fleet = Fleet(database)
+    start_unit(database, NODE_UNIT_NPM_REGISTRY=npm_registry.url)
+    fleet.wait_for_measured_units(1)
+    expected = {
+        ("@yuants/absent", "1.0.0"): "no_such_package",
+        ("@yuants/present", "9.9.9"): "no_such_version",
+        ("@yuants/nothing-to-run", "1.0.0"): "no_entry",
+    }
+    for package, version in expected:
+        fleet.execute("insert into deployment (package_name, package_version) values (%s, %s)", package, version)
+
+    def reasons() -> dict[tuple[str, str], str]:
+        said = (row["data"] for row in fleet.events("ProgramInstallFailed"))
+        return {(one["package_name"], one["package_version"]): one["reason"] for one in said}
+
+    wait_until(lambda: reasons() == expected, within_s=60)
+    fleet.execute("insert into deployment (package_name, package_version) values ('@yuants/present', '1.0.0')")
+    wait_until(lambda: versions(fleet) == ["1.0.0"], within_s=40)
+    assert len(fleet.events("ProgramInstallFailed")) == 3, "each is said once"
+    fleet.assert_sound()
