@@ -104,7 +104,13 @@ def count(variable: str, text: str) -> int:
 
 
 def directory(variable: str, text: str) -> str:
-    return os.path.abspath(os.path.expanduser(plain_text(variable, text)))
+    path = os.path.expanduser(plain_text(variable, text))
+    try:
+        return os.path.abspath(path)
+    except FileNotFoundError:
+        raise SettingInvalid(
+            f"{variable} is {path!r}, relative to a working directory that was deleted; set it to an absolute path"
+        ) from None
 
 
 def registry(variable: str, text: str) -> str:

@@ -162,7 +162,7 @@ def _event_of(report: Mapping[str, Any]) -> Event:
                 signal=report["signal"],
                 ran_s=report["ran_s"],
                 reason=_reason_of(report),
-                detail=report.get("detail", ""),
+                detail=_detail_of(report),
                 claim_version=claim_of(report)[1],
             )
 
@@ -174,3 +174,11 @@ def _reason_of(exited: Mapping[str, Any]) -> str:
     if cause == "exited" and exited.get("oom"):
         return "out_of_memory"
     return REASONS.get(cause, str(cause))
+
+
+def _detail_of(exited: Mapping[str, Any]) -> str:
+    if exited.get("detail") or _reason_of(exited) != "out_of_memory":
+        return str(exited.get("detail", ""))
+    if limit_mb := exited["meta"].get("memory_limit_mb"):
+        return f"the kernel ended it: its limit is {limit_mb} MiB, or the machine had no memory left"
+    return "the kernel ended it: the machine had no memory left"

@@ -23,11 +23,20 @@ class Said(Outbox):
         self.events.append(event)
 
 
+def _said_about(end: dict[str, Any]) -> ProcessExited:
+    said = Said()
+    report = {"event": "exited", "key": str(uuid4()), "pid": 7, "exit_code": None, "signal": 9, "ran_s": 1.5}
+    ProcessEvents(cast(SupervisorLink, None), said).log_report(report | end, repeated=False)
+    (event,) = said.events
+    assert isinstance(event, ProcessExited)
+    return event
+
+
 @pytest.mark.parametrize(
     ("end", "reason", "detail"),
     [
         ({"cause": "exited"}, "exited", ""),
-        ({"cause": "exited", "oom": True}, "out_of_memory", ""),
+        ({"cause": "exited", "oom": True}, "out_of_memory", "the kernel ended it: the machine had no memory left"),
         ({"cause": "stop", "oom": True}, "stopped", ""),
         ({"cause": "stop", "because": "restart"}, "stopped", ""),
         ({"cause": "stop", "because": "out_of_memory", "detail": "it used 7 MiB"}, "out_of_memory", "it used 7 MiB"),
@@ -40,10 +49,10 @@ class Said(Outbox):
     ],
 )
 def test_the_reason_of_an_end(end: dict[str, Any], reason: str, detail: str) -> None:
-    said = Said()
-    report = {"event": "exited", "key": str(uuid4()), "pid": 7, "exit_code": None, "signal": 9, "ran_s": 1.5}
-    meta = {"revision": 1, "claim_version": 3}
-    ProcessEvents(cast(SupervisorLink, None), said).log_report(report | end | {"meta": meta}, repeated=False)
-    (event,) = said.events
-    assert isinstance(event, ProcessExited)
+    event = _said_about(end | {"meta": {"revision": 1, "claim_version": 3}})
     assert (event.reason, event.detail, event.claim_version) == (reason, detail, 3)
+
+
+def test_an_end_by_the_kernel_names_the_limit() -> None:
+    report = {"cause": "exited", "oom": True, "meta": {"revision": 1, "claim_version": 3, "memory_limit_mb": 64}}
+    assert "its limit is 64 MiB" in _said_about(report).detail

@@ -2,6 +2,7 @@
 
 import math
 import socket
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -175,6 +176,15 @@ def test_the_lease_is_checked_whenever_settings_are_made() -> None:
 )
 def test_log_directory(environ: dict[str, str], directory: str) -> None:
     assert _settings(**environ).log_directory == directory
+
+
+def test_a_directory_relative_to_a_deleted_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(SettingInvalid, match="NODE_UNIT_LOG_DIR is 'logs', relative to a working directory that was"):
+        _settings(NODE_UNIT_LOG_DIR="logs")
 
 
 def test_the_log_directory_does_not_need_a_home_in_the_environment() -> None:
