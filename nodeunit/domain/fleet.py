@@ -129,8 +129,9 @@ class Fleet:
         return sorted(there, key=lambda state: state.deployment_id)
 
     def units(self) -> list[UnitState]:
-        """All units that ever joined, by address."""
-        return sorted(self._units.values(), key=lambda unit: unit.address)
+        """The units that had joined, by address. After a clock was set back, an end may precede its join."""
+        joined = (unit for address, unit in self._units.items() if (address, "settings") in self._newest)
+        return sorted(joined, key=lambda unit: unit.address)
 
     def _is_news(self, key: UUID | str, aspect: str, version: int) -> bool:
         is_news = version > self._newest.get((key, aspect), 0)

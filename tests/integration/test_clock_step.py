@@ -14,6 +14,7 @@ from nodeunit.store.postgres import connections
 from nodeunit.store.postgres.connections import Connection, Pool
 from nodeunit.store.read import event_log, projections
 from nodeunit.store.read.event_log import EventFilter
+from tests.support import members
 from tests.support.databases import Databases
 from tests.support.members import lose
 from tests.support.rounds import claim_all, deciding
@@ -99,3 +100,26 @@ async def test_a_row_that_was_released_after_the_step_waits(database: str, pool:
         answer = await why.explain(connection, str(row))
     assert answer.state == "waiting"
     assert "had it taken away by hand" in answer.because[-1]
+
+
+async def test_units_are_the_same_in_both_folds_whenever_the_clock_was_set_back(database: str, pool: Pool) -> None:
+    """A clock that was set back before a join makes a time before it, at which the log has the end of a unit only."""
+    other = await members.join(pool, "unit-b")
+    unit = await members.join(pool, "unit-a", policy="none", custom_command=True)
+    rows(database, "select drain_unit('unit-a', interval '1 hour')")
+    await unit.end_drain()
+    await lose(pool, database, other, "unit-a")
+    unit = await members.join(pool, "unit-a")
+    rows(database, "select uncordon_unit('unit-a')")
+    await unit.leave()
+    positions = [row["position"] for row in rows(database, "select position from event order by position")]
+    different = []
+    for last_before in reversed(positions[1:-1:2]):
+        set_clock_back(database, last_before)
+        times = [row["at"] for row in rows(database, "select distinct recorded_at as at from event order by 1")]
+        async with await opened(database) as connection:
+            for at in times:
+                folded = await fold(LiveLog(database, EventFilter(at=at)), at)
+                if (found := await at_moment(connection, at)) != folded:
+                    different.append((last_before, at, found.units, folded.units))
+    assert different == []
