@@ -24,7 +24,8 @@ begin
     grant execute on function
         join_unit, begin_draining, record_supervisor_death, end_drain, leave_unit, declare_units_lost, heartbeat,
         inputs_of_round, claim_deployment, release_deployment, append_decisions, probe_units,
-        suspect_units, stream_version_now, wake, make_chunks_ahead, installed_version, package_lock_of, record_install,
+        suspect_units, stream_version_now, wake, make_chunks_ahead, first_unlocked_deployment,
+        installed_version, package_lock_of, record_install,
         count_leases_anew_after_failover
     to nodeunit_unit;
     -- For units of 0.1.0; remove with functions/predecessors.

@@ -23,8 +23,8 @@ RUNS_WITHIN_S = 3.0
 
 POLL_EVERY_S = 0.05
 
-LOCKED_AGAIN_AFTER_S = 3.0
-"""The pause before a row that another transaction has locked is stopped and released again; it runs meanwhile."""
+LOCKED_AGAIN_AFTER_S = 0.5
+"""How often a drain looks whether a row that another transaction has locked is free; its program runs meanwhile."""
 
 
 async def leave(unit: Membership, reconciler: Reconciler, outbox: Outbox) -> None:
@@ -81,19 +81,18 @@ async def move_away(unit: Membership, reconciler: Reconciler, within_s: float) -
     """
     deadline = boottime() + within_s
     log.info("an operator has asked to move %d rows away within %.0f s", len(reconciler.held_rows()), within_s)
-    locked: set[str] = set()
     while keys := reconciler.held_rows():
-        free = [key for key in keys if key not in locked]
-        if not free:  # other transactions have locked these; meanwhile their programs run
+        # Asked before the program is stopped: as long as its row cannot be released it would only be started again.
+        key = await unit.first_unlocked(keys)
+        if key is None:
             await asyncio.sleep(LOCKED_AGAIN_AFTER_S)
-            locked.clear()
             continue
         left_s = max(deadline - boottime(), 0.0)
-        released = await _release(unit, reconciler, free[0], "drained", left_s)
+        released = await _release(unit, reconciler, key, "drained", left_s)
         if released is not None:
             await _until_it_runs_elsewhere(unit, released, min(RUNS_WITHIN_S, max(deadline - boottime(), 0.0)))
         else:
-            locked.add(free[0])
+            await asyncio.sleep(LOCKED_AGAIN_AFTER_S)
     for row in await unit.disabled_rows():
         # If it were enabled again, it would run on a unit that is to hold nothing.
         await reconciler.begin_release(str(row.id), 0.0)

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 
+import psycopg
 import pytest
 
 from nodeunit.store.postgres.connections import connect
@@ -132,6 +133,32 @@ async def test_a_drain_gives_disabled_rows_back_and_says_where_each_row_went(
     assert sorted(line.rpartition(": ")[2] for line in said[:-1]) == ["nobody, disabled", "unit/two", "unit/two"]
     assert any(line.startswith(f"deployment/{disabled['id']} a@1: nobody") for line in said)
     assert held(database) == {two.address: 5, "": 1}
+
+
+async def test_a_program_runs_on_while_its_row_is_locked_and_moves_when_the_lock_is_gone(
+    database: str, start_unit: StartUnit
+) -> None:
+    one, two = await two_units(database, start_unit)
+    await eventually(lambda: running(database) == {one.address: 3, two.address: 3}, what="all run")
+    with psycopg.connect(database) as person:
+        # The first row that a drain would take, so that it meets the lock before anything else.
+        locked = person.execute(
+            "select id from deployment where address = %s order by id limit 1 for update", (one.address,)
+        ).fetchone()
+        async with await connect(database, "operator") as connection:
+            await operators.drain(connection, one.address, 300)
+        await eventually(lambda: held(database) == {one.address: 1, two.address: 5}, what="the other rows have moved")
+        assert running(database) == {one.address: 1, two.address: 5}
+        person.rollback()
+    await eventually(lambda: running(database) == {two.address: 6}, what="the row has moved")
+    told = rows(
+        database,
+        "select type, unit_address from event where deployment_id = %s and type like 'Process%%' order by position",
+        locked,
+    )
+    assert [(event["type"], event["unit_address"]) for event in told] == [
+        ("ProcessStarted", one.address), ("ProcessExited", one.address), ("ProcessStarted", two.address),
+    ]  # fmt: skip
 
 
 async def test_a_drain_that_would_leave_rows_with_nobody_is_refused_without_force(

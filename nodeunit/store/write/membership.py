@@ -153,6 +153,11 @@ class Membership:
                     raise
             await asyncio.sleep(POLL_EVERY_S)
 
+    async def first_unlocked(self, ids: Collection[str]) -> str | None:
+        """The first of these rows that no other transaction has changed or locked; None if there is none."""
+        found: UUID | None = await self._write("first_unlocked_deployment", ids=list(ids))
+        return None if found is None else str(found)
+
     async def end_drain(self) -> None:
         """Records that a drain requested by an operator is complete: the unit holds nothing more, and stays."""
         await self._write("end_drain", event_id=uuid4())

@@ -45,3 +45,6 @@ select suspect_units(%(address)s, %(epoch)s, %(addresses)s, %(probed_at)s)
 
 -- name: release_deployment
 select release_deployment(%(address)s, %(epoch)s, %(deployment_id)s, %(version)s, %(reason)s, %(event_id)s)
+
+-- name: first_unlocked_deployment
+select first_unlocked_deployment(%(ids)s::uuid[])
