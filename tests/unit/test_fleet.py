@@ -233,7 +233,7 @@ def test_cordons_outlive_a_new_join(event: Event, cordoned: bool) -> None:
     before = UnitUncordoned("p") if cordoned else UnitCordoned("p")
     for order in permutations([(joined(), 1), (before, 2), (event, 3), (joined(), 4)]):
         assert unit(*order).cordoned is cordoned
-    assert unit((before, 2), (event, 2)).cordoned is not cordoned
+    assert unit((joined(), 1), (before, 2), (event, 2)).cordoned is not cordoned
 
 
 @pytest.mark.parametrize("event", [UnitListenerDeaf(3), ProcessStarted(ONE, 1, "", 1, 1), Unknown("UnitPromoted", {})])
