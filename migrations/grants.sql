@@ -34,7 +34,7 @@ begin
 
     -- For queries of the past and of the unit that would claim a row.
     grant execute on function
-        deployments_at, units_at, moment_of_position, log_transaction_offset,
+        deployments_at, units_at, moment_of_position, log_transaction_offset, runtime_of, program_options, secret_names,
         fold_deployment_address, deployment_address_folded, deployment_address_differences,
         fold_unit, unit_folded, unit_differences
     to nodeunit_unit, nodeunit_operator, nodeunit_reader;
