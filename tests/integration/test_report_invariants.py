@@ -6,6 +6,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from nodeunit.audit.invariants import SENTENCES, check
 from nodeunit.store.postgres.connections import Pool
@@ -257,13 +258,7 @@ def row_that_is_held_and_does_not_run(by: Connection, history: History) -> None:
 
 @breaks("held_rows_run_or_say_why")
 def program_that_ended_an_hour_ago(by: Connection, history: History) -> None:
-    # Inserted as old, and not made older: half an hour ago may be in another chunk.
-    by.execute(
-        "insert into event (recorded_at, stream_id, stream_version, type, deployment_id, unit_address, data) "
-        "values (now() - interval '30 minutes', 'decision-b-1', 99, 'ProcessExited', %s, 'b', "
-        """'{"reason": "exited"}')""",
-        [history.held],
-    )
+    _end_half_an_hour_ago(by, history.held, "always", exit_code=0)
     _hold_for_an_hour(by, history.held)
 
 
@@ -300,9 +295,43 @@ def _hold_for_an_hour(by: Connection, held: UUID) -> None:
     by.execute("update lease set renewed_at = now(), expires_at = now() + interval '10 seconds' where address = 'b'")
 
 
+@breaks("held_rows_run_or_say_why")
+def program_that_failed_an_hour_ago_and_is_to_be_restarted_on_failure(by: Connection, history: History) -> None:
+    _end_half_an_hour_ago(by, history.held, "on_failure", exit_code=1)
+    _hold_for_an_hour(by, history.held)
+
+
+@pytest.mark.parametrize(("restart", "exit_code"), [("on_failure", 0), ("never", 0), ("never", 1)])
+async def test_a_program_that_is_not_to_be_restarted_may_have_ended_long_ago(
+    history: History, restart: str, exit_code: int
+) -> None:
+    with psycopg.connect(history.database) as superuser:
+        superuser.execute("set local session_replication_role = replica")
+        _end_half_an_hour_ago(superuser, history.held, restart, exit_code)
+        _hold_for_an_hour(superuser, history.held)
+    assert (await violations(history.database))["held_rows_run_or_say_why"] == 0
+
+
+def _end_half_an_hour_ago(by: Connection, held: UUID, restart: str, exit_code: int) -> None:
+    # Inserted as old, and not made older: half an hour ago may be in another chunk.
+    by.execute(
+        "insert into event (recorded_at, stream_id, stream_version, type, deployment_id, unit_address, data) "
+        "values (now() - interval '30 minutes', 'decision-b-1', 99, 'ProcessExited', %s, 'b', %s)",
+        [held, Jsonb({"reason": "exited", "exit_code": exit_code})],
+    )
+    by.execute("update deployment set restart = %s where id = %s", [restart, held])
+
+
 @pytest.mark.parametrize(
     ("said", "data"),
-    [("ProcessParked", "{}"), ("ProcessExited", '{"reason": "exited"}'), ("ProcessExited", '{"reason": "stopped"}')],
+    [
+        ("ProcessParked", "{}"),
+        ("ProcessExited", '{"reason": "exited"}'),
+        ("ProcessExited", '{"reason": "stopped"}'),
+        ("ProcessExited", '{"reason": "unhealthy"}'),
+        ("ProgramInstalling", "{}"),
+        ("ProgramInstallFailed", "{}"),
+    ],
 )
 async def test_a_row_that_does_not_run_is_no_violation_when_its_unit_says_why(
     history: History, said: str, data: str

@@ -184,10 +184,11 @@ from unit_differences() u
 
 -- name: invariant_held_rows_run_or_say_why
 -- A row that a unit with a good lease has held for longer than its lease and ten seconds runs there, as the samples of
--- its program show, or the log says why not: the program is parked, or has ended and waits up to five minutes for its
--- restart. Only the present state can be checked. Another rule covers silent units and their rows.
+-- its program show, or the log says why not: the program is parked, is being installed, has ended and waits up to five
+-- minutes for its restart, or has ended for good by its restart policy. Only the present state can be checked. Another
+-- rule covers silent units and their rows.
 with held as (
-    select d.id, d.address, d.address_since, now() - (l.expires_at - l.renewed_at) - interval '10 seconds' as since
+    select d.id, d.address, d.address_since, d.restart, now() - (l.expires_at - l.renewed_at) - interval '10 seconds' as since
     from deployment d
     join lease l on l.address = d.address and l.epoch is not null and l.expires_at > now()
     join unit u on u.address = d.address
@@ -200,10 +201,12 @@ select count(*) as violations,
        (array_agg(format('%s by %s: %s', h.id, h.address, coalesce(p.type, 'no word of it'))))[:3] as examples
 from held h
 left join lateral (
-    select e.type, e.recorded_at, e.data ->> 'reason' as reason
+    select e.type, e.recorded_at, e.data ->> 'reason' as reason, e.data ->> 'exit_code' as exit_code,
+           coalesce(e.data ->> 'reason', '') not in ('stopped', 'lease_expired', 'unit_ended', 'supervisor_died') as unasked
     from event e
     where e.deployment_id = h.id and e.unit_address = h.address and e.recorded_at >= h.address_since
-      and e.type in ('ProcessStarted', 'ProcessExited', 'ProcessNotEnded', 'ProcessParked')
+      and e.type in ('ProcessStarted', 'ProcessExited', 'ProcessNotEnded', 'ProcessParked', 'ProgramInstalling',
+                     'ProgramInstallFailed')
     order by e.recorded_at desc, e.position desc
     limit 1
 ) p on true
@@ -211,10 +214,15 @@ where not exists (
         select from usage s
         where s.deployment_id = h.id and s.unit_address = h.address and s.recorded_at >= h.since
     )
-  and coalesce(p.type, '') not in ('ProcessNotEnded', 'ProcessParked')
+  and coalesce(p.type, '') not in ('ProcessNotEnded', 'ProcessParked', 'ProgramInstalling', 'ProgramInstallFailed')
   and not coalesce(
-        p.type = 'ProcessExited' and p.recorded_at >= h.since
-            - case when p.reason in ('exited', 'spawn_failed') then interval '5 minutes' else interval '0' end,
+        p.type = 'ProcessExited'
+        and p.recorded_at >= h.since - case when p.unasked then interval '5 minutes' else interval '0' end,
+        false
+    )
+  and not coalesce(
+        p.type = 'ProcessExited' and p.unasked and p.reason <> 'spawn_failed'
+        and (h.restart = 'never' or h.restart = 'on_failure' and p.reason = 'exited' and p.exit_code = '0'),
         false
     )
   and not exists (
