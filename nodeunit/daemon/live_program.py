@@ -30,6 +30,7 @@ class LiveProgram:
     """Seconds from the stop signal to SIGKILL; None: not known, as the unit is set."""
     limits: MeasuredLimits = NOTHING_MEASURED
     stopping: bool = False
+    said_to_stop: bool = False
     because: str = ""
     """The failure that it is stopped for, and what is known of it for people."""
     detail: str = ""

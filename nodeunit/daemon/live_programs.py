@@ -8,10 +8,14 @@ from dataclasses import replace
 
 from nodeunit.daemon.health import HealthChecks, HealthPlan, HealthTimes
 from nodeunit.daemon.live_program import NOTHING_MEASURED, LiveProgram, MeasuredLimits
+from nodeunit.daemon.process_events import ProcessEvents
 from nodeunit.daemon.supervisor_link import Message, SupervisorLink
 from nodeunit.supervisor.protocol import Stop
 
 log = logging.getLogger(__name__)
+
+SAID_TO_STOP_AFTER_S = 1.0
+"""Most programs end sooner, and their end is an event of its own."""
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -20,10 +24,16 @@ class LivePrograms(dict[str, LiveProgram]):
     """By key. `on_ready` gets the key and how long the program took until its startup check held."""
 
     def __init__(
-        self, link: SupervisorLink, grace_s: float, times: HealthTimes, on_ready: Callable[[str, float], None]
+        self,
+        link: SupervisorLink,
+        events: ProcessEvents,
+        grace_s: float,
+        times: HealthTimes,
+        on_ready: Callable[[str, float], None],
     ) -> None:
         super().__init__()
         self._link = link
+        self._events = events
         self._grace_s = grace_s
         self._health = HealthChecks(times, on_ready, self.end_failing)
         self._ended: dict[str, asyncio.Event] = {}
@@ -81,6 +91,12 @@ class LivePrograms(dict[str, LiveProgram]):
         if program.because:
             stop["because"], stop["detail"] = program.because, program.detail
         self._link.send(stop)
+        asyncio.get_running_loop().call_later(SAID_TO_STOP_AFTER_S, self._say_stopping, key, program)
+
+    def _say_stopping(self, key: str, program: LiveProgram) -> None:
+        if self.get(key) is program and not program.said_to_stop:
+            program.said_to_stop = True
+            self._events.log_stopping(key, program.claim, program.pid, program.because or "stopped")
 
     def end_failing(self, key: str, because: str, detail: str, at_most_s: float | None = None) -> None:
         """Stops a program for a failure of its own, unless it was asked to stop before."""

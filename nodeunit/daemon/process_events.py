@@ -21,6 +21,7 @@ from nodeunit.domain.program_events import (
     ProcessParked,
     ProcessReady,
     ProcessStarted,
+    ProcessStopping,
 )
 
 log = logging.getLogger(__name__)
@@ -114,6 +115,10 @@ class ProcessEvents:
             maybe_written=maybe_written,
             on_written=on_written,
         )
+
+    def log_stopping(self, key: str, claim: Claim, pid: int, reason: str) -> None:
+        """Logs that a program takes its time to end. Not repeated by the next daemon: its end follows."""
+        self._outbox.put(ProcessStopping(UUID(key), pid, reason, claim[1]))
 
     def log_crash_loop(
         self,

@@ -61,7 +61,7 @@ class Reconciler:
         self._spawn_requests = spawn_requests
         self._restarts = RestartRecords(link, self._events, rule, ProgramLogs(log_directory))
         self._desired: dict[str, Deployment] = {}
-        self._programs = LivePrograms(link, spawn_requests.grace_s, health, self._on_ready)
+        self._programs = LivePrograms(link, self._events, spawn_requests.grace_s, health, self._on_ready)
         self._adopted: set[str] = set()
         self._releasing: set[str] = set()
         self._rows_changed = asyncio.Event()

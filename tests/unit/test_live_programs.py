@@ -22,7 +22,7 @@ from nodeunit.daemon.supervisor_link import SupervisorLink
 from nodeunit.domain.can_run import Ability
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.event import Event
-from nodeunit.domain.program_events import ProcessExited, ProcessParked, ProcessReady
+from nodeunit.domain.program_events import ProcessExited, ProcessParked, ProcessReady, ProcessStopping
 from nodeunit.domain.program_options import ProgramOptions
 from nodeunit.domain.restart import RestartRule
 from tests.support.waiting import eventually
@@ -62,6 +62,7 @@ class Supervisor:
         self.stops: list[dict[str, Any]] = []
         self.states: dict[str, Any] = {}
         self.running: dict[str, dict[str, Any]] = {}
+        self.never_end: set[str] = set()
         self._numbers = itertools.count(1)
 
     def send(self, op: Any) -> None:
@@ -74,6 +75,8 @@ class Supervisor:
                 self._report({"event": "started", **program})
             case "stop":
                 self.stops.append(op)
+                if op["key"] in self.never_end:
+                    return
                 program = self.running.pop(op["key"])
                 end = {"exit_code": 0, "signal": None, "ran_s": 0.1, "cause": "stop", "stopped": True}
                 self._report({"event": "exited", **program, **end})  # of an earlier version: without `because`
@@ -184,6 +187,21 @@ async def test_a_secret_that_is_missing_is_waited_for_and_said_once(
     assert "value" not in str(supervisor.spawned[0]["meta"])
     assert [event.reason for event in events.of(ProcessParked)] == ["no_secret"]
     assert not any(state and state["state"] != (0,) for state in supervisor.states.values()), "it is no failure"
+
+
+async def test_a_program_that_takes_its_time_to_end_is_said_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nodeunit.daemon.live_programs.SAID_TO_STOP_AFTER_S", 0.05)
+    slow, fast = a_row(), a_row()
+    supervisor, events = Supervisor(), Events()
+    supervisor.never_end = {str(slow.id)}
+    with a_daemon(supervisor, events, slow, fast) as daemon:
+        await eventually(lambda: len(supervisor.running) == 2, what="both run")
+        await eventually(lambda: len(daemon.processes()) == 2, what="both are reported")
+        for row in (slow, fast):
+            daemon.end_failing(str(row.id), "unhealthy", "")
+        await eventually(lambda: events.of(ProcessStopping), what="it is said")
+        await eventually(lambda: len(supervisor.spawned) == 3, what="the other one is started again")
+    assert [(event.deployment_id, event.reason) for event in events.of(ProcessStopping)] == [(slow.id, "unhealthy")]
 
 
 @pytest.mark.parametrize("column", ["startup_check", "liveness_check"])
