@@ -20,7 +20,7 @@ _LONGEST_VERSION = 128
 # npm reads a name or a version that ends like this as the path of a file.
 _ARCHIVE = re.compile(r"\.(?:tgz|tar\.gz|tar)$", re.IGNORECASE)
 
-_ALIAS = re.compile(rf"npm:(?:@{_PART}/)?{_PART}(?:@(.*))?", re.DOTALL)
+_ALIAS = re.compile(rf"^npm:(?:@{_PART}/)?{_PART}(?:@|$)")
 
 
 def name_problem(name: str) -> str:
@@ -66,7 +66,5 @@ def comes_from_a_registry(wanted: str) -> bool:
 
     An alias (`npm:other@^1`) is looked up there too.
     """
-    alias = _ALIAS.fullmatch(wanted)
-    if alias:
-        wanted = alias.group(1) or ""
+    wanted = _ALIAS.sub("", wanted)
     return not (":" in wanted or "/" in wanted or wanted.startswith(".") or _ARCHIVE.search(wanted))

@@ -24,12 +24,13 @@ log = logging.getLogger(__name__)
 
 _LOCK_FILE = "package-lock.json"
 
+# What a user's .npmrc may say otherwise and an installation depends on is among them.
 _OPTIONS = (
     "--json", "--loglevel=error", "--color=false", "--progress=false", "--update-notifier=false", "--audit=false",
     "--fund=false", "--logs-max=0", "--omit=dev", "--lockfile-version=3", "--omit-lockfile-registry-resolved",
-    "--package-lock", "--global=false",
+    "--package-lock", "--package-lock-only=false", "--save", "--global=false", "--install-strategy=hoisted",
     # The unit tries again by itself.
-    "--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000", "--fetch-timeout=60000",
+    "--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000", "--fetch-timeout=30000",
 )  # fmt: skip
 
 # An unknown option is no error for npm, so an older one runs too, without the last four. For that one there is no git,
@@ -96,7 +97,8 @@ class NpmInstaller:
         scripts = (
             ("--ignore-scripts=false", "--dangerously-allow-all-scripts") if self._scripts else ("--ignore-scripts",)
         )
-        done = await self._npm(directory, "ci" if lock else "install", *_FROM_REGISTRIES_ONLY, *scripts)
+        command = "ci" if lock else "install"
+        done = await self._npm(directory, command, "--dry-run=false", *_FROM_REGISTRIES_ONLY, *scripts)
         if done.code != 0:
             raise failure(package, done.stdout, done.stderr)
         made = read_lock(name, (directory / _LOCK_FILE).read_text(encoding="utf-8"))

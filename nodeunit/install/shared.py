@@ -28,7 +28,7 @@ class SharedWork(Generic[T]):
                 del self._running[key]
             if not waiting and not task.done():
                 task.cancel()
-                await asyncio.wait([task])
+                await asyncio.gather(task, return_exceptions=True)
 
 
 async def _await(work: Callable[[], Awaitable[T]]) -> T:

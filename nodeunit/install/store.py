@@ -26,7 +26,7 @@ from nodeunit.install.shared import SharedWork
 from nodeunit.process.disk_usage import disk_bytes
 from nodeunit.process.linux import sync_file_system
 
-_AT_ONCE = 2
+_AT_ONCE = 3
 _LONGEST_LABEL = 150
 _HASH_LENGTH = 16
 
@@ -38,7 +38,7 @@ class _Found(NamedTuple):
 
 
 class InstallStore:
-    """Installs packages under `root` by the installers of their runtimes, of which two run at once."""
+    """Installs packages under `root` by the installers of their runtimes, of each of which three run at once."""
 
     def __init__(self, root: Path, installers: Iterable[Installer], cache: Path | None = None) -> None:
         """`cache`: the directory in which each installer has one for its downloads; None: they are not looked after."""
@@ -47,7 +47,8 @@ class InstallStore:
         self._installers = {installer.runtime: installer for installer in installers}
         self._resolving: SharedWork[str] = SharedWork()
         self._installing: SharedWork[_Found] = SharedWork()
-        self._at_once = asyncio.Semaphore(_AT_ONCE)
+        # One for each runtime, because a registry that does not answer must not keep others waiting.
+        self._at_once = {runtime: asyncio.Semaphore(_AT_ONCE) for runtime in self._installers}
 
     def missing(self, runtime: str) -> str:
         """One sentence that says why this unit cannot install packages of a runtime; empty if it can."""
@@ -59,7 +60,7 @@ class InstallStore:
         installer = self._installer(package.runtime)
 
         async def ask() -> str:
-            async with self._at_once:
+            async with self._at_once[package.runtime]:
                 return await installer.resolve(package.name, package.wanted)
 
         return await self._resolving.get(package, ask)
@@ -148,8 +149,10 @@ class InstallStore:
     async def _install(self, installer: Installer, name: str, version: str, lock: Lock | None) -> _Found:
         key = _key(installer.runtime, name, version)
         try:
-            self._locks.mkdir(parents=True, exist_ok=True)
-            async with locked(self._locks / key), self._at_once:
+            # Private, as some of the packages may be.
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._locks.mkdir(exist_ok=True)
+            async with locked(self._locks / key), self._at_once[installer.runtime]:
                 # Another unit may have installed it meanwhile.
                 found = self._find(installer.runtime, name, version, lock)
                 return found or await self._install_alone(installer, name, version, lock, key)

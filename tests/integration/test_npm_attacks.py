@@ -15,7 +15,7 @@ from tests.support.npm_units import npm, npm_store
 ABOVE = "../" * 12
 LIMITS = Limits(time_s=60, disk_bytes=20 * 2**20)
 
-REFUSED = ("bad_manifest", "install_failed", "wrong_bytes", "too_large", "no_such_version", "registry_unreachable")
+REFUSED = ("bad_manifest", "install_failed", "wrong_bytes", "too_large", "no_such_package", "registry_unreachable")
 
 
 @pytest.fixture

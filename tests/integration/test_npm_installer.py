@@ -173,6 +173,13 @@ async def test_credentials_are_those_of_the_user(npm_registry: NpmRegistry, make
     assert output(found).startswith("runs")
 
 
+async def test_habits_of_the_user_do_not_spoil_it(npm_registry: NpmRegistry, make_unit: MakeUnit) -> None:
+    npm_registry.publish("habits", "1.0.0", {"index.js": PROGRAM})
+    habits = "save=false\npackage-lock=false\nglobal=true\ndry-run=true\ninstall-strategy=linked\njson=false\n"
+    found = await make_unit(npmrc=habits + "loglevel=silly\npackage-lock-only=true\n").ensure(npm("habits"))
+    assert output(found).startswith("runs")
+
+
 async def test_what_is_not_there_is_said(npm_registry: NpmRegistry, make_unit: MakeUnit) -> None:
     npm_registry.publish("there", "1.0.0", {"index.js": PROGRAM})
     unit = make_unit()

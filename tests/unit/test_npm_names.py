@@ -126,7 +126,8 @@ def test_a_dependency_may_be_in_a_registry(wanted: str) -> None:
     [
         "git+https://h/x.git", "https://h/x.tgz", "file:../x", "./x", "../x", "/x", "user/repo", "github:user/repo",
         "link:x",
-        "workspace:*", "x.tgz", "npm:other@file:../x", "npm:other@git+ssh://h/x", "npm:a/b@1", "npm:../x", "~/x",
+        "..", "npm:x@.", "npm:", "npm:x\n@1:2", "workspace:*", "x.tgz", "npm:other@file:../x",
+        "npm:other@git+ssh://h/x", "npm:a/b@1", "npm:../x", "~/x",
         "git@h:x", "npm:x@./y",
     ],
 )  # fmt: skip
