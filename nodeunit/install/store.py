@@ -10,11 +10,13 @@ HASH is of runtime, name, version and lock. A directory gets its name only after
 import asyncio
 import errno
 import hashlib
+import logging
 import os
 import re
 import secrets
 import time
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +27,8 @@ from nodeunit.install.record import RECORD, Record, read_record, remove_tree, wr
 from nodeunit.install.shared import SharedWork
 from nodeunit.process.disk_usage import disk_bytes
 from nodeunit.process.linux import sync_file_system
+
+log = logging.getLogger(__name__)
 
 _AT_ONCE = 3
 _LONGEST_LABEL = 150
@@ -63,11 +67,15 @@ class InstallStore:
             async with self._at_once[package.runtime]:
                 return await installer.resolve(package.name, package.wanted)
 
-        return await self._resolving.get(package, ask)
+        with _disk_failures_said(package.name, package.wanted):
+            return await self._resolving.get(package, ask)
 
     def find(self, runtime: str, name: str, version: str, lock: Lock | None = None) -> bool:
         """Whether an exact version is installed here already: as the lock says, or with any."""
-        return self._find(runtime, name, version, lock) is not None
+        try:
+            return self._find(runtime, name, version, lock) is not None
+        except OSError:
+            return False  # `ensure` says what is wrong
 
     async def ensure(self, package: Package, lock: Lock | None = None, *, needs_entry: bool = True) -> Installed:
         """The installation of a package: as the lock says; without one, of the version that is meant now.
@@ -77,11 +85,12 @@ class InstallStore:
         """
         installer = self._installer(package.runtime)
         version = lock.version if lock else await self.resolve(package)
-        found = self._find(package.runtime, package.name, version, lock)
-        if found is None:
-            key = package.runtime, package.name, version, lock.digest if lock else ""
-            found = await self._installing.get(key, lambda: self._install(installer, package.name, version, lock))
-        entry = installer.entry(found.directory, package.name)
+        with _disk_failures_said(package.name, version):
+            found = self._find(package.runtime, package.name, version, lock)
+            if found is None:
+                key = package.runtime, package.name, version, lock.digest if lock else ""
+                found = await self._installing.get(key, lambda: self._install(installer, package.name, version, lock))
+            entry = installer.entry(found.directory, package.name)
         if needs_entry and not entry.argv:
             raise InstallFailed("no_entry", entry.problem, may_heal=False)
         record = found.record
@@ -92,10 +101,13 @@ class InstallStore:
 
     def clean(self) -> None:
         """Removes what installations left unfinished that nobody works on. For the start of a unit; walks the disk."""
-        for room in _listed(self._root / ".unfinished"):
-            with locked_now(self._locks / room.name) as acquired:
-                if acquired:
-                    remove_tree(room)
+        for room in self._listed(".unfinished"):
+            try:
+                with locked_now(self._locks / room.name) as acquired:
+                    if acquired:
+                        remove_tree(room)
+            except OSError as error:
+                log.warning("what an installation left cannot be removed: %s", error)
 
     def collect(self, in_use: Collection[Path], older_than_s: float) -> list[Path]:
         """Removes the installations that nothing has used for `older_than_s`, and returns them; downloads too, if they
@@ -108,12 +120,14 @@ class InstallStore:
             _note_use(directory)
         if self._cache is not None:
             limit_downloads(self._cache)
-        return [
-            directory
-            for runtime in self._installers
-            for directory in _listed(self._root / runtime)
-            if _unused_s(directory) > older_than_s and self._remove(runtime, directory, older_than_s)
-        ]
+        removed = []
+        for directory in (path for runtime in self._installers for path in self._listed(runtime)):
+            try:
+                if _unused_s(directory) > older_than_s and self._remove(directory, older_than_s):
+                    removed.append(directory)
+            except OSError as error:
+                log.warning("an installation that nothing uses cannot be removed: %s", error)
+        return removed
 
     def size_bytes(self) -> int:
         """What the store uses on disk. Walks it."""
@@ -134,7 +148,7 @@ class InstallStore:
             candidates = [self._final(runtime, name, version, lock)]
         else:
             prefix = f"{_label(name, version)}-"
-            candidates = [path for path in _listed(self._root / runtime) if path.name[:-_HASH_LENGTH] == prefix]
+            candidates = [path for path in self._listed(runtime) if path.name[:-_HASH_LENGTH] == prefix]
         for directory in candidates:
             # Noted before it is read: from then on it is not removed as unused.
             _note_use(directory)
@@ -148,16 +162,13 @@ class InstallStore:
 
     async def _install(self, installer: Installer, name: str, version: str, lock: Lock | None) -> _Found:
         key = _key(installer.runtime, name, version)
-        try:
-            # Private, as some of the packages may be.
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._locks.mkdir(exist_ok=True)
-            async with locked(self._locks / key), self._at_once[installer.runtime]:
-                # Another unit may have installed it meanwhile.
-                found = self._find(installer.runtime, name, version, lock)
-                return found or await self._install_alone(installer, name, version, lock, key)
-        except OSError as error:
-            raise _failure(name, version, error) from error
+        # Private, as some of the packages may be.
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._locks.mkdir(exist_ok=True)
+        async with locked(self._locks / key), self._at_once[installer.runtime]:
+            # Another unit may have installed it meanwhile.
+            found = self._find(installer.runtime, name, version, lock)
+            return found or await self._install_alone(installer, name, version, lock, key)
 
     async def _install_alone(
         self, installer: Installer, name: str, version: str, lock: Lock | None, key: str
@@ -178,7 +189,15 @@ class InstallStore:
             # The thread goes on even if this is cancelled a second time; the lock may then end before it.
             await asyncio.to_thread(remove_tree, room)
 
-    def _remove(self, runtime: str, directory: Path, older_than_s: float) -> bool:
+    def _listed(self, name: str) -> list[Path]:
+        """What a directory of the store contains; nothing if it is not there or cannot be read."""
+        try:
+            return sorted((self._root / name).iterdir())
+        except OSError:
+            return []
+
+    def _remove(self, directory: Path, older_than_s: float) -> bool:
+        runtime = directory.parent.name
         record = read_record(directory)
         key = _key(runtime, record.name, record.version) if record else _key(runtime, directory.name, "")
         self._locks.mkdir(parents=True, exist_ok=True)
@@ -211,17 +230,16 @@ def _complete(directory: Path, final: Path, record: Record, room: Path) -> None:
         os.close(fd)
 
 
-def _failure(name: str, version: str, error: OSError) -> InstallFailed:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return InstallFailed("disk_full", f"The disk of the install store is full: {error.strerror}.", may_heal=True)
-    return InstallFailed("install_failed", f"{name}@{version} cannot be put into the store: {error}.", may_heal=True)
-
-
-def _listed(directory: Path) -> Iterator[Path]:
+@contextmanager
+def _disk_failures_said(name: str, version: str) -> Iterator[None]:
     try:
-        yield from sorted(directory.iterdir())
-    except FileNotFoundError:
-        pass
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            said = f"The disk of the install store is full: {error.strerror}."
+            raise InstallFailed("disk_full", said, may_heal=True) from error
+        said = f"{name}@{version} cannot be put into the store: {error}."
+        raise InstallFailed("install_failed", said, may_heal=True) from error
 
 
 def _label(name: str, version: str) -> str:

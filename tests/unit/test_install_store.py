@@ -1,6 +1,7 @@
 """The install store: what has its final name is complete, and one installation serves all who want it."""
 
 import asyncio
+import hashlib
 import os
 import time
 from pathlib import Path
@@ -37,6 +38,11 @@ def store(root: Path, installer: FolderInstaller) -> InstallStore:
 def everything(root: Path) -> set[str]:
     """Every file below, as a path from there."""
     return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+def key_of(name: str, version: str) -> str:
+    """The end of the name of a lock."""
+    return hashlib.sha256(f"folder\0{name}\0{version}".encode()).hexdigest()[:16]
 
 
 def unfinished(root: Path, pattern: str = "*") -> list[Path]:
@@ -175,6 +181,17 @@ async def test_a_runtime_that_is_not_here_is_said(store: InstallStore, tmp_path:
     assert store.missing("folder") == ""
 
 
+async def test_a_store_that_cannot_be_made_is_said(installer: FolderInstaller, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    store = InstallStore(tmp_path / "file" / "store", [installer])
+    with pytest.raises(InstallFailed, match=r"@team/a@1.0 cannot be put into the store: .*Not a directory") as failed:
+        await store.ensure(A)
+    assert (failed.value.reason, failed.value.may_heal) == ("install_failed", True)
+    assert not store.find("folder", "@team/a", "1.0")
+    assert store.collect(set(), 0) == []
+    store.clean()
+
+
 @pytest.mark.parametrize("name", ["../../x", "/x", "..", ".", "", "a\0b", "a\nb", "x" * 5000, "é/ü"])
 async def test_no_name_leads_out_of_the_store(store: InstallStore, root: Path, name: str) -> None:
     lock = Lock("../../1.0", "", "")
@@ -219,6 +236,25 @@ async def test_what_nothing_has_used_for_long_is_removed(store: InstallStore, in
     assert 0 < store.size_bytes() < before
     assert store.collect(set(), DAY_S) == []
     assert (await store.ensure(Package("folder", "b", "2.0"))).directory == unused
+
+
+async def test_what_cannot_be_removed_does_not_keep_the_rest(
+    store: InstallStore, installer: FolderInstaller, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    installer.publish("b", "2.0")
+    kept, removed = [(await store.ensure(package)).directory for package in (A, Package("folder", "b", "2.0"))]
+    left = root / ".unfinished" / "folder-c@1.0-0123456789abcdef" / "x"
+    left.mkdir(parents=True)
+    for directory in (kept, removed):
+        os.utime(directory / RECORD, (0, 0))
+    # What stands where the lock should be.
+    for name in (f"folder-@team+a@1.0-{key_of('@team/a', '1.0')}", left.parent.name):
+        (root / ".locks" / name).mkdir()
+    assert store.collect(set(), DAY_S) == [removed]
+    store.clean()
+    assert kept.exists()
+    assert left.exists()
+    assert caplog.text.count("Is a directory") == 2
 
 
 async def test_finding_it_counts_as_use(store: InstallStore) -> None:
