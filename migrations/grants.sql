@@ -36,11 +36,13 @@ begin
     grant execute on function
         deployments_at, units_at, moment_of_position, log_transaction_offset, runtime_of, program_options, secret_names,
         fold_deployment_address, deployment_address_folded, deployment_address_differences,
-        fold_unit, unit_folded, unit_differences
+        fold_unit, unit_folded, unit_differences, runtime_of, program_options, secret_names
     to nodeunit_unit, nodeunit_operator, nodeunit_reader;
     grant execute on function inputs_of_round to nodeunit_operator, nodeunit_reader;
 
     grant execute on function cordon_unit, uncordon_unit, drain_unit to nodeunit_operator;
+    -- The way to have a package resolved or locked anew, when the registry serves other bytes for a reason.
+    grant delete on program_version, package_lock to nodeunit_operator;
 
     grant select on
         deployment, event, usage, unit, lease, fleet, current_usage, wake_up, assignment_order, membership_order,

@@ -13,7 +13,7 @@ create table package_lock (
     constraint package_lock_pkey primary key (runtime, package_name, version),
     constraint package_lock_runtime_is_npm_or_python check (runtime in ('npm', 'python')),
     constraint package_lock_is_at_most_8_mib check (
-        octet_length(lock) <= 8388608 and octet_length(integrity) <= 1024 and length(package_name) <= 214
+        octet_length(lock) <= 8388608 and octet_length(integrity) <= 32768 and length(package_name) <= 214
         and length(version) between 1 and 128
     )
 );

@@ -89,6 +89,8 @@ def refusal(database: str, statement: LiteralString, parameters: dict[str, Any] 
         ("package_name = 'a b'", "deployment_package_name_is_plain"),
         ("package_name = e'a\\nb'", "deployment_package_name_is_plain"),
         ("package_name = repeat('a', 215)", "deployment_package_name_is_plain"),
+        ("package_name = 'app[../x]'", "deployment_package_name_is_plain"),
+        ("package_name = 'app[]'", "deployment_package_name_is_plain"),
         ("package_version = '../1'", "deployment_package_version_is_plain"),
         ("package_version = '-1'", "deployment_package_version_is_plain"),
         ("package_version = 'file:x'", "deployment_package_version_is_plain"),
@@ -297,3 +299,16 @@ def test_a_statement_rolled_back_leaves_no_trace(database: str, ear: Ear) -> Non
     assert events(database) == []
     assert value(database, "select count(*) from assignment_order") == 0
     assert ear.heard() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        ("uvicorn[standard,extra_1]", ">=1,!=1.3"),
+        ("@scope/app", "^1.2 || ~2.0"),
+        ("app", "1!2.0rc1+local"),
+        ("app", ""),
+    ],
+)
+def test_names_and_versions_of_both_registries_are_accepted(database: str, name: str, version: str) -> None:
+    rows(database, "insert into deployment (package_name, package_version) values (%s, %s)", (name, version))

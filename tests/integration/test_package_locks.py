@@ -123,3 +123,14 @@ async def test_a_units_login_records_by_the_function_only(database: str, login: 
         connection.execute("update package_lock set lock = '{}'")
     with psycopg.connect(login("nodeunit_reader")) as reader, pytest.raises(psycopg.errors.InsufficientPrivilege):
         reader.execute("select record_install('a', 1, gen_random_uuid(), 'npm', 'a', '', '1', '', '', 1)")
+
+
+async def test_an_operator_can_have_a_package_locked_anew(database: str, login: Login, pool: Pool) -> None:
+    fleet = await two_units(pool, database, "1.0.0")
+    await packages.record(fleet.one, fleet.row_of_one, FIRST)
+    operator = login("nodeunit_operator")
+    rows(operator, "delete from program_version where package_name = '@yuants/app'")
+    rows(operator, "delete from package_lock where package_name = '@yuants/app'")
+    # The integrity of a Python package has the hash of each of its files.
+    other = FIRST._replace(integrity=" ".join(["sha256:" + "a" * 64] * 80))
+    assert await packages.record(fleet.two, fleet.row_of_two, other) == other
