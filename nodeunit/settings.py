@@ -245,7 +245,7 @@ DESCRIPTIONS: tuple[Description, ...] = (
         "store_keep_s",
         "NODE_UNIT_STORE_KEEP",
         "604800",
-        "seconds after which an installation is removed that no program has used",
+        "seconds after which an unused installation, or the directory of a deleted row, is removed",
         read.duration,
     ),
     Description(

@@ -14,6 +14,7 @@
     program_logs        the last lines of a program, for an event
     program_environment variables, secrets and a port that the unit gives a program
     installs            the packages of rows, installed in the background and held to the fleet's locks
+    housekeeping        removes packages that nothing uses, and the directories of deleted rows
     offers              what this unit can install for, and its secrets, as other units learn it
     spawn_request       what the supervisor is asked to start for a row, or why it may not start
     supervisor_link     the daemon's end of the socket pair

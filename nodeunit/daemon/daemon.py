@@ -17,6 +17,7 @@ from nodeunit.clock import boottime
 from nodeunit.daemon.configuration import INACTIVE_AFTER_HEARTBEATS, Configuration
 from nodeunit.daemon.end_reason import EndReason, EndRequest
 from nodeunit.daemon.health import HealthTimes
+from nodeunit.daemon.housekeeping import Housekeeping
 from nodeunit.daemon.installs import Installs
 from nodeunit.daemon.membership_session import MembershipSession
 from nodeunit.daemon.offers import ability_of, offers_of
@@ -71,6 +72,7 @@ class Daemon:
         self._when_the_link_ends = EndReason.SUPERVISOR_DIED
         self._supervisor = SupervisorWatch()
         self._pool = connections.pool(s.postgres_uri, f"unit {s.name}")
+        self._housekeeping = Housekeeping(self._pool, self._installs, self._reconciler, s.workspace, s.store_keep_s)
 
     async def run(self) -> None:
         """Returns when the daemon is done. Raises what joining raises; IdentityAlive means that another unit has joined
@@ -87,11 +89,7 @@ class Daemon:
                 background.create_task(self._follow_supervisor(messages)),
                 background.create_task(self._say_alive()),
                 background.create_task(ProgramLimits(hello["pid"], self._reconciler).run()),
-                background.create_task(
-                    self._installs.collect_unused(
-                        self._configuration.settings.store_keep_s, self._reconciler.installations
-                    )
-                ),
+                background.create_task(self._housekeeping.run()),
             ]
             try:
                 await self._live(UUID(hello["supervisor"]), Sampler(hello["pid"]))

@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 FIRST_DELAY_S = 5.0
 LONGEST_DELAY_S = 300.0
 WITHOUT_DATABASE_S = 1.0
-COLLECT_EVERY_S = 3600.0
 
 
 class _Job:
@@ -82,16 +81,15 @@ class Installs:
         for key in [key for key in self._jobs if key not in keys]:
             self._cancel(key)
 
-    async def collect_unused(self, after_s: float, running: Callable[[], Set[str]]) -> None:
-        """Until cancelled: removes what was left unfinished, and what nothing has used for so many seconds. `running`
-        gives the directories that programs run from.
-        """
+    async def clean(self) -> None:
+        """Removes what installations have left unfinished."""
         await asyncio.to_thread(self._store.clean)
-        while True:
-            in_use = self.directories() | {Path(directory) for directory in running()}
-            for directory in await asyncio.to_thread(self._store.collect, in_use, after_s):
-                log.info("removed from the store, because nothing has used it for long: %s", directory.name)
-            await asyncio.sleep(min(COLLECT_EVERY_S, after_s / 4))
+
+    async def collect(self, running: Set[str], after_s: float) -> None:
+        """Removes what nothing has used for so many seconds, except the directories that programs run from."""
+        in_use = self.directories() | {Path(directory) for directory in running}
+        for directory in await asyncio.to_thread(self._store.collect, in_use, after_s):
+            log.info("removed %s from the store, because nothing has used it for long", directory.name)
 
     def end(self) -> None:
         """Ends all installations, because the daemon ends."""

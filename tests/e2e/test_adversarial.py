@@ -67,8 +67,12 @@ class Adversary:
 
     def exits(self) -> list[dict[str, Any]]:
         """What the log says about its ends."""
+        return self.said("ProcessExited")
+
+    def said(self, kind: str) -> list[dict[str, Any]]:
+        """The events of one type about it."""
         rows = self._fleet.query(
-            "select data from event where type = 'ProcessExited' and deployment_id = %s order by position", self.id
+            "select data from event where type = %s and deployment_id = %s order by position", kind, self.id
         )
         return [row["data"] for row in rows]
 
@@ -146,6 +150,8 @@ def test_it_stays_until_its_row_is_disabled(run: Any, name: str, processes: int)
     ended = adversary.stop()
     assert ended["reason"] == "stopped"
     assert ended["signal"] == (9 if name == "ignores_term" else 15)
+    if name == "ignores_term":
+        assert [one["reason"] for one in adversary.said("ProcessStopping")] == ["stopped"]
     assert len(adversary.processes()) == processes, "it was not started again"
 
 

@@ -1,6 +1,7 @@
 """A row that names a package becomes a program: installed once on each unit, rolled when it changes."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -120,4 +121,31 @@ def test_what_cannot_be_installed_is_said_and_hinders_nobody(
     fleet.execute("insert into deployment (package_name, package_version) values ('@yuants/present', '1.0.0')")
     wait_until(lambda: versions(fleet) == ["1.0.0"], within_s=40)
     assert len(fleet.events("ProgramInstallFailed")) == 3, "each is said once"
+    fleet.assert_sound()
+
+
+def test_what_nothing_uses_any_more_is_removed(
+    database: str, start_unit: StartUnit, npm_registry: NpmRegistry, tmp_path: Path
+) -> None:
+    publish(npm_registry, "@yuants/kept", "1.0.0")
+    publish(npm_registry, "@yuants/removed", "1.0.0")
+    fleet = Fleet(database)
+    workspace = tmp_path / "workspace"
+    start_unit(
+        database,
+        NODE_UNIT_NPM_REGISTRY=npm_registry.url,
+        NODE_UNIT_WORKSPACE=str(workspace),
+        NODE_UNIT_STORE_KEEP="2",
+    )
+    fleet.wait_for_measured_units(1)
+    for package in ("@yuants/kept", "@yuants/removed"):
+        fleet.execute("insert into deployment (package_name, package_version) values (%s, '1.0.0')", package)
+    wait_until(lambda: versions(fleet) == ["1.0.0"] * 2, within_s=60)
+    assert len(list((workspace / "store" / "npm").iterdir())) == 2
+
+    fleet.execute("delete from deployment where package_name = '@yuants/removed'")
+    wait_until(lambda: len(list((workspace / "store" / "npm").iterdir())) == 1, within_s=30)
+    wait_until(lambda: len(list((workspace / "deployments").iterdir())) == 1, within_s=30)
+    (kept,) = fleet.running().values()
+    assert kept.cwd() == str(next((workspace / "deployments").iterdir()))
     fleet.assert_sound()

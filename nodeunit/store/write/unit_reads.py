@@ -1,6 +1,6 @@
 """What a unit reads of the table `deployment`: the inputs of a round, and the programs that should run."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import msgspec
@@ -57,6 +57,13 @@ async def programs_of(
                 if confirmed is None or not confirmed["in_force"]:
                     raise StaleEpoch(f"epoch {epoch} of unit {address} is over")
     return found
+
+
+async def existing_rows(pool: Pool, ids: Sequence[UUID]) -> set[UUID]:
+    """Which of these rows exist."""
+    async with translate_errors(), pool.connection() as connection:
+        rows = await (await connection.execute(QUERIES["existing_rows"], {"ids": list(ids)})).fetchall()
+    return {row["id"] for row in rows}
 
 
 async def runs_elsewhere(pool: Pool, address: str, released: Deployment) -> bool:

@@ -32,3 +32,6 @@ where d.enabled
   -- The index is limited to `<> ''`, which a prepared statement cannot conclude from its parameter.
   and (d.address = %(address)s and d.address <> '' and d.type = 'deployment' or d.type = 'daemon')
 order by d.id
+
+-- name: existing_rows
+select d.id from deployment d where d.id = any (%(ids)s)
