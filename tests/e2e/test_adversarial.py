@@ -189,7 +189,9 @@ def test_a_flood_of_output_fills_neither_disk_nor_memory_and_holds_up_nobody(
     after = _resident(unit)
     counted = (neighbour.witnesses / "counted").read_text()
     assert max(on_disk) < MOST_ON_DISK
-    assert {pid: after[pid] - resident for pid, resident in before.items() if after[pid] - resident > MOST_GROWTH} == {}
+    grown = [after[pid] - resident for pid, resident in before.items() if pid in after]
+    assert len(grown) >= len(("supervisor", "guard", "log writer", "daemon"))
+    assert max(grown) < MOST_GROWTH
     log = next((directory / "logs").rglob(f"{neighbour.id}.log"))
     wait_until(lambda: counted in log.read_text().split(), what="what the neighbour said meanwhile is in its log")
     assert flood.stop()["reason"] == "stopped"
@@ -222,14 +224,13 @@ def test_a_tree_with_too_many_processes_is_refused_more_or_ends_as_a_whole(unit:
 
 
 def _resident(unit: UnitProcess) -> dict[int, int]:
-    """Bytes of supervisor, guard, log writer and daemon, by pid."""
-    everything = [psutil.Process(unit.pid), *unit.descendants()]
-    return {one.pid: one.memory_info().rss for one in everything if _is_the_units_own(one)}
-
-
-def _is_the_units_own(process: psutil.Process) -> bool:
-    name = process.name()
-    return name.startswith("nodeunit-") or "nodeunit.daemon" in process.cmdline()
+    """Bytes of supervisor, guard, log writer and daemon, by pid. A child that compresses a log comes and goes."""
+    found = {}
+    for process in (psutil.Process(unit.pid), *unit.descendants()):
+        with suppress(psutil.NoSuchProcess):
+            if process.name().startswith("nodeunit-") or "nodeunit.daemon" in process.cmdline():
+                found[process.pid] = process.memory_info().rss
+    return found
 
 
 def _size_of(folder: Path) -> int:
