@@ -1,4 +1,5 @@
-"""Linux calls that Python 3.11 lacks: prctl, and a timer that also runs while the machine is suspended."""
+"""Linux calls that Python 3.11 lacks: prctl, the nice value of a session, and a timer that runs while the machine is
+suspended too."""
 
 import ctypes
 import os
@@ -31,6 +32,19 @@ def set_name(name: str) -> None:
     """Sets what `ps -o comm` and `top` show; at most 15 bytes."""
     text = ctypes.create_string_buffer(name.encode()[:15])
     _prctl(_PR_SET_NAME, ctypes.addressof(text))
+
+
+def be_nice(value: int) -> None:
+    """Sets the nice value of this process and of its session, as far as that is permitted: only root may lower it.
+
+    Where the kernel groups tasks by session (autogroup), that of a process counts among those of its session only.
+    """
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, value)
+        with open("/proc/self/autogroup", "wb", buffering=0) as session:
+            session.write(b"%d" % value)
+    except OSError:
+        pass  # not permitted, or no such grouping
 
 
 def _prctl(option: int, value: int) -> None:

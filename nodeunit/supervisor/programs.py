@@ -9,7 +9,7 @@ from functools import partial
 from nodeunit.clock import boottime
 from nodeunit.process.control_groups import ControlGroups, Place
 from nodeunit.process.group_limits import nice_of
-from nodeunit.process.linux import die_with_parent
+from nodeunit.process.linux import be_nice, die_with_parent
 from nodeunit.process.process_table import ProcessEntry, ProcessTable, kill_all, read_mark, read_outputs
 from nodeunit.supervisor.child_processes import Reaper, fork_and_exec, fork_only
 from nodeunit.supervisor.guard import GuardedProgram
@@ -349,7 +349,4 @@ def _prepare_child(supervisor: int, place: Place | None, cpu_weight: int | None)
                 raise  # it would run without its limits
             # Without the group, the tree is found by parents, sessions and marks.
     if cpu_weight is not None and (place is None or "cpu" not in place.kept):
-        try:
-            os.setpriority(os.PRIO_PROCESS, 0, nice_of(cpu_weight))
-        except PermissionError:
-            pass  # only root may take a larger share than usual
+        be_nice(nice_of(cpu_weight))

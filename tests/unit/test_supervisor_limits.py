@@ -114,7 +114,10 @@ def test_a_weight_without_a_group_is_a_nice_value(tmp_path: Path) -> None:
     with supervised_unit(tmp_path, control_groups=False) as unit:
         daemon, _ = unit.next_daemon()
         started = daemon.start(["sleep", "60"], cpu_weight=33)
-        assert Path(f"/proc/{started['pid']}/stat").read_text().rpartition(") ")[2].split()[16] == "5"
+        process = Path(f"/proc/{started['pid']}")
+        assert (process / "stat").read_text().rpartition(") ")[2].split()[16] == "5"
+        if (process / "autogroup").exists():
+            assert (process / "autogroup").read_text().endswith(" nice 5\n")
 
 
 def test_the_nice_value_of_a_weight() -> None:
