@@ -26,6 +26,7 @@ begin
         inputs_of_round, claim_deployment, release_deployment, append_decisions, probe_units,
         suspect_units, stream_version_now, wake, make_chunks_ahead, first_unlocked_deployment,
         installed_version, package_lock_of, record_install,
+        serve_logs,
         count_leases_anew_after_failover
     to nodeunit_unit;
     -- For units of 0.1.0; remove with functions/predecessors.
@@ -43,6 +44,9 @@ begin
     grant execute on function cordon_unit, uncordon_unit, drain_unit to nodeunit_operator;
     -- The way to have a package resolved or locked anew, when the registry serves other bytes for a reason.
     grant delete on program_version, package_lock to nodeunit_operator;
+
+    -- Not for readers: a request makes units work and store, and what programs print may be more secret than their rows.
+    grant execute on function request_log, read_log, end_log_requests to nodeunit_operator;
 
     grant select on
         deployment, event, usage, unit, lease, fleet, current_usage, wake_up, assignment_order, membership_order,

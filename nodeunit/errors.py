@@ -25,6 +25,7 @@
     │   ├── ArchiveConflict       16   the log is not what the archive file was written from
     │   ├── VersionConflict       16   internal: a stream is not at the version the writer expected
     │   └── RowLocked             16   another transaction has changed or locked the row and is still open
+    ├── LogUnavailable            26   the log of a program cannot be read now: nobody has it, or too many are read
     ├── SettingInvalid            23
     │   ├── UnknownPolicy         20
     │   ├── WeightInvalid         21
@@ -176,6 +177,12 @@ class RowLocked(DatabaseError):
     because a waiting session may hold locks that others need."""
 
 
+class LogUnavailable(NodeunitError):
+    """No unit sends the log of a program, or as many logs are being read as are allowed at once."""
+
+    exit_code = 26
+
+
 class SettingInvalid(NodeunitError):
     """The value of a setting is not allowed."""
 
@@ -252,5 +259,6 @@ BY_SQLSTATE: dict[str, type[NodeunitError]] = {
     "NU007": UnitUnknown,
     "NU008": ArchiveConflict,
     "NU009": RowLocked,
+    "NU010": LogUnavailable,
 }
 """The SQLSTATEs that nodeunit's own SQL functions and triggers raise, and the error each becomes."""

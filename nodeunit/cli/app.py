@@ -12,6 +12,7 @@ from nodeunit.cli.cordon import cordon
 from nodeunit.cli.demo import demo
 from nodeunit.cli.drain import drain
 from nodeunit.cli.events import events
+from nodeunit.cli.logs import logs
 from nodeunit.cli.migrate import migrate
 from nodeunit.cli.plan import plan
 from nodeunit.cli.projections import projections
@@ -58,6 +59,7 @@ app.command(rich_help_panel="Operate")(drain)
 app.command(rich_help_panel="Operate")(reload)
 app.command(rich_help_panel="Look")(report)
 app.command(rich_help_panel="Look")(replay)
+app.command(rich_help_panel="Look")(logs)
 app.command(rich_help_panel="Look")(why)
 app.command(rich_help_panel="Look")(plan)
 app.command(rich_help_panel="Look")(backtest)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from contextlib import suppress
 
 from nodeunit.daemon.chunks_ahead import keep_chunks_ahead
@@ -9,6 +10,7 @@ from nodeunit.daemon.drain import leave, leave_after_supervisor, leave_without_s
 from nodeunit.daemon.end_reason import EndReason, EndRequest
 from nodeunit.daemon.exhaustion import Exhaustion
 from nodeunit.daemon.heartbeat import Heartbeat
+from nodeunit.daemon.log_server import LogServer
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Reconciler
 from nodeunit.daemon.scheduler import Scheduler
@@ -30,6 +32,9 @@ log = logging.getLogger(__name__)
 LEFTOVERS_WITHIN_S = 10.0
 
 SAY_WITHIN_S = 3.0
+
+LAST_LINES_WITHIN_S = 2.0
+"""How long a unit that leaves waits for those who read the logs of its programs."""
 
 
 class MembershipSession:
@@ -59,6 +64,7 @@ class MembershipSession:
             unit, settings.heartbeat_interval_s, sampler, reconciler, self._on_answer,
             lambda detail: outbox.put(UnitSampleUnusable(detail)),
         )  # fmt: skip
+        self._logs = LogServer(unit, os.path.join(settings.log_directory, unit.address[:8]))
         self._exhaustion = Exhaustion(unit, reconciler, outbox, self._heartbeat.stand_aside)
         self._moving: asyncio.Task[None] | None = None
         self._declaring: asyncio.Task[None] | None = None
@@ -79,6 +85,7 @@ class MembershipSession:
             tasks.start(self._outbox.run(self._decisions))
             tasks.start(self._watch_supervisor())
             tasks.start(self._exhaustion.run())
+            tasks.start(self._logs.run())
             tasks.start(keep_chunks_ahead(self._unit.pool))
 
             async def end(reason: EndReason) -> None:
@@ -86,11 +93,17 @@ class MembershipSession:
                 if self._moving is not None:
                     self._moving.cancel()
                 await self._end(reason)
+                if reason is not EndReason.REPLACE:
+                    await self._logs.finish(LAST_LINES_WITHIN_S)
 
             await request.carry_out(end)
             tasks.cancel_all()
 
     def _on_wake_up(self, wake_up: WakeUp) -> None:
+        if wake_up.what in ("logs", "connected", "unknown") and wake_up.concerns(self._unit.address):
+            self._logs.look()
+        if wake_up.what == "logs":
+            return
         self._scheduler.on_wake_up(wake_up)
         if wake_up.what == "unit" and wake_up.concerns(self._unit.address):
             self._heartbeat.soon.set()

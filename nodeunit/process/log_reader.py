@@ -95,6 +95,10 @@ class LogReader:
             self._file.close()
             self._file = None
 
+    def exists(self) -> bool:
+        """Whether there is any file of it."""
+        return any(os.path.exists(path) for path in LogGenerations(self.path, _highest(self.path)).paths())
+
     def bounds(self) -> tuple[int, int]:
         """The position of the first byte that is kept, and the position after the last."""
         files = self._open_files()
