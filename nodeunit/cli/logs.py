@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -115,7 +115,7 @@ async def _print(
 def _copy(conninfo: str, row: str, unit: str, query: LogQuery, target: Path | None) -> None:
     """Copies bytes as they are, and says which."""
     try:
-        with target.open("wb") if target else open(sys.stdout.fileno(), "wb", closefd=False) as file:
+        with target.open("wb") if target else nullcontext(sys.stdout.buffer) as file:
             asyncio.run(_copy_to(file, conninfo, row, unit, query))
     except OSError as error:
         raise InputFileInvalid(f"{target or 'standard output'} cannot be written: {error.strerror}") from None
