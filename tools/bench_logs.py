@@ -2,9 +2,9 @@
 
     python -m tools.bench_logs [--followers 0 1 10] [--seconds 30] [--lines 20]
 
-A real unit runs one program for each follower, which prints the time so many times a second, and `nodeunit logs -f` runs
-for each. The server is a container of its own. Costs are CPU of the unit (supervisor, log writer, daemon), of the server
-and of one follower, in milliseconds of CPU a second, and what the server commits and writes to its WAL.
+A real unit runs one program for each follower, which prints the time so many times a second, and `nodeunit logs -f`
+runs for each. The server is a container of its own. Costs are CPU of the unit (supervisor, log writer, daemon), of the
+server and of one follower, in milliseconds of CPU a second, and what the server commits and writes to its WAL.
 """
 
 import argparse
