@@ -58,6 +58,8 @@ begin
         join unit w on w.address = e.unit_address
         cross join lateral fold_unit(w.*, e.*) as f
         where e.transaction_id = (select log_transaction_id()) and e.type = 'UnitLost' and e.unit_address = any (v_lost)
+          -- They are of this transaction. The bound leaves old chunks unlocked, because migrate may be merging them.
+          and e.recorded_at > now() - interval '1 hour'
         on conflict on constraint unit_pkey do update set
             (membership, version, since) = (excluded.membership, excluded.version, excluded.since);
     end if;

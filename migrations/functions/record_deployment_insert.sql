@@ -12,12 +12,15 @@ begin
     on conflict on constraint assignment_order_has_one_event_per_version do nothing;
     insert into event (stream_id, stream_version, type, deployment_id, data)
     select 'deployment-' || n.id, n.revision, 'DeploymentCreated', n.id, describe_deployment(n.*) from new_row n;
-    -- If the row of this id was deleted and its events are archived, the stream continues from here.
-    insert into event (stream_id, stream_version, type, deployment_id, data)
-    select 'assignment-' || n.id, n.address_version, 'AssignmentSnapshot', n.id,
-           jsonb_build_object('deployment_id', n.id, 'holder', '', 'since', clock_timestamp())
-    from new_row n
-    where n.address_version > 0 and not exists (select from event e where e.stream_id = 'assignment-' || n.id);
+    -- If the row of this id was deleted and its events are archived, the stream continues from here. Asked only for such
+    -- rows, because the question locks every chunk of the log.
+    if exists (select from new_row n where n.address_version > 0) then
+        insert into event (stream_id, stream_version, type, deployment_id, data)
+        select 'assignment-' || n.id, n.address_version, 'AssignmentSnapshot', n.id,
+               jsonb_build_object('deployment_id', n.id, 'holder', '', 'since', clock_timestamp())
+        from new_row n
+        where n.address_version > 0 and not exists (select from event e where e.stream_id = 'assignment-' || n.id);
+    end if;
     perform follow_address_set_by_hand(n.id, n.address_version, '', n.address) from new_row n where n.address <> '';
     perform wake('deployment', '*');
     return null;

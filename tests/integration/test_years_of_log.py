@@ -7,13 +7,17 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import errors
+from psycopg import errors, sql
 from typer.testing import CliRunner
 
 from nodeunit.cli.app import app
+from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.postgres.migrator import migrate
+from nodeunit.store.write import unit_reads
 from tests.support.chunks import chunks_of_a_day, chunks_of_thirty_days
-from tests.support.rows import rows, value
+from tests.support.members import lose
+from tests.support.rounds import claim_all, deciding
+from tests.support.rows import insert_deployments, rows, value
 from tools import synthetic_log
 
 DEFAULT_LOCKS = 64 * 100
@@ -144,3 +148,27 @@ def test_two_that_make_chunks_ahead_make_them_once(database: str) -> None:
             second.execute("select make_chunks_ahead()")
     assert value(database, "select make_chunks_ahead()") == 0
     assert value(database, "select count(*)::int from usage") == 0
+
+
+async def test_units_and_people_do_not_wait_for_an_old_chunk(database: str, pool: Pool) -> None:
+    """As while `nodeunit migrate` merges old chunks: it alone has them."""
+    with psycopg.connect(database) as superuser:
+        superuser.execute(
+            "insert into event (recorded_at, stream_id, stream_version, type) "
+            "select now() - n * interval '40 days', 'log', 10 - n, 'Something' from generate_series(1, 2) n"
+        )
+    finder, lost = await deciding(pool, "unit-1"), await deciding(pool, "unit-2", policy="none")
+    with psycopg.connect(database) as merging:
+        for row in rows(database, "select chunk::text as name from chunks_before('event', now())"):
+            merging.execute(sql.SQL("lock table {} in access exclusive mode").format(sql.SQL(row["name"])))
+        async with asyncio.timeout(20):
+            await asyncio.to_thread(insert_deployments, database, 2)
+            await finder.sample(1.0, 1.0)
+            assert await claim_all([finder]) == 2
+            await lose(pool, database, finder.unit, lost.address)
+            (held, _) = await unit_reads.programs_of(pool, finder.address)
+            await finder.release(held.id)
+            await asyncio.to_thread(rows, database, "delete from deployment")
+            await finder.unit.begin_draining()
+            await finder.unit.leave()
+        merging.rollback()
