@@ -95,7 +95,7 @@ async def _measure(durable: bool, units: int, programs: int, seconds: float, int
                         async with pool.connection() as one, pool.connection() as other:
                             await one.execute("set synchronous_commit = off")
                             await other.execute("set synchronous_commit = off")
-                members.append(await _join(pool, f"unit-{number}"))
+                members.append(await join_unit(pool, f"unit-{number}"))
             samples = [_samples(conninfo, unit, programs) for unit in members]
             took: list[float] = []
             beating = [
@@ -121,7 +121,8 @@ def _server() -> Iterator[tuple[str, str]]:
         yield container.name, container.conninfo
 
 
-async def _join(pool: connections.Pool, address: str) -> Membership:
+async def join_unit(pool: connections.Pool, address: str) -> Membership:
+    """A unit that claims nothing joins, with a lease of ten seconds."""
     supervisor = uuid4()
     joined = UnitJoined(
         name=address, host="here", epoch=0, succeeds=None, supervisor=supervisor, policy="none", cpu_weight=0.5,
