@@ -28,6 +28,7 @@ async def test_many_crash_loops_cost_nobody_anything(database: str, start_unit: 
     )
     running = await eventually(
         lambda: value(database, "select max(data ->> 'pid') from event where type = 'ProcessStarted'"),
+        within_s=30,
         what="the program runs that must stop with its lease",
     )
     rows(
@@ -73,7 +74,7 @@ async def test_what_needs_something_that_is_away_comes_back_with_it(
         return rows(database, "select data from event where type = %s", (kind,))
 
     await eventually(
-        lambda: len(logged("ProcessExited")) > 4 * RULE.crash_loop_at, within_s=30, what="it fails and fails"
+        lambda: len(logged("ProcessExited")) > 4 * RULE.crash_loop_at, within_s=60, what="it fails and fails"
     )
     ((said,),) = [row.values() for row in logged("ProcessCrashLooping")]
     assert isinstance(said, dict)
@@ -83,4 +84,4 @@ async def test_what_needs_something_that_is_away_comes_back_with_it(
 
     dependency.write_text("")
     newest = "select type from event where type in ('ProcessStarted', 'ProcessExited') order by position desc limit 1"
-    await eventually(lambda: value(database, newest) == "ProcessStarted", what="it runs")
+    await eventually(lambda: value(database, newest) == "ProcessStarted", within_s=30, what="it runs")

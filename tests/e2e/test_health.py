@@ -49,11 +49,11 @@ def test_a_program_becomes_ready_falls_sick_and_comes_back_on_its_port(
     key = insert(fleet, tmp_path / "a")
     other = insert(fleet, tmp_path / "b")
     (tmp_path / "b" / "ready").write_text("")
-    wait_until(lambda: events(fleet, "ProcessReady", other), what="the other one is ready")
+    wait_until(lambda: events(fleet, "ProcessReady", other), within_s=30, what="the other one is ready")
 
     assert events(fleet, "ProcessReady", key) == []
     (tmp_path / "a" / "ready").write_text("")
-    (ready,) = wait_until(lambda: events(fleet, "ProcessReady", key), what="it is ready")
+    (ready,) = wait_until(lambda: events(fleet, "ProcessReady", key), within_s=30, what="it is ready")
     (started,) = events(fleet, "ProcessStarted", key)
     assert ready["pid"] == started["pid"]
     assert ready["after_s"] > 0
@@ -65,15 +65,15 @@ def test_a_program_becomes_ready_falls_sick_and_comes_back_on_its_port(
     (daemon,) = (process for process in unit.descendants() if "--link-fd" in process.cmdline())
     os.kill(daemon.pid, signal.SIGKILL)
     third = insert(fleet, tmp_path / "c")
-    wait_until(lambda: events(fleet, "ProcessStarted", third), what="the next daemon works")
+    wait_until(lambda: events(fleet, "ProcessStarted", third), within_s=30, what="the next daemon works")
     (tmp_path / "a" / "sick").write_text("")
-    (ended,) = wait_until(lambda: events(fleet, "ProcessExited", key), what="it is ended")
+    (ended,) = wait_until(lambda: events(fleet, "ProcessExited", key), within_s=30, what="it is ended")
     assert ended["reason"] == "unhealthy"
     assert ended["detail"] == "3 checks in a row failed: /alive is answered with 503"
 
     (tmp_path / "a" / "sick").unlink()
     (tmp_path / "a" / "ready").write_text("")
-    wait_until(lambda: len(events(fleet, "ProcessReady", key)) == 2, what="it is ready again")
+    wait_until(lambda: len(events(fleet, "ProcessReady", key)) == 2, within_s=30, what="it is ready again")
     assert {one["port"] for one in events(fleet, "ProcessStarted", key)} == {started["port"]}
     assert len(events(fleet, "ProcessReady", other)) == 1
     assert events(fleet, "ProcessExited", other) == []
@@ -92,7 +92,7 @@ def test_a_program_that_never_becomes_ready_is_in_a_crash_loop(
     for one, found in (key, "/ready is answered with 503|Connection refused"), (file, "No such file or directory"):
         wait_until(
             lambda one=one: events(fleet, "ProcessCrashLooping", one),  # type: ignore[misc]
-            within_s=30,
+            within_s=60,
             what="it fails as often as a crash loop needs",
         )
         ends = events(fleet, "ProcessExited", one)
@@ -103,5 +103,9 @@ def test_a_program_that_never_becomes_ready_is_in_a_crash_loop(
 
     (tmp_path / "b" / "up").write_text("")  # older than the next program: it does not count
     ended = len(events(fleet, "ProcessExited", file))
-    wait_until(lambda: len(events(fleet, "ProcessExited", file)) > ended + 1, what="a file of before is not enough")
+    wait_until(
+        lambda: len(events(fleet, "ProcessExited", file)) > ended + 1,
+        within_s=30,
+        what="a file of before is not enough",
+    )
     assert events(fleet, "ProcessExited", file)[-1]["detail"].endswith("is older than the program")

@@ -35,7 +35,7 @@ def events(fleet: Fleet, kind: str, key: str) -> list[dict[str, Any]]:
 
 def environment(fleet: Fleet, key: str, starts: int = 1) -> dict[str, str]:
     """Of the program, once it has been started so often."""
-    wait_until(lambda: len(events(fleet, "ProcessStarted", key)) == starts, what=f"{starts} starts")
+    wait_until(lambda: len(events(fleet, "ProcessStarted", key)) == starts, within_s=30, what=f"{starts} starts")
     return psutil.Process(events(fleet, "ProcessStarted", key)[-1]["pid"]).environ()
 
 
@@ -61,7 +61,7 @@ def test_a_file_of_the_unit_gives_variables_below_those_of_the_row(
 
     file.write_text("no variable\n")
     fleet.execute("update deployment set updated_at = now()")
-    (waits,) = wait_until(lambda: events(fleet, "ProcessParked", key), what="the unit says what is wrong")
+    (waits,) = wait_until(lambda: events(fleet, "ProcessParked", key), within_s=30, what="the unit says what is wrong")
     assert waits["reason"] == "bad_env_file"
     assert waits["detail"] == f"NODE_UNIT_PROGRAM_ENV_FILE line 1 of {file} is not NAME=value"
     file.write_text("HOST_URL=wss://three\n")
@@ -85,7 +85,9 @@ def test_secrets_reach_the_program_and_nothing_else(database: str, start_unit: S
 
     (directory / "database").unlink()
     fleet.execute("update deployment set updated_at = now()")
-    (waits,) = wait_until(lambda: events(fleet, "ProcessParked", key), what="the unit says what is missing")
+    (waits,) = wait_until(
+        lambda: events(fleet, "ProcessParked", key), within_s=30, what="the unit says what is missing"
+    )
     assert waits["reason"] == "no_secret"
     assert waits["detail"] == f"secret database cannot be read from {directory}: No such file or directory"
     (tmp_path / "new").touch(mode=0o600)
