@@ -37,12 +37,14 @@ class PythonInstalls:
             self._cache, index=index or self.index.url, source_builds=source_builds, limits=limits
         )  # fmt: skip
 
-    async def install(self, name: str, version: str, lock: Lock | None = None) -> tuple[Path, Lock]:
+    async def install(
+        self, name: str, version: str, lock: Lock | None = None, *, installer: PythonInstaller | None = None
+    ) -> tuple[Path, Lock]:
         """Installs under a temporary name and returns the final one, as the store does."""
         number = next(self._numbers)
         directory = self.store / f"unfinished-{number}"
         directory.mkdir()
-        made = await self.installer().install(name, version, lock, directory)
+        made = await (installer or self.installer()).install(name, version, lock, directory)
         return directory.rename(self.store / f"{name}-{number}"), made
 
     def forget_downloads(self) -> None:
@@ -50,9 +52,10 @@ class PythonInstalls:
         shutil.rmtree(self._cache, ignore_errors=True)
 
     def untouched(self) -> list[tuple[Path, float]]:
-        """What is around the store and the cache, with its times of change."""
-        around = [self.home.parent, *self.home.rglob("*"), *self.outside.rglob("*"), self.home, self.outside]
-        return [(path, path.lstat().st_mtime) for path in sorted(around)]
+        """All around store and cache, with the times of its last changes."""
+        around = [top for directory in (self.home, self.outside) for top in (directory, *directory.rglob("*"))]
+        beside = [path for path in self.home.parent.iterdir() if path not in (self.store, self._cache)]
+        return [(path, path.lstat().st_mtime) for path in sorted({*around, *beside})]
 
 
 async def refusal(attempt: Awaitable[object]) -> InstallFailed:

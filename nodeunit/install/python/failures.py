@@ -54,7 +54,8 @@ _RULES = (
     _Rule(
         r"is invalid|invalid (wheel|metadata|requirement)|unsupported wheel|outside the target directory|"
         r"unknown scheme key|badzipfile|not a zip file|inconsistent (name|version)|invalid script|"
-        r"corrupt|failed to (extract|unzip|read) |metadata[^\n]*not found|metadata field",
+        r"corrupt|failed to (extract|unzip|read) |metadata[^\n]*not found|metadata field|invalidrequirement|"
+        r"does not match (given name|filename)|invalid package format|reserved name|errno 20\b",
         "bad_manifest", "A file of {package}, or of what it needs, is not a valid wheel", False,
     ),
 )  # fmt: skip
@@ -124,5 +125,7 @@ def _quoted(output: str) -> str:
     lines = [" ".join("".join(c if c.isprintable() else " " for c in line).split()) for line in output.splitlines()]
     said = [re.sub(r"^(ERROR|error|cause): ", "", line) for line in lines if re.match(r"(ERROR|error|cause):", line)]
     telling = [line for line in said if "(from versions:" in line] or said or [line for line in lines if line]
+    if telling and telling[-1] == "Exception:":
+        telling = [line for line in lines if line]  # of a traceback, the last line
     line = re.sub(r"://[^/@\s]*@", "://***@", telling[-1]) if telling else ""
     return f" ({line[:_LONGEST_QUOTE].rstrip('.')})" if line else ""

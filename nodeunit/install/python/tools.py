@@ -23,7 +23,8 @@ from nodeunit.install.python.lock import Pinned, parse
 
 _LARGEST_LOG = 4 * 1024 * 1024
 _TELLING = re.compile(
-    r"(?:no (?:sources|binaries) permitted|requires a different python|none of the wheel's tags|could not fetch)"
+    r"(?:no (?:sources|binaries) permitted|requires a different python|none of the wheel's tags|could not fetch|"
+    r"has inconsistent)"
     r".{0,300}",
     re.IGNORECASE,
 )
