@@ -29,7 +29,7 @@ class PythonInstalls:
         self._cache = root / "cache"
         self._numbers = itertools.count(1)
         monkeypatch.setenv("HOME", str(self.home))
-        monkeypatch.setenv("PATH", _path(tool))
+        monkeypatch.setenv("PATH", path_with(tool))
 
     def installer(self, *, index: str = "", source_builds: bool = False, limits: Limits = LIMITS) -> PythonInstaller:
         """Asks the index of the test, or another one."""
@@ -65,7 +65,7 @@ async def refusal(attempt: Awaitable[object]) -> InstallFailed:
     return failed.value
 
 
-def _path(tool: str) -> str:
+def path_with(tool: str) -> str:
     """A PATH with uv, which lies beside this Python, or with none."""
     if tool == "uv":
         return os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
