@@ -1,5 +1,7 @@
 """Python packages by uv and by pip, from a real index: versions, locks, entries, and why an installation fails."""
 
+import base64
+import hashlib
 import io
 import subprocess
 import tarfile
@@ -149,7 +151,9 @@ async def test_what_is_not_there_is_named(installs: PythonInstalls) -> None:
 
 
 async def test_a_package_without_a_wheel_names_the_setting(installs: PythonInstalls) -> None:
-    installs.index.add_file("sourced", "sourced-1.0.tar.gz", _source_archive("sourced", "1.0", "raise SystemExit(1)"))
+    installs.index.add_file(
+        "sourced", "sourced-1.0.tar.gz", _source_archive("sourced", "1.0", {"setup.py": "raise SystemExit(1)"})
+    )
     for attempt in (installs.installer().resolve("sourced", ""), installs.install("sourced", "1.0")):
         refused = await refusal(attempt)
         assert (refused.reason, refused.may_heal) == ("needs_scripts", False)
@@ -171,6 +175,26 @@ async def test_an_index_that_does_not_answer_heals(installs: PythonInstalls, unu
     refused = await refusal(installer.resolve("web-app", ""))
     assert (refused.reason, refused.may_heal) == ("registry_unreachable", True)
     assert "secret" not in refused.detail
+
+
+async def test_a_unit_may_allow_source_builds(installs: PythonInstalls) -> None:
+    built = base64.b64encode(wheel("built", "1.0", {"built/__main__.py": ""}))
+    backend = (
+        "import base64, os\n"
+        "def build_wheel(directory, config_settings=None, metadata_directory=None):\n"
+        f"    with open(os.path.join(directory, {wheel_name('built', '1.0')!r}), 'wb') as file:\n"
+        f"        file.write(base64.b64decode({built!r}))\n"
+        f"    return {wheel_name('built', '1.0')!r}\n"
+    )
+    project = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    archive = _source_archive("built", "1.0", {"pyproject.toml": project, "backend.py": backend})
+    installs.index.add_file("built", "built-1.0.tar.gz", archive)
+    assert (await refusal(installs.install("built", "1.0"))).reason == "needs_scripts"
+    allowed = installs.installer(source_builds=True)
+    directory, lock = await installs.install("built", "1.0", installer=allowed)
+    assert allowed.entry(directory, "built").argv[-2:] == ("-m", "built")
+    assert hashlib.sha256(archive).hexdigest() in lock.text
+    assert (await refusal(installs.install("built", "1.0", lock))).reason == "needs_scripts", "elsewhere"
 
 
 def test_uv_is_left_alone_where_only_pip_knows_the_index(tmp_path: Path) -> None:
@@ -195,13 +219,11 @@ def _made(directory: Path) -> Path:
     return directory
 
 
-def _source_archive(name: str, version: str, setup: str) -> bytes:
+def _source_archive(name: str, version: str, files: dict[str, str]) -> bytes:
     packed = io.BytesIO()
+    texts = {"PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n", **files}
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for path, text in (
-            ("setup.py", setup),
-            ("PKG-INFO", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"),
-        ):
+        for path, text in texts.items():
             entry = tarfile.TarInfo(f"{name}-{version}/{path}")
             entry.size = len(text)
             archive.addfile(entry, io.BytesIO(text.encode()))

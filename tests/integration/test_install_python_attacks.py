@@ -1,10 +1,12 @@
 """Python packages and indexes that mean harm: nothing of them runs, and nothing is written outside the store."""
 
+import asyncio
 import io
 import stat
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from nodeunit.demo.python_package import wheel, wheel_name
 from nodeunit.install.child import Limits
 from nodeunit.install.package import InstallFailed
-from tests.support.python_installs import PythonInstalls
+from tests.support.python_installs import PythonInstalls, refusal
 from tests.support.registries import PythonIndex, running_python_index
 
 SMALL = Limits(time_s=60, disk_bytes=24 * 2**20, file_bytes=8 * 2**20)
@@ -246,3 +248,62 @@ async def test_nothing_runs_and_nothing_leaves_the_store(
     assert installs.untouched() == before
     assert (failed.reason if failed else INSTALLED) in ATTACKS[attack], failed and failed.detail
     assert failed is None or (failed.detail.isprintable() and len(failed.detail) < 600)
+
+
+@asynccontextmanager
+async def index_that_sends(page: bytes, file: bytes, then: bytes) -> AsyncIterator[str]:
+    """An index whose pages are `page`. It begins each file with `file` and goes on with `then` without an end; without
+    any of them it says nothing."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while request := await reader.readline():
+                while (await reader.readline()).strip():
+                    pass
+                if b".whl" not in request and page:
+                    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(page)
+                    writer.write(head + page)
+                elif file:
+                    writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + file)
+                    while True:
+                        writer.write(then)
+                        await writer.drain()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/simple/"
+    finally:
+        server.close()
+
+
+PAGE = f'<a href="{wheel_name("attack", "1.0")}">{wheel_name("attack", "1.0")}</a>'.encode()
+
+
+@pytest.mark.parametrize(
+    ("page", "file", "then", "reasons"),
+    [
+        (b"", b"", b"", ("timed_out",)),
+        (PAGE, b"", b"", ("timed_out",)),
+        (PAGE, b"PK\x03\x04", bytes(65_536), ("too_large", "timed_out", "bad_manifest")),
+        (b"<html>" + b"<a href='//evil/'>" * 100_000, b"", b"", ("no_such_package", "no_such_version", "timed_out")),
+        (b'<meta http-equiv="refresh" content="0; url=/simple/">', b"", b"", ("no_such_package", "no_such_version")),
+    ],
+    ids=["silent", "silent_file", "endless_file", "large_page", "empty_page"],
+)
+async def test_an_index_can_only_make_the_installation_fail(
+    installs: PythonInstalls, page: bytes, file: bytes, then: bytes, reasons: tuple[str, ...]
+) -> None:
+    before = installs.untouched()
+    limits = SMALL._replace(time_s=4 if reasons == ("timed_out",) else 15)
+    async with index_that_sends(page, file, then) as url:
+        failed = await refusal(
+            installs.install("attack", "1.0", installer=installs.installer(index=url, limits=limits))
+        )
+    assert failed.reason in reasons, failed.detail
+    assert failed.detail.isprintable()
+    assert len(failed.detail) < 600
+    assert installs.untouched() == before
