@@ -4,11 +4,13 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from nodeunit.install.package import InstallFailed
+from nodeunit.process.process_table import read_entry
 
 # The keeper needs the standard library only. A checkout that is not installed is found by its path.
 _START_KEEPER = (
@@ -18,7 +20,7 @@ _START_KEEPER = (
 
 _MOST_OUTPUT = 16 * 2**20
 _MOST_ERRORS = 64 * 2**10
-_END_WITHIN_S = 10.0
+_END_WITHIN_S = 5.0
 
 
 class Limits(NamedTuple):
@@ -61,58 +63,71 @@ async def run(
         "watched": [str(directory) for directory in watched],
         **limits._asdict(),
     }
-    keeper = (sys.executable, "-I", "-S", "-c", _START_KEEPER, json.dumps(order))
+    start = (sys.executable, "-I", "-S", "-c", _START_KEEPER, json.dumps(order))
     try:
-        process = await asyncio.create_subprocess_exec(
-            *keeper,
-            env=dict(env),
-            cwd=cwd,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            pass_fds=(write_end,),
+        keeper, output = await asyncio.get_running_loop().subprocess_exec(
+            _Output, *start, env=dict(env), cwd=cwd, stdin=asyncio.subprocess.DEVNULL, pass_fds=(write_end,)
         )
     except OSError as error:
         os.close(read_end)
         raise InstallFailed("install_failed", f"No installer can be started: {error}.", may_heal=True) from error
+    except BaseException:
+        os.close(read_end)
+        raise
     finally:
         os.close(write_end)
     try:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        stdout, stderr = await asyncio.gather(
-            _read(process.stdout, first=_MOST_OUTPUT), _read(process.stderr, last=_MOST_ERRORS)
-        )
-        await process.wait()
+        await output.complete.wait()
         outcome = os.read(read_end, 4096).decode(errors="replace")
     finally:
         os.close(read_end)
-        await _end(process)
-    return _finished(outcome, argv[0], limits, stdout, stderr.decode(errors="replace"))
+        await _end(keeper, output)
+    return _finished(outcome, argv[0], limits, bytes(output.stdout), output.stderr.decode(errors="replace"))
 
 
-async def _read(stream: asyncio.StreamReader, first: int | None = None, last: int | None = None) -> bytes:
-    """Reads to the end and keeps the first or the last bytes."""
-    kept = bytearray()
-    while piece := await stream.read(65_536):
-        if first is not None:
-            kept += piece[: first - len(kept)]
-        elif last is not None:
-            kept = (kept + piece)[-last:]
-    return bytes(kept)
+class _Output(asyncio.SubprocessProtocol):
+    """What a process writes, cut."""
+
+    def __init__(self) -> None:
+        self.stdout = bytearray()
+        self.stderr = bytearray()
+        self.complete = asyncio.Event()
+        """Set when the process has ended and everything was read."""
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd == 1:
+            self.stdout += data[: _MOST_OUTPUT - len(self.stdout)]
+        else:
+            self.stderr += data
+            del self.stderr[:-_MOST_ERRORS]
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.complete.set()
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
+async def _end(keeper: asyncio.SubprocessTransport, output: _Output) -> None:
+    """Asks the keeper to end the tree, and waits until it has ended.
+
+    It must not be killed before, because nobody else knows all of the tree. asyncio kills it when it closes a transport
+    or a loop, so if this is cancelled again (as when a loop ends), it waits without the loop.
+    """
     try:
-        process.terminate()
-        await asyncio.wait_for(asyncio.shield(process.wait()), _END_WITHIN_S)
-    except (ProcessLookupError, TimeoutError):
+        if not output.complete.is_set():
+            keeper.terminate()
+            await output.complete.wait()
+    except ProcessLookupError:
         pass
+    except asyncio.CancelledError:
+        _wait_until_it_has_ended(keeper.get_pid())
+        raise
     finally:
-        if process.returncode is None:
-            process.kill()
+        keeper.close()
+
+
+def _wait_until_it_has_ended(pid: int) -> None:
+    give_up_at = time.monotonic() + _END_WITHIN_S
+    while (entry := read_entry(pid)) is not None and entry.alive and time.monotonic() < give_up_at:
+        time.sleep(0.01)
 
 
 def _finished(outcome: str, program: str, limits: Limits, stdout: bytes, stderr: str) -> Finished:

@@ -124,6 +124,21 @@ async def test_nothing_is_left_after_a_cancellation(tmp_path: Path, mark: str) -
     assert asleep(mark) == 0
 
 
+def test_nothing_is_left_after_the_end_of_the_loop(tmp_path: Path, mark: str) -> None:
+    """A loop that ends cancels a second time what is being cancelled already."""
+    script = f"trap '' TERM; {ESCAPE.format(mark=mark)} sleep 3600.{mark}"
+
+    async def daemon() -> None:
+        running = asyncio.create_task(shell(script, tmp_path))
+        await eventually(lambda: asleep(mark) == 3)
+        running.cancel()
+        for _ in range(10):  # it begins to wait for the end
+            await asyncio.sleep(0)
+
+    asyncio.run(daemon())
+    assert asleep(mark) == 0
+
+
 def test_nothing_is_left_after_the_death_of_the_daemon(tmp_path: Path, mark: str) -> None:
     daemon = f"""
 import asyncio
