@@ -82,6 +82,19 @@ async def test_a_lock_of_one_tool_serves_the_other(installs: PythonInstalls, mon
     assert same == lock
 
 
+async def test_a_lock_that_lacks_what_this_python_needs_is_not_used(installs: PythonInstalls) -> None:
+    """As one that was made with a Python for which the package needs less."""
+    needs = ["web-dep; python_version >= '3'", "web-absent; python_version < '3'", "web-extra; extra == 'more'"]
+    installs.index.add_wheel("partial", "1.0", {"partial/__main__.py": ""}, requires=needs)
+    _, whole = await installs.install("partial", "1.0")
+    _, same = await installs.install("partial", "1.0", whole)
+    assert same == whole
+    (line,) = [line for line in whole.text.splitlines() if line.startswith("partial==")]
+    refused = await refusal(installs.install("partial", "1.0", whole._replace(text=f"{line}\n")))
+    assert (refused.reason, refused.may_heal) == ("install_failed", False)
+    assert refused.detail.endswith("with that of this unit it also needs web-dep.")
+
+
 async def test_other_bytes_than_the_lock_are_refused(installs: PythonInstalls) -> None:
     name, module = f"swapped-{installs.tool}", f"swapped_{installs.tool}.py"
     installs.index.add_wheel(name, "1.0", {module: "good = True"})

@@ -116,7 +116,7 @@ def modules_of_the_installer(it: Attack) -> None:
 
 
 def needs_a_file(it: Attack) -> None:
-    it.outside.joinpath("evil-1.0.tar.gz").write_bytes(it.source())
+    it.outside.joinpath("evil-1.0.tar.gz").write_bytes(it.source(backend=True))
     it.wheel(requires=[f"evil @ file://{it.outside}/evil-1.0.tar.gz"])
 
 

@@ -5,6 +5,7 @@
     tools        uv and pip;  pip_guard: pip in a process that may start no other;  failures: what they print
     index        where they ask
     environment  an environment that survives a new name;  entry: its package's program
+    completeness whether a lock of another unit has what this Python needs
 
 Rows, wheels, indexes and locks may all be hostile: nothing of a package runs before its program does.
 """

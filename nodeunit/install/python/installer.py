@@ -12,6 +12,7 @@ from pathlib import Path
 
 from nodeunit.install import child
 from nodeunit.install.package import Entry, InstallFailed, Lock, Reason
+from nodeunit.install.python.completeness import lacking
 from nodeunit.install.python.entry import find_entry
 from nodeunit.install.python.environment import Environment
 from nodeunit.install.python.failures import failure
@@ -89,6 +90,13 @@ class PythonInstaller:
                 given = _checked(make_lock(parsed, found), version)
             await self._tool.install(environment.python, given.text, scratch)
             environment.check_interpreter(before)
+            if lock is not None and (lacks := await asyncio.to_thread(lacking, environment)):
+                raise InstallFailed(
+                    "install_failed",
+                    f"The lock of {parsed}@{version} was made with another Python: with that of this unit it also needs"
+                    f" {', '.join(lacks)}.",
+                    may_heal=False,
+                )
             environment.make_movable()
             await self._compile(environment, scratch)
             await asyncio.to_thread(shutil.rmtree, scratch)
