@@ -1,16 +1,25 @@
-"""The run of the report: two daemons in an empty environment, its INSERT to the letter, both policies."""
+"""The run of the report: two daemons in an empty environment, its INSERT to the letter, both policies.
+
+Its package comes from a real registry; that of the report itself is not needed.
+"""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from nodeunit.domain.event_json import decode
 from tests.e2e.fleet import REPORT_INSERT, REPORT_UNITS, Fleet
+from tests.e2e.packaged_server import NpmSource, Programs
+from tests.support.registries import NpmRegistry
 from tests.support.unit_process import UnitProcess
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.e2e
 
 StartUnit = Callable[..., UnitProcess]
+
+PACKAGE = "@yuants/app-portal"
 
 FIELDS = {
     "DeploymentClaimEligibility": {
@@ -21,17 +30,36 @@ FIELDS = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def registry(npm_registry: NpmRegistry) -> NpmRegistry:
+    """A registry with the package that the report names."""
+    NpmSource(npm_registry).publish(PACKAGE, "0.2.26")
+    return npm_registry
+
+
+@pytest.mark.timeout(150)
 @pytest.mark.parametrize("policy", ["resource_usage", "deployment_count"])
-def test_the_reports_21_rows_are_claimed_and_every_decision_is_an_event(
-    database: str, start_unit: StartUnit, policy: str
+def test_the_reports_21_programs_answer_and_every_decision_is_an_event(
+    database: str, start_unit: StartUnit, tmp_path: Path, registry: NpmRegistry, policy: str
 ) -> None:
-    fleet = Fleet(database)
+    fleet, programs = Fleet(database), Programs(Fleet(database), tmp_path / "logs")
+    downloads = registry.downloads(PACKAGE)
     for name in REPORT_UNITS:
-        start_unit(database, name=name, NODE_UNIT_CLAIM_POLICY=policy, TRUSTED_PACKAGE_REGEXP="^@yuants/")
+        start_unit(
+            database,
+            name=name,
+            NODE_UNIT_CLAIM_POLICY=policy,
+            TRUSTED_PACKAGE_REGEXP="^@yuants/",
+            NODE_UNIT_NPM_REGISTRY=registry.url,
+        )
     fleet.wait_for_measured_units(2)
 
     fleet.simple_query(REPORT_INSERT)
     split = fleet.wait_until_all_claimed()
+    wait_until(lambda: len(programs.answers()) == 21, within_s=60, what="21 programs answer with their deployment")
+
+    assert {answer.version for answer in programs.answers().values()} == {"0.2.26"}
+    assert registry.downloads(PACKAGE) == downloads + 2, "each unit installs it once"
 
     hypertables = fleet.query("select hypertable_name as name from timescaledb_information.hypertables order by 1")
     assert [row["name"] for row in hypertables] == ["event", "usage"]
