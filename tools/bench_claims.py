@@ -9,19 +9,22 @@ run, through connections like the units': a claim takes at least one notificatio
 import argparse
 import asyncio
 import os
+import shlex
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 
 from nodeunit.audit.report import Report
 from nodeunit.audit.report import read as read_report
+from nodeunit.demo import program
 from nodeunit.demo.embedded import choose_database
-from nodeunit.demo.fleet import PROGRAM, demo_fleet
+from nodeunit.demo.fleet import demo_fleet
 from nodeunit.store.postgres import migrator
 from nodeunit.store.read.report import Bounds
 from nodeunit.store.write import demo_rows as store
@@ -66,17 +69,29 @@ async def _run(database: str, settings: dict[str, str], directory: Path, inserts
                 since = rows.started_at
                 for n in range(1, inserts + 1):
                     await _idle(database)
-                    await rows.insert(1, sys.executable, ["-I", "-S", str(PROGRAM)])
+                    rows.adopt(await _insert(database, 1))
                     await _until(lambda n=n: _claimed(rows, n))  # type: ignore[misc]
                 single = await read_report(database, Bounds(since=since))
                 await rows.delete()
                 await _idle(database)
-                await rows.insert(burst, sys.executable, ["-I", "-S", str(PROGRAM)])
+                rows.adopt(await _insert(database, burst))
                 await _until(lambda: _claimed(rows, burst))
                 whole = await read_report(database, Bounds(since=since))
         finally:
             await rows.delete()
     _print(floors, single, whole, burst)
+
+
+async def _insert(database: str, count: int) -> list[UUID]:
+    """Rows with a command, because an installation would disturb what is measured."""
+    command = shlex.join([sys.executable, "-I", "-S", program.__file__])
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+        cursor = await connection.execute(
+            "insert into deployment (package_name, package_version, command)"
+            " select '@yuants/app-portal', '0.2.26', %s from generate_series(1, %s) returning id",
+            (command, count),
+        )
+        return [row[0] for row in await cursor.fetchall()]
 
 
 async def _claimed(rows: store.DemoRows, wanted: int) -> bool:

@@ -22,8 +22,9 @@ from nodeunit.cli.options import Database
 from nodeunit.cli.report import require_invariants
 from nodeunit.demo.children import LiveChildren
 from nodeunit.demo.embedded import ChosenDatabase, choose_database
-from nodeunit.demo.fleet import PROGRAM, DemoFleet, demo_fleet
+from nodeunit.demo.fleet import DemoFleet, demo_fleet
 from nodeunit.demo.interruption import Interruption
+from nodeunit.demo.package import DemoPackage, demo_package
 from nodeunit.demo.view import DemoView
 from nodeunit.errors import DemoFailed
 from nodeunit.store.postgres import migrator
@@ -31,7 +32,8 @@ from nodeunit.store.read.report import Bounds
 from nodeunit.store.write import demo_rows as store
 
 JOIN_WITHIN_S = 30.0
-CLAIM_WITHIN_S = 60.0
+UP_WITHIN_S = 90.0
+"""Installation included."""
 LOOK_EVERY_S = 0.1
 
 GOAL_LAST_MS = 500.0
@@ -85,9 +87,11 @@ def demo(
                 with interruption.allowed():
                     chosen = stack.enter_context(choose_database(database or None, keep=keep, say=console.print))
                 console.print(f"database: {chosen.description}", markup=False)
+                package = stack.enter_context(demo_package())
+                console.print(f"package: {package.description}", markup=False)
                 try:
                     directory = stack.enter_context(_directory(keep=keep))
-                    asyncio.run(_run(console, chosen, directory, wanted, interruption))
+                    asyncio.run(_run(console, chosen, package, directory, wanted, interruption))
                 except BaseException:
                     if keep and chosen.how_to_stop:
                         console.print(f"the database was kept; remove it with: {chosen.how_to_stop}", markup=False)
@@ -98,7 +102,12 @@ def demo(
 
 
 async def _run(
-    console: Console, chosen: ChosenDatabase, directory: Path, wanted: Wanted, interruption: Interruption
+    console: Console,
+    chosen: ChosenDatabase,
+    package: DemoPackage,
+    directory: Path,
+    wanted: Wanted,
+    interruption: Interruption,
 ) -> None:
     database = chosen.conninfo
     await interruption.may_end(_prepare(database, given=wanted.given))
@@ -107,12 +116,14 @@ async def _run(
         try:
             with demo_fleet(
                 wanted.units,
-                _settings(database, wanted.policy),
+                _settings(database, wanted.policy, directory) | package.settings,
                 directory,
                 keep=wanted.keep,
                 in_a_hurry=lambda: interruption.repeated,
             ) as fleet:
-                seen, report = await interruption.may_end(_show(console, rows, fleet, database, wanted.deployments))
+                seen, report = await interruption.may_end(
+                    _show(console, rows, fleet, database, package.runtime, wanted.deployments)
+                )
                 sys.stdout.write(markdown(report))
                 sys.stdout.flush()
                 _conclude(console, report, seen, wanted)
@@ -134,24 +145,35 @@ async def _prepare(database: str, *, given: bool) -> None:
 
 
 async def _show(
-    console: Console, rows: store.DemoRows, fleet: DemoFleet, database: str, deployments: int
+    console: Console, rows: store.DemoRows, fleet: DemoFleet, database: str, runtime: str, deployments: int
 ) -> tuple[int, audit.Report]:
     """The number of programs seen alive and answering, and the report of the run."""
-    seen = await _converge(console, rows, fleet, deployments)
+    seen = await _converge(console, rows, fleet, runtime, deployments)
     return seen, await audit.read(database, Bounds(since=rows.started_at))
 
 
-def _settings(database: str, policy: str) -> dict[str, str]:
+def _settings(database: str, policy: str, directory: Path) -> dict[str, str]:
     """The environment of a unit without its identity; libpq's own variables belong to the connection."""
     libpq = {name: value for name, value in os.environ.items() if name.startswith("PG")}
     return libpq | {
         "POSTGRES_URI": database,
         "NODE_UNIT_CLAIM_POLICY": policy,
-        "ENABLE_CUSTOM_COMMAND": "true",
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": os.fspath(_home(directory)),
     }
 
 
-async def _converge(console: Console, rows: store.DemoRows, fleet: DemoFleet, deployments: int) -> int:
+def _home(directory: Path) -> Path:
+    """A home without the person's settings of npm and pip, which may name another registry; libpq keeps its files."""
+    home = directory / "home"
+    home.mkdir()
+    for name in (".pgpass", ".pg_service.conf", ".postgresql"):
+        if (own := Path.home() / name).exists():
+            (home / name).symlink_to(own)
+    return home
+
+
+async def _converge(console: Console, rows: store.DemoRows, fleet: DemoFleet, runtime: str, deployments: int) -> int:
     """Waits for the units, inserts, and waits for every program. Returns how many were seen alive and answering."""
 
     async def have_joined() -> bool:
@@ -166,19 +188,23 @@ async def _converge(console: Console, rows: store.DemoRows, fleet: DemoFleet, de
     children = LiveChildren(fleet)
     up = 0
     with DemoView(console, fleet.names, deployments) as view:
-        await rows.insert(deployments, sys.executable, ["-I", "-S", str(PROGRAM)])
+        await rows.insert(deployments, runtime)
 
         async def are_up() -> bool:
             nonlocal up
             fleet.require_alive()
             units = await rows.units()
+            installs = None
             # Only after everything is claimed, so that nothing else runs during the measurement.
             if sum(unit.claimed for unit in units) == deployments:
+                installs = await rows.installs()
+                if installs.failure:
+                    raise DemoFailed(f"the package cannot be installed: {installs.failure}")
                 up = await children.look(await rows.processes())
-            view.show(units, up)
+            view.show(units, installs, up)
             return up == deployments
 
-        await _until(are_up, CLAIM_WITHIN_S, f"{deployments} programs are not all claimed, alive and answering")
+        await _until(are_up, UP_WITHIN_S, f"{deployments} programs are not all claimed, alive and answering")
     return up
 
 

@@ -65,4 +65,4 @@ async def _get(port: int) -> bytes:
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     finally:
         writer.close()
-    return body if head.startswith(b"HTTP/1.0 200 ") else b""
+    return body if head.startswith((b"HTTP/1.0 200 ", b"HTTP/1.1 200 ")) else b""

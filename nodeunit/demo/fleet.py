@@ -13,9 +13,6 @@ from nodeunit.errors import DemoFailed
 from nodeunit.identity import address_of
 from nodeunit.process.leftovers import find_leftovers
 
-PROGRAM = Path(__file__).with_name("program.py")
-"""What the demo's deployments run: `python -I -S PROGRAM`."""
-
 STOP_WITHIN_S = 30.0
 KILLED_WITHIN_S = 5.0
 LOOK_EVERY_S = 0.02

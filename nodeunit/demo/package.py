@@ -32,25 +32,28 @@ class DemoPackage(NamedTuple):
 
 
 @contextmanager
-def demo_package(absent: Sequence[str] | None = None) -> Iterator[DemoPackage]:
+def demo_package(absent: Sequence[str] | None = None, versions: Sequence[str] = (VERSION,)) -> Iterator[DemoPackage]:
     """Serves the package until the block ends.
 
-    `absent` names the commands that the npm package needs and this machine lacks (default: looked for in PATH).
+    `absent` names the commands that the npm package needs and this machine lacks (default: looked for in PATH). All
+    `versions` are the same program.
     """
     if absent is None:
         absent = [name for name in ("node", "npm") if shutil.which(name) is None]
     with static_server() as server:
-        yield _python(server, absent) if absent else _npm(server)
+        yield _python(server, versions, absent) if absent else _npm(server, versions)
 
 
-def _npm(server: StaticServer) -> DemoPackage:
-    manifest = {"name": NPM_NAME, "version": VERSION, "bin": {"app-portal": "server.js"}, "license": "MIT"}
+def _npm(server: StaticServer, versions: Sequence[str]) -> DemoPackage:
     source = (_HERE / "server.js").read_bytes()
-    packed = npm_package.tarball({"package.json": npm_package.as_json(manifest), "server.js": source})
-    file = f"/{NPM_NAME}/-/app-portal-{VERSION}.tgz"
-    described = npm_package.described(manifest, packed, server.url + file)
-    server.put(file, packed)
-    document = npm_package.packument({VERSION: described}, {"latest": VERSION})
+    described = {}
+    for version in versions:
+        manifest = {"name": NPM_NAME, "version": version, "bin": {"app-portal": "server.js"}, "license": "MIT"}
+        packed = npm_package.tarball({"package.json": npm_package.as_json(manifest), "server.js": source})
+        file = f"/{NPM_NAME}/-/app-portal-{version}.tgz"
+        server.put(file, packed)
+        described[version] = npm_package.described(manifest, packed, server.url + file)
+    document = npm_package.packument(described, {"latest": versions[-1]})
     server.put(f"/{NPM_NAME}", npm_package.as_json(document), "application/json")
     return DemoPackage(
         "npm",
@@ -59,13 +62,16 @@ def _npm(server: StaticServer) -> DemoPackage:
     )
 
 
-def _python(server: StaticServer, absent: Sequence[str]) -> DemoPackage:
+def _python(server: StaticServer, versions: Sequence[str], absent: Sequence[str]) -> DemoPackage:
     module = PYTHON_NAME.replace("-", "_")
     source = (_HERE / "program.py").read_bytes()
-    packed = python_package.wheel(PYTHON_NAME, VERSION, {f"{module}.py": source}, {PYTHON_NAME: f"{module}:main"})
-    file = python_package.wheel_name(PYTHON_NAME, VERSION)
-    server.put(f"/simple/{PYTHON_NAME}/{file}", packed)
-    server.put(f"/simple/{PYTHON_NAME}/", python_package.project_page({file: packed}), "text/html")
+    files = {}
+    for version in versions:
+        file = python_package.wheel_name(PYTHON_NAME, version)
+        scripts = {PYTHON_NAME: f"{module}:main"}
+        files[file] = python_package.wheel(PYTHON_NAME, version, {f"{module}.py": source}, scripts)
+        server.put(f"/simple/{PYTHON_NAME}/{file}", files[file])
+    server.put(f"/simple/{PYTHON_NAME}/", python_package.project_page(files), "text/html")
     return DemoPackage(
         "python",
         f"{PYTHON_NAME} {VERSION} from a Python index of the demo's own ({server.url}/simple/), because an npm package"

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from nodeunit.store.write.demo_rows import UnitNow
+from nodeunit.store.write.demo_rows import InstallsNow, UnitNow
 
 
 class DemoView:
@@ -34,21 +34,24 @@ class DemoView:
         if self._live:
             self._live.stop()
 
-    def show(self, units: list[UnitNow], up: int) -> None:
-        """Shows the present state; unchanged values are not shown again."""
+    def show(self, units: list[UnitNow], installs: InstallsNow | None, up: int) -> None:
+        """Shows the present state; unchanged values are not shown again. `installs`: None if they do not matter yet."""
         claimed = [unit.claimed for unit in units]
-        state = (claimed, up, [unit.memory_mb for unit in units] if self._live else None)
+        state = (claimed, installs, up, [unit.memory_mb for unit in units] if self._live else None)
         if state == self._shown:
             return
         self._shown = state
         elapsed_s = time.monotonic() - self._since
         if self._live:
-            self._live.update(self._table(units, up, elapsed_s), refresh=True)
+            self._live.update(self._table(units, installs, up, elapsed_s), refresh=True)
             return
         split = ", ".join(f"{self._names.get(unit.address, unit.address[:8])} {unit.claimed}" for unit in units)
-        self._console.print(f"{elapsed_s:6.2f} s  {sum(claimed)} of {self._deployments} claimed ({split}), {up} up")
+        installed = f", installed on {installs.complete} of {len(units)} units" if installs else ""
+        self._console.print(
+            f"{elapsed_s:6.2f} s  {sum(claimed)} of {self._deployments} claimed ({split}){installed}, {up} up"
+        )
 
-    def _table(self, units: list[UnitNow], up: int, elapsed_s: float) -> Group:
+    def _table(self, units: list[UnitNow], installs: InstallsNow | None, up: int, elapsed_s: float) -> Group:
         table = Table(title=f"{elapsed_s:.1f} s after the insert", title_justify="left")
         for header in ("unit", "address", "claimed", "CPU %", "memory MB"):
             table.add_column(header, justify="left" if header in ("unit", "address") else "right")
@@ -61,6 +64,10 @@ class DemoView:
                 "" if unit.memory_mb is None else f"{unit.memory_mb:.1f}",
             )
         bars = Table.grid(padding=(0, 1))
-        for what, done in (("claimed", sum(unit.claimed for unit in units)), ("up", up)):
-            bars.add_row(what, ProgressBar(self._deployments, done, width=40), f"{done} of {self._deployments}")
+        for what, done, of in (
+            ("claimed", sum(unit.claimed for unit in units), self._deployments),
+            ("installed on", installs.complete if installs else 0, len(units)),
+            ("up", up, self._deployments),
+        ):
+            bars.add_row(what, ProgressBar(of, done, width=40), f"{done} of {of}")
         return Group(table, bars)

@@ -115,6 +115,18 @@ def test_the_run_of_the_report(empty_database: str, directory: Path, policy: str
     assert value(empty_database, "select count(*) from event where type = 'UnitLeft'") == 2
 
 
+def test_without_node_it_says_so_and_installs_a_python_package(empty_database: str, directory: Path) -> None:
+    environ = {**os.environ, "PATH": os.fspath(directory)}
+    with running(Demo(directory, "--database", empty_database, "--deployments", "4", environ=environ)) as demo:
+        demo.wait()
+    assert demo.process.returncode == 0, demo.said
+    assert re.search(
+        r"^package: nodeunit-demo-server 0\.2\.26 .* node and npm cannot be found", demo.said, re.MULTILINE
+    )
+    assert "4 of 4 claimed, 4 live programs seen, 0 violations" in demo.said
+    assert demo.left_behind() == []
+
+
 def test_the_units_see_nothing_but_their_settings(empty_database: str, directory: Path) -> None:
     environ = {**os.environ, "A_SECRET_OF_THE_SHELL": "x"}
     with running(Demo(directory, "--database", empty_database, "--keep", environ=environ)) as demo:
@@ -174,7 +186,7 @@ def test_a_database_that_is_not_there_is_one_sentence(directory: Path) -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("after", ["database: ", "have joined", "claimed"])
+@pytest.mark.parametrize("after", ["database: ", "have joined", "claimed", "installed on"])
 def test_interrupted_it_leaves_nothing(
     empty_database: str, directory: Path, signum: signal.Signals, after: str
 ) -> None:
@@ -213,7 +225,7 @@ def test_interrupted_again_and_again_it_cleans_up_all_the_same(empty_database: s
 
 
 def test_a_unit_that_dies_is_reported_and_the_rest_is_ended(empty_database: str, directory: Path) -> None:
-    with running(Demo(directory, "--database", empty_database, "--deployments", "2000")) as demo:
+    with running(Demo(directory, "--database", empty_database, "--deployments", "60")) as demo:
         wait_until(lambda: "claimed" in demo.said, within_s=30)
         address = address_of(UNITS[0], UNITS[0])
         os.kill(_supervisor(address, demo.process.pid), signal.SIGKILL)

@@ -1,14 +1,13 @@
 """What `nodeunit demo` does in its database: insert its own rows, watch them and the fleet, and delete them again."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow
-from psycopg.types.json import Jsonb
 
 from nodeunit.errors import DemoFailed
 from nodeunit.store.postgres.connections import connect, translate_errors
@@ -38,6 +37,17 @@ class ProcessNow(msgspec.Struct, frozen=True):
     claim_version: int
 
 
+class InstallsNow(msgspec.Struct, frozen=True):
+    """The installations of the rows' package at this moment."""
+
+    begun: int
+    """Units that have begun one."""
+    complete: int
+    """Units that have it."""
+    failure: str | None
+    """What the last one that failed has said."""
+
+
 class DemoRows:
     """The rows of one demo, over a connection of its own."""
 
@@ -47,11 +57,19 @@ class DemoRows:
         self._connection = connection
         self._ids: list[UUID] = []
 
-    async def insert(self, deployments: int, command: str, args: list[str]) -> None:
-        """Inserts the rows in one statement. Their ids are made here, so that an interrupted demo can delete them."""
-        ids = [uuid4() for _ in range(deployments)]
+    async def insert(self, deployments: int, runtime: str) -> None:
+        """Inserts the rows in one statement: those of the report (`npm`), or of a Python package (`python`).
+
+        Their ids are known before anybody else sees the rows, so that an interrupted demo can delete them.
+        """
+        async with self._connection.transaction():
+            await self._connection.execute(QUERIES[f"demo_insert_{runtime}"], {"deployments": deployments})
+            cursor = await self._connection.execute(QUERIES["demo_inserted"])
+            self.adopt([row["id"] for row in await cursor.fetchall()])
+
+    def adopt(self, ids: Iterable[UUID]) -> None:
+        """Counts rows as the demo's that somebody else inserts."""
         self._ids += ids
-        await self._connection.execute(QUERIES["demo_insert"], {"ids": ids, "command": command, "args": Jsonb(args)})
 
     async def units(self) -> list[UnitNow]:
         """The units in the fleet, by address."""
@@ -62,6 +80,12 @@ class DemoRows:
         """The programs that were reported as started."""
         cursor = await self._connection.execute(QUERIES["demo_processes"], {"ids": self._ids})
         return [ProcessNow(**row) for row in await cursor.fetchall()]
+
+    async def installs(self) -> InstallsNow:
+        """How far the units are with the package of the rows."""
+        row = await (await self._connection.execute(QUERIES["demo_installs"], {"ids": self._ids})).fetchone()
+        assert row is not None
+        return InstallsNow(**row)
 
     async def delete(self) -> None:
         """Deletes the rows; the log keeps what happened."""

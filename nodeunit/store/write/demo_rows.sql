@@ -9,11 +9,18 @@ select to_regclass('deployment') is not null and to_regclass('lease') is not nul
 select (select count(*) from deployment) as deployments,
        (select count(*) from lease l where l.epoch is not null and not lease_has_expired(l.*)) as units
 
--- name: demo_insert
--- The report's statement, with a command and ids known in advance. One statement sends one notification.
-insert into deployment (id, package_name, package_version, enabled, command, args)
-select given.id, '@yuants/app-portal', '0.2.26', true, %(command)s, %(args)s::jsonb
-from unnest(%(ids)s::uuid[]) as given (id)
+-- name: demo_insert_npm
+-- The report's statement to the letter, but for the number. One statement sends one notification.
+insert into deployment (package_name, package_version, enabled)
+select '@yuants/app-portal', '0.2.26', true from generate_series(1, %(deployments)s)
+
+-- name: demo_insert_python
+insert into deployment (package_name, package_version, enabled, runtime)
+select 'nodeunit-demo-server', '0.2.26', true, 'python' from generate_series(1, %(deployments)s)
+
+-- name: demo_inserted
+-- Asked in the transaction of the insert.
+select id from deployment where created_at = transaction_timestamp()
 
 -- name: demo_units
 -- The units in the fleet, the number of rows each holds and what it uses now.
@@ -32,6 +39,16 @@ select distinct on (e.deployment_id)
 from event e
 where e.type = 'ProcessStarted' and e.deployment_id = any (%(ids)s)
 order by e.deployment_id, e.position desc
+
+-- name: demo_installs
+-- On how many units an installation has begun and is complete, and what the last failed one said.
+select count(distinct e.unit_address) filter (where e.type = 'ProgramInstalling') as begun,
+       count(distinct e.unit_address) filter (where e.type = 'ProgramInstalled') as complete,
+       (array_agg(e.data ->> 'detail' order by e.position desc) filter (where e.type = 'ProgramInstallFailed'))[1]
+           as failure
+from event e
+where e.deployment_id = any (%(ids)s)
+  and e.type in ('ProgramInstalling', 'ProgramInstalled', 'ProgramInstallFailed')
 
 -- name: demo_delete
 delete from deployment where id = any (%(ids)s)
