@@ -37,7 +37,8 @@ begin
     grant execute on function
         deployments_at, units_at, moment_of_position, log_transaction_offset, runtime_of, program_options, secret_names,
         fold_deployment_address, deployment_address_folded, deployment_address_differences,
-        fold_unit, unit_folded, unit_differences, runtime_of, program_options, secret_names
+        fold_unit, unit_folded, unit_differences,
+        fold_program, fold_install, fold_program_after, is_process_event, program_counts, program_folded, program_differences
     to nodeunit_unit, nodeunit_operator, nodeunit_reader;
     grant execute on function inputs_of_round to nodeunit_operator, nodeunit_reader;
 
@@ -50,7 +51,7 @@ begin
 
     grant select on
         deployment, event, usage, unit, lease, fleet, current_usage, wake_up, assignment_order, membership_order,
-        schema_migration, schema_compatibility, usage_hourly, unusable_deployment, package_lock, program_version
+        schema_migration, schema_compatibility, usage_hourly, unusable_deployment, package_lock, program_version, program
     to nodeunit_unit, nodeunit_operator, nodeunit_reader;
 
     -- What people query in SQL. Views read with their owner's rights, functions over usage with the caller's.

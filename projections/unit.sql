@@ -3,6 +3,8 @@
 
 create or replace function fold_unit(p_unit unit, p_event event) returns unit
 language plpgsql immutable parallel safe as $$
+declare
+    v_supervisor uuid := p_event.data ->> 'supervisor';
 begin
     p_unit.address := p_event.unit_address;
     p_unit.version := p_event.stream_version;
@@ -12,6 +14,10 @@ begin
             p_unit.membership := 'present';
             p_unit.cordoned := coalesce(p_unit.cordoned, false);
             p_unit.epoch := p_event.stream_version;
+            if p_unit.supervisor is null or p_unit.supervisor is distinct from v_supervisor then
+                p_unit.supervisor := v_supervisor;
+                p_unit.supervisor_epoch := p_event.stream_version;
+            end if;
             p_unit.name := p_event.data ->> 'name';
             p_unit.host := p_event.data ->> 'host';
             p_unit.policy := p_event.data ->> 'policy';
@@ -41,6 +47,7 @@ begin
         when 'UnitLost' then p_unit.membership := 'lost';
         else null;
     end case;
+    p_unit.supervisor_epoch := coalesce(p_unit.supervisor_epoch, 0);  -- not in the snapshots of 0.1.0
     return p_unit;
 end
 $$;
@@ -83,11 +90,12 @@ begin
     on conflict on constraint unit_pkey do update set
         (name, host, membership, epoch, version, since, policy, cpu_weight, memory_weight,
          reserved_cpu_percent, reserved_memory_mb, trusted, custom_command, software, cordoned, drain_until,
-         runtimes, secrets) =
+         runtimes, secrets, supervisor, supervisor_epoch) =
         (excluded.name, excluded.host, excluded.membership, excluded.epoch, excluded.version, excluded.since,
          excluded.policy, excluded.cpu_weight, excluded.memory_weight, excluded.reserved_cpu_percent,
          excluded.reserved_memory_mb, excluded.trusted, excluded.custom_command, excluded.software,
-         excluded.cordoned, excluded.drain_until, excluded.runtimes, excluded.secrets)
+         excluded.cordoned, excluded.drain_until, excluded.runtimes, excluded.secrets,
+         excluded.supervisor, excluded.supervisor_epoch)
     where u is distinct from excluded;
     get diagnostics v_changed = row_count;
     return v_removed + v_changed;

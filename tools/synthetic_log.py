@@ -127,6 +127,7 @@ def _live_tables(connection: psycopg.Connection, fleet: Fleet, end: datetime) ->
                 )  # fmt: skip
         cursor.execute("reset session_replication_role")
         cursor.execute("select unit_rebuild()")
+        cursor.execute("select program_rebuild()")
         for unit in fleet.units:
             cursor.execute(
                 "insert into lease (address, epoch, supervisor, renewed_at, expires_at, inactive_at, stream_version) "

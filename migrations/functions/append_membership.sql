@@ -28,11 +28,15 @@ begin
     on conflict on constraint unit_pkey do update set
         (name, host, membership, epoch, version, since, policy, cpu_weight, memory_weight,
          reserved_cpu_percent, reserved_memory_mb, trusted, custom_command, software, cordoned, drain_until,
-         runtimes, secrets) =
+         runtimes, secrets, supervisor, supervisor_epoch) =
         (excluded.name, excluded.host, excluded.membership, excluded.epoch, excluded.version, excluded.since,
          excluded.policy, excluded.cpu_weight, excluded.memory_weight, excluded.reserved_cpu_percent,
          excluded.reserved_memory_mb, excluded.trusted, excluded.custom_command, excluded.software,
-         excluded.cordoned, excluded.drain_until, excluded.runtimes, excluded.secrets);
+         excluded.cordoned, excluded.drain_until, excluded.runtimes, excluded.secrets,
+         excluded.supervisor, excluded.supervisor_epoch);
+    if p_type in ('UnitJoined', 'UnitLeft', 'UnitLost') then
+        perform notify_endpoints_of_units(array[p_address]);
+    end if;
     return v_event.stream_version;
 end
 $$;

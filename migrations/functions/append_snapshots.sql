@@ -68,6 +68,8 @@ begin
             using errcode = 'NU008', hint = 'a clock was set back: choose another time';
     end if;
 
+    perform remove_left_programs(p_before, v_found.last_position);
+
     select * into v_last from event where stream_id = 'log' order by stream_version desc limit 1;
     insert into event (stream_id, stream_version, type, schema_version, data)
     values ('log', coalesce(v_last.stream_version, 0) + 1, 'LogArchived', 2, jsonb_build_object(

@@ -62,6 +62,7 @@ begin
           and e.recorded_at > now() - interval '1 hour'
         on conflict on constraint unit_pkey do update set
             (membership, version, since) = (excluded.membership, excluded.version, excluded.since);
+        perform notify_endpoints_of_units(v_lost);
     end if;
     return v_lost;
 end

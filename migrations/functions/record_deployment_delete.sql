@@ -20,6 +20,7 @@ begin
     -- In the order in which heartbeats lock them, also if there are several.
     perform from current_usage c join old_row o on o.id = c.deployment_id order by c.deployment_id for update of c;
     delete from current_usage c using old_row o where c.deployment_id = o.id;
+    perform notify_endpoints_of_rows((select array_agg(o.id) from old_row o));
     perform wake('deployment', '*');
     return null;
 end

@@ -38,6 +38,11 @@ begin
         from old_row o join new_row n using (id)
         where n.address <> o.address and n.address_version = o.address_version;
         get diagnostics v_moved = row_count;
+        if v_moved > 0 then
+            perform notify_endpoints_of_rows((
+                select array_agg(n.id) from old_row o join new_row n using (id) where n.address <> o.address
+            ));
+        end if;
     end if;
     if v_told + v_moved > 0 then
         perform wake('deployment', '*');

@@ -1,9 +1,10 @@
 -- Every unit that ever joined, with its programs: the data of its snapshot event. Table unit keeps all of them, and so
--- do the snapshots.
+-- do the snapshots. `states` has the rows of table program that go on; `programs` and `parked` are what readers of 0.1.0
+-- know.
 
 create or replace function units_archived(p_before timestamptz) returns table (stream_id text, data jsonb)
 language sql stable set search_path from current set timezone = 'UTC'
-begin atomic
+as $$
     with told as (
         select e.unit_address, e.deployment_id, e.position, e.type, e.data, e.recorded_at
         from event e
@@ -44,12 +45,25 @@ begin atomic
         from event e
         where e.recorded_at < p_before and e.stream_id like 'unit-%'
         group by e.stream_id, e.unit_address
+    ), states as (
+        select p.unit_address, jsonb_agg(to_jsonb(p.*) order by p.deployment_id) as states
+        from program_folded(p_before) p
+        join folded u on u.unit_address = p.unit_address
+        left join assignments_archived(p_before) a on a.stream_id = 'assignment-' || p.deployment_id
+        where case when p.pid is not null
+            -- It runs on while its supervisor lives, also where its unit is lost or its row was deleted.
+            then u.data ->> 'membership' <> 'left' and p.epoch >= (u.data ->> 'supervisor_epoch')::integer
+            else coalesce(nullif(a.data ->> 'holder', ''), p.unit_address) = p.unit_address
+                and exists (select from deployments_archived(p_before) d where d.stream_id = 'deployment-' || p.deployment_id)
+            end
+        group by p.unit_address
     )
     select f.stream_id, f.data || case
         when f.data ->> 'membership' in ('left', 'lost') or p.unit_address is null
             then jsonb_build_object('programs', '[]'::jsonb, 'parked', '[]'::jsonb)
         else jsonb_build_object('programs', p.running, 'parked', p.parked)
-    end
+    end || jsonb_build_object('states', coalesce(s.states, '[]'))
     from folded f
-    left join programs p on p.unit_address = f.unit_address;
-end;
+    left join programs p on p.unit_address = f.unit_address
+    left join states s on s.unit_address = f.unit_address
+$$;

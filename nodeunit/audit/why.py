@@ -28,10 +28,11 @@ from nodeunit.domain.fleet import DeploymentState
 from nodeunit.domain.policy import Candidate
 from nodeunit.domain.verdict import Verdict, judge
 from nodeunit.store.postgres.connections import Connection
-from nodeunit.store.read import fleet, lookup
+from nodeunit.store.read import fleet, lookup, programs
 from nodeunit.store.read import why as store
 from nodeunit.store.read.event_log import RecordedEvent
 from nodeunit.store.read.fleet import AsOf
+from nodeunit.store.read.programs import ProgramState
 
 
 class Explanation(msgspec.Struct, kw_only=True):
@@ -57,6 +58,8 @@ class Explanation(msgspec.Struct, kw_only=True):
     verdicts: list[Verdict] = msgspec.field(default_factory=list)
     program: str = ""
     """What happened to the program since, in words."""
+    programs: list[ProgramState] = msgspec.field(default_factory=list)
+    """The state of the program now, on each unit that runs it or should; empty for a time in the past."""
 
 
 async def explain(connection: Connection, given: str, at: datetime | None = None) -> Explanation:
@@ -86,6 +89,8 @@ async def explain(connection: Connection, given: str, at: datetime | None = None
         answer.program = await program(connection, state, holder, at)
     else:
         await _explain_free(connection, answer, state, assignments, specifications)
+    if at is None:
+        answer.programs = await programs.states_of(connection, deployment_id)
     return answer
 
 

@@ -17,6 +17,7 @@ from nodeunit.domain.program_events import (
     ProcessStarted,
 )
 from nodeunit.store.read.event_log import RecordedEvent
+from nodeunit.store.read.programs import ProgramState
 
 Names = Mapping[str, str]
 """The names of units, by address."""
@@ -62,6 +63,20 @@ def program_sentence(newest_first: list[RecordedEvent]) -> str:
             return f"ended at {at}: {_ending(ended)}"
         case _:
             return f"{last.type} at {at}"
+
+
+def program_state(program: ProgramState) -> str:
+    """The state of a program on a unit, on one line."""
+    parts = [f"state on {program.unit or program.unit_address[:8]}: {program.state} since {local_time(program.since)}"]
+    if program.reason:
+        parts.append(program.reason.replace("_", " ") + (f" ({program.detail})" if program.detail else ""))
+    if program.restarts:
+        parts.append(f"{program.restarts} restarts")
+    if program.port and program.state == "running":
+        parts.append(f"port {program.port}")
+    if program.next_try_at is not None:
+        parts.append(f"tried again at {local_time(program.next_try_at)}")
+    return ", ".join(parts)
 
 
 def local_time(at: datetime, precision: str = "milliseconds") -> str:

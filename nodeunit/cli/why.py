@@ -4,7 +4,7 @@ import asyncio
 
 from nodeunit.audit import why as audit
 from nodeunit.audit.why import Explanation
-from nodeunit.audit.wording import local_time
+from nodeunit.audit.wording import local_time, program_state
 from nodeunit.cli.options import At, Database, Deployment, OutputFormat, Time, given, resolve
 from nodeunit.cli.output.render import Format, document, lines, write
 from nodeunit.cli.output.verdicts import show_verdicts
@@ -49,6 +49,8 @@ def _show(found: Explanation, *, wide: bool) -> None:
         write(f"  {reason}")
     if found.program:
         write(f"  program: {found.program}")
+    for one in found.programs:
+        write(f"  {program_state(one)}")
     if found.verdicts:
         if found.decided_at:
             write(f"what a round saw at {local_time(found.decided_at)}:")

@@ -150,8 +150,8 @@ def _event_of(report: Mapping[str, Any]) -> Event:
         case "started":
             meta = report["meta"]
             return ProcessStarted(
-                key, report["pid"], str(report["start_time"]), *claim_of(report),
-                port=meta.get("port", 0), package_version=meta.get("package_version", ""),
+                key, report["pid"], str(report["start_time"]), *claim_of(report), port=meta.get("port", 0),
+                package_version=meta.get("package_version", ""), awaits_check=bool(meta.get("startup_check")),
             )  # fmt: skip
         case "spawn_failed":
             log.warning("%s could not be started: %s", key, report["detail"])

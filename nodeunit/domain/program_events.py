@@ -25,6 +25,8 @@ class ProcessStarted(Event, frozen=True):
     """What it got as PORT; 0 if the row asks for none."""
     package_version: str = ""
     """What the version of the row was resolved to; empty if nothing was installed."""
+    awaits_check: bool = False
+    """Whether the row has a start-up check: the program is ready with the event ProcessReady, not with this one."""
 
 
 class ProcessReady(Event, frozen=True):

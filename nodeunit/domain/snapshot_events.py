@@ -91,6 +91,10 @@ class UnitSnapshot(Event, frozen=True):
     parked: list[UUID]
     runtimes: tuple[str, ...] | None = None
     secrets: tuple[str, ...] | None = None
+    supervisor: UUID | None = None
+    supervisor_epoch: int = 0
+    states: tuple[dict[str, Any], ...] = ()
+    """The rows of the table `program` that go on."""
 
 
 class DecisionsSnapshot(Event, frozen=True):

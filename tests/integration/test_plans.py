@@ -37,6 +37,8 @@ insert into assignment_order (deployment_id, version, assignment) select id, 0, 
 insert into assignment_order select id, 1, 'held', address, 0, 'free' from deployment where address <> '';
 reset session_replication_role;
 insert into deployment (package_name, type) select 'd', 'daemon' from generate_series(1, 5);
+insert into program (deployment_id, unit_address, claim_version, position, state, since)
+select id, address, 1, 1, 'running', now() from deployment where address <> '';
 insert into current_usage select id, address_version, 1, 1, now() from deployment where address <> '';
 update lease set epoch = null where substr(address, 6)::integer > %(units)s / 2;
 insert into event (recorded_at, stream_id, stream_version, type, unit_address, data)
@@ -156,6 +158,23 @@ def test_an_append_reads_no_events(grown: str) -> None:
         grown, (QUERIES["append_decisions"], {"address": "unit-1", "epoch": 1, "stream_version": 0, "events": events})
     )
     assert found
+    assert not [scan for plan in found for scan in plan.of("event")]
+
+
+@pytest.mark.parametrize("analysed", [True, False])
+def test_process_events_are_folded_by_key(grown: str, analysed: bool) -> None:
+    held = rows(grown, "select id from deployment where address = 'unit-1' order by id limit 20")
+    events = [
+        {"event_id": str(uuid4()), "deployment_id": str(row["id"]), "type": kind,
+         "data": {"claim_version": 1, "pid": 1, "revision": 1, "reason": "exited"}}
+        for row in held for kind in ("ProcessExited", "ProcessStarted")
+    ]  # fmt: skip
+    parameters = {"address": "unit-1", "epoch": 1, "stream_version": 0, "events": psycopg.types.json.Jsonb(events)}
+    forget = "delete from pg_statistic where starelid in ('program'::regclass, 'deployment'::regclass)"
+    found = plans_of(grown, (QUERIES["append_decisions"], parameters), after=() if analysed else (forget,))
+    # Each event reads its row, and what was deleted is looked for once.
+    reads(found, "program", by={"program_pkey"}, at_most=2 * len(held))
+    reads(found, "deployment", by={"deployment_pkey"}, at_most=2 * len(held))
     assert not [scan for plan in found for scan in plan.of("event")]
 
 

@@ -34,12 +34,12 @@ async def lived_in(database: str, pool: Pool) -> str:
 
 async def test_there_is_no_difference(lived_in: str) -> None:
     assert await projections.verify(lived_in) == []
-    assert await projections.rebuild(lived_in) == {"deployment_address": 0, "unit": 0}
+    assert await projections.rebuild(lived_in) == {"deployment_address": 0, "unit": 0, "program": 0}
 
 
 async def test_an_empty_log_folds_to_nothing(database: str) -> None:
     assert await projections.verify(database) == []
-    assert await projections.rebuild(database) == {"deployment_address": 0, "unit": 0}
+    assert await projections.rebuild(database) == {"deployment_address": 0, "unit": 0, "program": 0}
 
 
 TAMPERING = [
@@ -115,7 +115,7 @@ async def test_a_rebuild_while_claims_go_on(database: str, pool: Pool) -> None:
 
     living = [asyncio.create_task(live(unit)) for unit in units]
     try:
-        for times in range(12):
+        for times in range(9):
             if times % 3 == 0:
                 rows(
                     database,

@@ -17,6 +17,8 @@ from nodeunit.errors import TimeNotInLog
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import event_log
 from tests.support.members import lose, turn_back_leases
+from tests.support.process_reports import exited, report, told
+from tests.support.process_reports import started as process_started
 from tests.support.rounds import deciding
 from tests.support.rows import insert_deployments, rows, value
 
@@ -148,3 +150,21 @@ async def call(*arguments: str) -> str:
         raise result.exception
     assert result.exit_code == 0, result.output
     return str(result.stdout)
+
+
+async def test_the_state_on_each_unit_is_said_now_and_for_no_time_in_the_past(database: str, pool: Pool) -> None:
+    await deciding(pool, "unit-a")
+    await deciding(pool, "unit-b")
+    (row,) = [one["id"] for one in rows(database, "insert into deployment (type) values ('daemon') returning id")]
+    loop = told("ProcessCrashLooping", row, 0, failures=5, exit_code=3, last_lines=["no such host"], retry_s=300)
+    report(database, "unit-a", process_started(row, 0), exited(row, 0), process_started(row, 0), exited(row, 0), loop)
+    found = (await explain(database, row)).programs
+    assert [(one.unit, one.state, one.reason, one.failures) for one in found] == [
+        ("unit-a", "backoff", "crash_loop", 5), ("unit-b", "starting", "claimed", 0)
+    ]  # fmt: skip
+    call = ["why", str(row), "--database", database]
+    shown = (await asyncio.to_thread(CliRunner().invoke, app, call)).output
+    assert "  state on unit-a: backoff since " in shown
+    assert ", crash loop (no such host), 1 restarts, tried again at " in shown
+    before = value(database, "select clock_timestamp()")
+    assert (await explain(database, row, before)).programs == []

@@ -315,7 +315,7 @@ class Fleet(RuleBasedStateMachine):
         for row in self.all_rows:
             last = folded.get(row.id, initial_state())
             assert last == row.state
-        for projection in ("deployment_address", "unit"):
+        for projection in ("deployment_address", "unit", "program"):
             assert self.connection.execute(QUERIES[f"{projection}_differences"]).fetchall() == []
 
     def count(self, unit: Unit, row: Row, won: bool | None) -> None:

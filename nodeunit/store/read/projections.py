@@ -8,7 +8,7 @@ from nodeunit.store.postgres.connections import translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.postgres.requirements import connect_to_schema
 
-PROJECTIONS: tuple[LiteralString, ...] = ("deployment_address", "unit")
+PROJECTIONS: tuple[LiteralString, ...] = ("deployment_address", "unit", "program")
 """Every projection by name, in the order of a rebuild."""
 
 
