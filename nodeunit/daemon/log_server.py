@@ -7,6 +7,9 @@ read in a thread, because a disk may hang.
 
 import asyncio
 import logging
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread
 from uuid import UUID
 
 from nodeunit.clock import boottime
@@ -79,7 +82,7 @@ class LogServer:
         say_at, pause_s = 0.0, LOOK_EVERY_S
         while True:
             sessions = list(self._sessions.values())
-            pieces = await asyncio.to_thread(_next_pieces, sessions)
+            pieces = await _in_a_thread(_next_pieces, sessions)
             waiting = any(session.waits_for_its_reader for session in sessions)
             ended = any(session.finished for session in sessions)
             if pieces or waiting or ended or self._asked.is_set() or boottime() >= say_at:
@@ -113,6 +116,33 @@ class LogServer:
         for session in self._sessions.values():
             session.close()
         self._sessions.clear()
+
+
+async def _in_a_thread(
+    work: Callable[[list[LogSession]], list[tuple[UUID, LogPiece]]], sessions: list[LogSession]
+) -> list[tuple[UUID, LogPiece]]:
+    """As `asyncio.to_thread`, but the process does not wait for it at its end: a disk that hangs may never answer."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[list[tuple[UUID, LogPiece]]] = loop.create_future()
+
+    def tell(outcome: list[tuple[UUID, LogPiece]] | Exception) -> None:
+        if done.done():
+            return  # cancelled
+        if isinstance(outcome, Exception):
+            done.set_exception(outcome)
+        else:
+            done.set_result(outcome)
+
+    def run() -> None:
+        try:
+            outcome: list[tuple[UUID, LogPiece]] | Exception = work(sessions)
+        except Exception as error:  # noqa: BLE001 - it is raised where it is awaited
+            outcome = error
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(tell, outcome)
+
+    Thread(target=run, name="logs", daemon=True).start()
+    return await done
 
 
 def _next_pieces(sessions: list[LogSession]) -> list[tuple[UUID, LogPiece]]:

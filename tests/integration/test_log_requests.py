@@ -1,11 +1,15 @@
 """Requests for logs in the database: who may ask, how much can be on its way, and which unit sends when a row moves."""
 
 import asyncio
+import os
+import threading
+from pathlib import Path
 from uuid import UUID
 
 import psycopg
 import pytest
 
+from nodeunit.daemon.log_server import LogServer
 from nodeunit.domain.program_log import PIECE_BYTES, PIECES_AHEAD, LogPiece, LogProgress, LogQuery, LogRequest
 from nodeunit.errors import LogUnavailable
 from nodeunit.store.postgres import connections
@@ -197,3 +201,24 @@ async def test_a_reader_role_may_not_ask_and_an_operator_sees_only_what_it_asked
             "select request_log(%s, '', 10, null, null, null, false, false, '{}')",
             (row,),
         )
+
+
+async def test_a_disk_that_hangs_holds_up_no_end(database: str, pool: Pool, tmp_path: Path) -> None:
+    """Opening a FIFO that nobody writes waits in the kernel, as a frozen file system does."""
+    unit = await join(pool, "unit-1")
+    (row,) = insert_deployments(database, address="unit-1")
+    os.mkfifo(tmp_path / f"{row}.log")
+    server = LogServer(unit, os.fspath(tmp_path))
+    serving = asyncio.create_task(server.run())
+    async with await connections.connect(database, "test") as reader:
+        await request_log(reader, row, "", FOLLOW, {})
+        server.look()
+        (thread,) = await eventually(lambda: [one for one in threading.enumerate() if one.name == "logs"])
+        await server.finish(0.1)
+    serving.cancel()
+    await asyncio.wait([serving])
+
+    assert thread.is_alive()
+    assert thread.daemon, "the process does not wait for it"
+    with (tmp_path / f"{row}.log").open("wb"):
+        await eventually(lambda: not thread.is_alive())
