@@ -244,7 +244,7 @@ def test_the_machine_of_the_reader_reaches_the_database_and_nothing_else(fleet: 
     if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this system lets nobody make a namespace, so there is no second machine to read from")
     row = insert(fleet, PROGRAM)
-    (log,) = wait_until(lambda: list(tmp_path.parent.glob(f"units*/logs/*/{row}.log")), within_s=20)
+    (log,) = wait_until(lambda: list(tmp_path.parent.glob(f"units[0-9]*/logs/*/{row}.log")), within_s=20)
     hidden = (*alone, "sh", "-c", f"mount -t tmpfs none '{log.parents[1]}' && exec \"$@\"", "sh")
     with (
         database_socket(fleet.conninfo, tmp_path) as conninfo,
