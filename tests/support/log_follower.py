@@ -78,6 +78,9 @@ def database_socket(database: str, directory: Path) -> Iterator[str]:
     listener.bind(os.fspath(directory / ".s.PGSQL.5432"))
     listener.listen()
 
+    ends: list[socket.socket] = []
+    threads: list[threading.Thread] = []
+
     def accept() -> None:
         while True:
             try:
@@ -85,15 +88,24 @@ def database_socket(database: str, directory: Path) -> Iterator[str]:
             except OSError:
                 return
             outside = socket.create_connection((str(parts["host"]), int(str(parts["port"]))))
+            ends.extend((inside, outside))
             for pair in ((inside, outside), (outside, inside)):
-                threading.Thread(target=_copy, args=pair, daemon=True).start()
+                threads.append(threading.Thread(target=_copy, args=pair))
+                threads[-1].start()
 
-    threading.Thread(target=accept, daemon=True).start()
+    accepting = threading.Thread(target=accept)
+    accepting.start()
     try:
         yield make_conninfo(database, host=os.fspath(directory), port=5432)
     finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
+        _shut(listener)
+        accepting.join()
+        for end in ends:
+            _shut(end)
+        for thread in threads:
+            thread.join()
+        for end in (listener, *ends):
+            end.close()
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
@@ -103,8 +115,12 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
     except OSError:
         pass
     finally:
-        for end in (source, target):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+        _shut(source)
+        _shut(target)
+
+
+def _shut(end: socket.socket) -> None:
+    try:
+        end.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # the other side was first
