@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 from uuid import UUID
 
@@ -42,15 +43,15 @@ class Adversary:
         *,
         memory_limit_mb: int | None = None,
         process_limit: int | None = None,
+        startup_check: str = "",
     ) -> None:
         self._fleet = fleet
-        self.witnesses = directory / name
-        self.witnesses.mkdir()
+        self.witnesses = Path(mkdtemp(prefix=f"{name}-", dir=directory))
         command = shlex.join([sys.executable, "-I", "-S", adversaries.__file__, name, str(self.witnesses)])
         (row,) = fleet.query(
-            "insert into deployment (package_name, package_version, command, memory_limit_mb, process_limit)"
-            " values (%s, '1.0.0', %s, %s, %s) returning id",
-            f"@yuants/{name.replace('_', '-')}", command, memory_limit_mb, process_limit,
+            "insert into deployment (package_name, package_version, command, memory_limit_mb, process_limit,"
+            " startup_check, startup_timeout_s) values (%s, '1.0.0', %s, %s, %s, %s, 1) returning id",
+            f"@yuants/{name.replace('_', '-')}", command, memory_limit_mb, process_limit, startup_check,
         )  # fmt: skip
         self.id: UUID = row["id"]
 
@@ -130,8 +131,8 @@ def neighbour(fleet: Fleet, unit: UnitProcess, directory: Path) -> Iterator[Adve
 
 @pytest.fixture
 def run(fleet: Fleet, directory: Path, request: pytest.FixtureRequest) -> Any:
-    def run(name: str, **limits: int) -> Adversary:
-        adversary = Adversary(fleet, directory, name, **limits)
+    def run(name: str, **columns: Any) -> Adversary:
+        adversary = Adversary(fleet, directory, name, **columns)
         request.addfinalizer(adversary.disable)
         return adversary
 
@@ -170,6 +171,29 @@ def test_it_ends_at_once_and_is_started_again_until_its_row_is_disabled(
     wait_until(lambda: not adversary.living(), within_s=10)
     starts = fleet.query("select from event where type = 'ProcessStarted' and deployment_id = %s", adversary.id)
     wait_until(lambda: len(adversary.exits()) == len(starts), what="every start has its end")
+
+
+def test_what_never_becomes_ready_is_started_again_as_after_a_failure(run: Any) -> None:
+    never_ready = run("closes_its_output", startup_check="tcp:1")
+    assert {exited["reason"] for exited in never_ready.wait_for_exits(2)} == {"startup_timeout"}
+    never_ready.disable()
+    wait_until(lambda: not never_ready.living(), within_s=10)
+
+
+def test_a_script_that_was_saved_on_windows_says_so(fleet: Fleet, directory: Path) -> None:
+    script = directory / "script"
+    script.write_bytes(b"#!/bin/sh\r\nsleep 60\r\n")
+    script.chmod(0o755)
+    (row,) = fleet.query(
+        "insert into deployment (package_name, command) values ('@yuants/script', %s) returning id", str(script)
+    )
+    try:
+        failed = "select data from event where type = 'ProcessExited' and deployment_id = %s"
+        (first, *_) = wait_until(lambda: fleet.query(failed, row["id"]), within_s=20)
+        assert first["data"]["reason"] == "spawn_failed"
+        assert first["data"]["detail"].startswith(f"cannot run {script}: the first line of {script} ends with CR LF")
+    finally:
+        fleet.execute("update deployment set enabled = false where id = %s", row["id"])
 
 
 def test_a_flood_of_output_fills_neither_disk_nor_memory_and_holds_up_nobody(
