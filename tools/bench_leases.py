@@ -53,11 +53,15 @@ async def _measure(dead: int, lost: int, sessions: int, seconds: float) -> None:
     with timescaledb_container(usable()) as container:
         await migrator.migrate(container.conninfo)
         async with AsyncExitStack() as stack:
-            pool = connections.pool(container.conninfo, "bench", max_size=sessions)
+            pool = connections.pool(container.conninfo, "bench", max_size=2)
             await stack.enter_async_context(pool)
             await _dead_leases(container.conninfo, pool, dead, seconds)
+            # Each finder is a unit of its own, so each has a session of its own.
+            pools = [connections.pool(container.conninfo, f"finder {n}", max_size=1) for n in range(sessions)]
+            for own in pools:
+                await stack.enter_async_context(own)
             for one_by_one in (True, False):
-                await _many_lost(container.conninfo, pool, lost, sessions, one_by_one=one_by_one)
+                await _many_lost(container.conninfo, pool, pools, lost, one_by_one=one_by_one)
 
 
 async def _dead_leases(conninfo: str, pool: Pool, dead: int, seconds: float) -> None:
@@ -99,11 +103,11 @@ def _leases(conninfo: str) -> int:
     return int(row[0])
 
 
-async def _many_lost(conninfo: str, pool: Pool, lost: int, sessions: int, *, one_by_one: bool) -> None:
+async def _many_lost(conninfo: str, pool: Pool, pools: list[Pool], lost: int, *, one_by_one: bool) -> None:
     addresses = [f"lost-{uuid4().hex[:8]}-{n}" for n in range(lost)]
     for address in addresses:
         await join_unit(pool, address)
-    finders = [await join_unit(pool, f"finder-{one_by_one}-{n}") for n in range(sessions)]
+    finders = [await join_unit(own, f"finder-{one_by_one}-{n}") for n, own in enumerate(pools)]
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute(EXPIRE)
     heartbeats: list[float] = []
@@ -111,7 +115,7 @@ async def _many_lost(conninfo: str, pool: Pool, lost: int, sessions: int, *, one
     async def find(unit: Membership) -> int:
         if not one_by_one:
             return len(await unit.declare_lost(addresses))
-        async with pool.connection() as own:
+        async with unit.pool.connection() as own:
             found = 0
             for address in addresses:
                 row = await (await own.execute(ONE_BY_ONE, (unit.address, unit.epoch, address))).fetchone()
@@ -131,7 +135,7 @@ async def _many_lost(conninfo: str, pool: Pool, lost: int, sessions: int, *, one
     beating.cancel()
     how = "one statement each" if one_by_one else "one statement for all"
     print(
-        f"{declared} of {lost} units declared lost by {sessions - 1} sessions, {how}: {took_s:.2f} s; "
+        f"{declared} of {lost} units declared lost by {len(finders) - 1} sessions, {how}: {took_s:.2f} s; "
         f"the longest heartbeat meanwhile: {max(heartbeats, default=0.0) * 1000:.0f} ms",
         flush=True,
     )
