@@ -11,8 +11,10 @@ from typing import Any
 from nodeunit.domain.npm_names import comes_from_a_registry
 from nodeunit.install.package import InstallFailed, Lock
 
-LONGEST = 16 * 2**20
+LONGEST = 8 * 2**20
+"""Characters of a lock, all ASCII; the fleet keeps no longer one."""
 _PLACE = re.compile(r"(?:^|/)node_modules/((?:@[^/@\\]+/)?[^/@\\.][^/\\]*)")
+_HASHES = re.compile(r"sha\d{1,3}-[A-Za-z0-9+/=]{1,200}(?: sha\d{1,3}-[A-Za-z0-9+/=]{1,200}){0,9}")
 _DEPENDENCIES = ("dependencies", "optionalDependencies", "peerDependencies")
 
 
@@ -32,9 +34,11 @@ def read_lock(name: str, text: str) -> Lock:
                 package.pop("resolved", None)
         own = packages[f"node_modules/{name}"]
         version, integrity = own["version"], own["integrity"]
-        if not (isinstance(version, str) and isinstance(integrity, str)):
-            raise ValueError("its version or hash is no text")
+        if not isinstance(version, str) or not isinstance(integrity, str) or not _HASHES.fullmatch(integrity):
+            raise ValueError("its version or its hash is none")
         written = json.dumps(content, indent=1)
+        if len(written) > LONGEST:
+            raise ValueError(f"it is longer than {LONGEST} characters")
         return Lock(version, integrity, written, len(packages) - ("" in packages))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)

@@ -28,14 +28,18 @@ Reason = Literal[
 """
 
 
+_LONGEST_DETAIL = 1000
+
+
 class InstallFailed(Exception):
     """An installation did not succeed; nothing of it is left in the store."""
 
     def __init__(self, reason: Reason, detail: str, may_heal: bool) -> None:
-        super().__init__(detail)
+        # Some of the text is a package's or a registry's, and it goes into an event.
+        self.detail = "".join(c if c.isprintable() else " " for c in detail[:_LONGEST_DETAIL])
+        """One sentence for people, on one line: what was refused, and what to do."""
+        super().__init__(self.detail)
         self.reason: Reason = reason
-        self.detail = detail
-        """One sentence for people: what was refused, and what to do."""
         self.may_heal = may_heal
         """Whether the same request may succeed later without a change of the row or of the unit."""
 

@@ -106,6 +106,11 @@ def test_a_place_outside_is_refused(place: str) -> None:
         '{"packages": {"node_modules/app": {}}}',
         '{"packages": {"node_modules/app": {"version": 1, "integrity": "x"}}}',
         '{"packages": {"node_modules/app": {"version": "1", "integrity": ["x"]}}}',
+        '{"packages": {"node_modules/app": {"version": "1", "integrity": "x"}}}',
+        '{"packages": {"node_modules/app": {"version": "1", "integrity": "sha512-' + "x" * 1000 + '"}}}',
+        '{"packages": {"node_modules/app": {"version": "1", "integrity": "sha512-x", "a": "'
+        + "\u00e9" * 2**21
+        + '"}}}',
         '{"packages": {"node_modules/b": {"version": "1", "integrity": "x"}}}',
     ],
     ids=lambda text: text[:40],
@@ -114,3 +119,13 @@ def test_what_is_no_lock_is_refused(text: str) -> None:
     with pytest.raises(InstallFailed, match="The lock of app is refused") as refused:
         read_lock("app", text)
     assert refused.value.reason == "bad_manifest"
+
+
+def test_a_sentence_about_a_hostile_lock_can_be_recorded() -> None:
+    text = lock()
+    text["packages"]["../\0\n\ud800" + "x" * 100_000] = {}
+    with pytest.raises(InstallFailed) as refused:
+        read_lock("app\0\n", json.dumps(text))
+    assert refused.value.detail.isprintable()
+    assert len(refused.value.detail) == 1000
+    assert str(refused.value) == refused.value.detail
