@@ -26,6 +26,7 @@ class LogSession:
         self._number = request.next_number
         self._confirmed = request.confirmed
         self._begun = False
+        self._updated = False
         self._end: int | None = None
         self._marked = (-1, 0.0)
         self._resumed_at: int | None = None
@@ -39,7 +40,10 @@ class LogSession:
         if request.holds and not leaving:
             self._given_up_at = None
         elif self._given_up_at is None:
-            self._given_up_at = boottime()
+            # A session that begins without the row, as after a crash of the unit, finds a run that has no end.
+            began_late = not self._updated and not request.holds
+            self._given_up_at = boottime() - (LAST_LINES_WITHIN_S - 1.0 if began_late else 0.0)
+        self._updated = True
 
     @property
     def waits_for_its_reader(self) -> bool:

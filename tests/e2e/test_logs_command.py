@@ -111,11 +111,15 @@ def test_every_line_comes_once_and_in_order_over_rotations_a_restart_and_takeove
         fleet.execute("update deployment set address = %s", again.address)
         last = str(fleet.query("select address_version from deployment")[0]["address_version"]).encode()
         reader.wait_for(last + b" ready")
+        again.process.kill()
+        wait_until(lambda: fleet.split().keys() == units.keys() - {first.address}, within_s=30, what="it is taken over")
+        newest = str(fleet.query("select address_version from deployment")[0]["address_version"]).encode()
+        reader.wait_for(newest + b" ready")
         assert reader.interrupt() == 0
 
     expected = one_run(b"1", stopped=True) * 2 + one_run(version, stopped=True) + one_run(last, stopped=False)
-    assert reader.lines() == expected
-    assert reader.said.count("started at") == 4
+    assert reader.lines() == expected + one_run(newest, stopped=False)
+    assert reader.said.count("started at") == 5
     assert reader.said.count("exit 0") == 3
     assert fleet.query("select from log_request") == [], "what was interrupted asks for nothing more"
 
