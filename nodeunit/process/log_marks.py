@@ -34,7 +34,7 @@ class Mark(NamedTuple):
     detail: str = ""
 
     def line(self) -> bytes:
-        return f"{self.kind} {self.position} {self.at:.3f} {self.number} {self.detail}".rstrip().encode() + b"\n"
+        return f"{self.kind} {self.position} {self.at:.6f} {self.number} {self.detail}".rstrip().encode() + b"\n"
 
 
 def parse(data: bytes) -> list[Mark]:
