@@ -69,6 +69,7 @@ class MembershipSession:
         self._moving: asyncio.Task[None] | None = None
         self._declaring: asyncio.Task[None] | None = None
         self._tasks = RecancellingTaskGroup()
+        self._has_left = False
 
     async def run(self, joined_at: float, request: EndRequest) -> None:
         """Works until the end is requested, then ends accordingly. Raises StaleEpoch, in a group, when fenced.
@@ -94,6 +95,7 @@ class MembershipSession:
                     self._moving.cancel()
                 await self._end(reason)
                 if reason is not EndReason.REPLACE:
+                    self._has_left = True
                     await self._logs.finish(LAST_LINES_WITHIN_S)
 
             await request.carry_out(end)
@@ -111,6 +113,8 @@ class MembershipSession:
             self._reconciler.refresh()
 
     async def _on_answer(self, answer: HeartbeatAnswer, sent_at: float) -> None:
+        if self._has_left:
+            return
         if answer.fenced:
             raise StaleEpoch(f"epoch {self._unit.epoch} of unit {self._unit.address} is over")
         self._renew_lease(sent_at)
