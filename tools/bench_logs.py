@@ -76,11 +76,14 @@ def _started(connection: psycopg.Connection) -> list[str]:
 
 
 def _measure(container: str, conninfo: str, unit: UnitProcess, rows: list[str], seconds: float) -> str:
-    delays: list[float] = []
-    followers = [_follow(conninfo, row, delays) for row in rows]
+    of_each: list[list[float]] = [[] for _ in rows]
+    followers = [_follow(conninfo, row, delays) for row, delays in zip(rows, of_each, strict=True)]
     try:
+        while not all(of_each):
+            time.sleep(0.1)
         time.sleep(SETTLES_S)
-        delays.clear()
+        for delays in of_each:
+            delays.clear()
         before = [*_counters(container, conninfo), _cpu_of_unit(unit), sum(map(_cpu, followers))]
         time.sleep(seconds)
         after = [*_counters(container, conninfo), _cpu_of_unit(unit), sum(map(_cpu, followers))]
@@ -88,8 +91,9 @@ def _measure(container: str, conninfo: str, unit: UnitProcess, rows: list[str], 
         for follower in followers:
             follower.kill()
             follower.wait()
+    all_delays = [delay for delays in of_each for delay in delays]
     commits, wal, _, server, its_unit, reading = ((b - a) / seconds for a, b in zip(before, after, strict=True))
-    p50, p99 = (f"{quantile(delays, share) * 1000:.0f}" if delays else "" for share in (0.5, 0.99))
+    p50, p99 = (f"{quantile(all_delays, share) * 1000:.0f}" if all_delays else "" for share in (0.5, 0.99))
     each = f"{reading / len(rows) * 1000:.1f}" if rows else ""
     return (
         f"| {len(rows)} | {p50} / {p99} | {its_unit * 1000:.1f} | {server * 1000:.1f} | {each} "
