@@ -87,6 +87,7 @@ def logs(database: str, *arguments: str) -> Answer:
     return Answer(result.stdout_bytes, result.stderr, result.exit_code)
 
 
+@pytest.mark.timeout(120)  # five runs on three units, one after the other
 def test_every_line_comes_once_and_in_order_over_rotations_a_restart_and_takeovers(
     database: str, start_unit: StartUnit, tmp_path: Path
 ) -> None:
