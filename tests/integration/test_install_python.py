@@ -14,6 +14,8 @@ from nodeunit.install.python.index import only_pip_knows_the_index
 from tests.support.python_installs import PythonInstalls, refusal
 from tests.support.registries import PythonIndex
 
+pytestmark = pytest.mark.timeout(180)
+
 PRINTS_ITS_PLACE = "import sys\ndef main():\n    print(__file__, *sys.argv[1:])\n"
 
 

@@ -17,7 +17,9 @@ from nodeunit.install.package import InstallFailed
 from tests.support.python_installs import PythonInstalls, refusal
 from tests.support.registries import PythonIndex, running_python_index
 
-SMALL = Limits(time_s=60, disk_bytes=24 * 2**20, file_bytes=8 * 2**20)
+pytestmark = pytest.mark.timeout(180)
+
+SMALL = Limits(time_s=120, disk_bytes=24 * 2**20, file_bytes=8 * 2**20)
 DATA = "attack-1.0.data"
 
 Contents = Mapping[str, str | bytes]
@@ -289,7 +291,7 @@ PAGE = f'<a href="{wheel_name("attack", "1.0")}">{wheel_name("attack", "1.0")}</
         (b"", b"", b"", ("timed_out",)),
         (PAGE, b"", b"", ("timed_out",)),
         (PAGE, b"PK\x03\x04", bytes(65_536), ("too_large", "timed_out", "bad_manifest")),
-        (b"<html>" + b"<a href='//evil/'>" * 100_000, b"", b"", ("no_such_package", "no_such_version", "timed_out")),
+        (b"<html>" + b"<a href='//evil/'>" * 100_000, b"", b"", ("no_such_package", "no_such_version")),
         (b'<meta http-equiv="refresh" content="0; url=/simple/">', b"", b"", ("no_such_package", "no_such_version")),
     ],
     ids=["silent", "silent_file", "endless_file", "large_page", "empty_page"],
@@ -298,7 +300,7 @@ async def test_an_index_can_only_make_the_installation_fail(
     installs: PythonInstalls, page: bytes, file: bytes, then: bytes, reasons: tuple[str, ...]
 ) -> None:
     before = installs.untouched()
-    limits = SMALL._replace(time_s=4 if reasons == ("timed_out",) else 15)
+    limits = SMALL._replace(time_s=4 if "timed_out" in reasons else 120)
     async with index_that_sends(page, file, then) as url:
         failed = await refusal(
             installs.install("attack", "1.0", installer=installs.installer(index=url, limits=limits))

@@ -14,7 +14,7 @@ from nodeunit.install.package import InstallFailed, Lock
 from nodeunit.install.python import PythonInstaller
 from tests.support.registries import PythonIndex
 
-LIMITS = Limits(time_s=45, disk_bytes=64 * 2**20, file_bytes=16 * 2**20)
+LIMITS = Limits(time_s=120, disk_bytes=64 * 2**20, file_bytes=16 * 2**20)
 
 
 class PythonInstalls:
