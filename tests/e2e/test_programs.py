@@ -120,7 +120,7 @@ def test_rows_move_when_a_unit_leaves_and_when_an_operator_assigns_them(database
     fleet.assert_sound()
 
 
-def test_a_program_that_ends_is_started_again_and_a_crash_loop_is_parked(database: str, start_unit: StartUnit) -> None:
+def test_what_ends_or_cannot_be_started_or_installed_is_tried_again(database: str, start_unit: StartUnit) -> None:
     fleet = Fleet(database)
     start_unit(database)
     fleet.wait_for_measured_units(1)
