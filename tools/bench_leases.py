@@ -57,7 +57,7 @@ async def _measure(dead: int, lost: int, sessions: int, seconds: float) -> None:
             await stack.enter_async_context(pool)
             await _dead_leases(container.conninfo, pool, dead, seconds)
             # Each finder is a unit of its own, so each has a session of its own.
-            pools = [connections.pool(container.conninfo, f"finder {n}", max_size=1) for n in range(sessions)]
+            pools = [connections.pool(container.conninfo, f"finder {n}", max_size=2) for n in range(sessions)]
             for own in pools:
                 await stack.enter_async_context(own)
             for one_by_one in (True, False):

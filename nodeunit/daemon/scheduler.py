@@ -97,7 +97,9 @@ class Scheduler:
         while True:
             heard = self._heard
             inputs = await self._read_inputs(conflicts)
-            self._nothing_to_run_at = None if inputs.candidates or conflicts else heard
+            # A unit that is inactive for a moment, because a heartbeat is late, sees no row that it could run.
+            takes_part = any(unit.address == self._unit.address for unit in inputs.units)
+            self._nothing_to_run_at = None if inputs.candidates or conflicts or not takes_part else heard
             self._look_again_at = boottime() + LOOK_AGAIN_AFTER_S
             decision = claim_round.decide(self._unit.address, inputs)
             if claimed or (

@@ -38,10 +38,10 @@ async def test_a_row_that_no_unit_can_run_is_not_looked_at_with_each_heartbeat(
         return int(value(database, query, (function,)))
 
     await eventually(lambda: calls("heartbeat") > 10, what="heartbeats are counted")
-    looks, beats = calls("round_inputs"), calls("heartbeat")
+    looks, beats = calls("inputs_of_round"), calls("heartbeat")
     assert looks > 0
     await eventually(lambda: calls("heartbeat") > beats + 20, what="twenty more heartbeats")
-    assert calls("round_inputs") <= looks + 1
+    assert calls("inputs_of_round") <= looks + 1
     plain = insert_deployments(database)[0]
     await eventually(lambda: deployment(database, plain)["address"], what="it claims what it can run")
 
