@@ -115,13 +115,13 @@ async def _many_lost(conninfo: str, pool: Pool, pools: list[Pool], lost: int, *,
     async def find(unit: Membership) -> int:
         if not one_by_one:
             return len(await unit.declare_lost(addresses))
-        async with unit.pool.connection() as own:
-            found = 0
-            for address in addresses:
+        found = 0
+        for address in addresses:
+            async with unit.pool.connection() as own:
                 row = await (await own.execute(ONE_BY_ONE, (unit.address, unit.epoch, address))).fetchone()
-                assert row is not None
-                found += bool(next(iter(row.values())))
-            return found
+            assert row is not None
+            found += bool(next(iter(row.values())))
+        return found
 
     async def beat() -> None:
         while True:
