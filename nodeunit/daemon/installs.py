@@ -68,6 +68,7 @@ class Installs:
             self._cancel(key)
             job = self._jobs[key] = _Job(row)
             job.task = asyncio.get_running_loop().create_task(self._run(job))
+            job.task.add_done_callback(lambda ended: self._on_end(job, ended))
         if job.obstacle is not None:
             raise job.obstacle
         return job.installed
@@ -100,13 +101,25 @@ class Installs:
         if job is not None and job.task is not None:
             job.task.cancel()
 
+    def _on_end(self, job: _Job, ended: "asyncio.Task[None]") -> None:
+        """What nobody expected is said as well, and must not leave the row waiting in silence."""
+        if ended.cancelled():
+            return
+        if (error := ended.exception()) is not None:
+            log.error("the installation for %s ended unexpectedly", job.row.id, exc_info=error)
+            job.obstacle = NotRunnable("install_failed", f"the installer ended unexpectedly: {error!r:.500}")
+        self.on_change()
+
     async def _run(self, job: _Job) -> None:
         delay_s = FIRST_DELAY_S
         said: tuple[str, str] | None = None
         while True:
             try:
                 job.installed = await self._attempt(job.row)
-                break
+                if job.installed is not None:
+                    break
+                # The row has changed, or is elsewhere: this ends when the row is read again, unless it comes back.
+                await asyncio.sleep(WITHOUT_DATABASE_S)
             except NotRunnable as error:
                 job.obstacle = error
                 break
@@ -123,10 +136,9 @@ class Installs:
             except (DatabaseError, StaleEpoch) as error:
                 log.warning("the installation of %s waits for the database: %s", job.row.id, error)
                 await asyncio.sleep(WITHOUT_DATABASE_S)
-        self.on_change()
 
     async def _attempt(self, row: Deployment) -> Installed | None:
-        """One try. None: the row wants something else by now, which a new revision will tell."""
+        """One try. None: the row wants something else by now, or this unit does not run it."""
         assert self._unit is not None
         unit = await self._unit
         agreed = await packages.agreed_for(unit.pool, row)

@@ -17,6 +17,7 @@ from tools.docs_sql import columns, statements, table
 
 ROOT = Path(__file__).parents[2]
 SQL_PAGE = (ROOT / "docs" / "sql.md").read_text()
+PROGRAMS = (ROOT / "docs" / "programs.md").read_text()
 README = (ROOT / "README.md").read_text() if (ROOT / "README.md").exists() else ""
 
 pytestmark = pytest.mark.e2e
@@ -37,7 +38,7 @@ async def test_every_statement_runs(conninfo: str, start_unit: Callable[..., Uni
             # What a longer run shows has to be there after a short one too, but for what went wrong in it.
             if len(documented.splitlines()) > 2 and not re.search("UnitLost|restarts_per_day|Released", statement):
                 assert len(result.splitlines()) > 2, statement
-        for statement, _ in statements(README):
+        for statement, _ in statements(README) + statements(PROGRAMS):
             with connection.transaction(force_rollback=True):
                 connection.execute(statement.encode())
 
