@@ -2,8 +2,8 @@
 
     python -m tools.bench_leases [--dead 20000] [--lost 200] [--sessions 40] [--seconds 10]
 
-Leases of units that are gone were kept for ever before a join removed them. Units were declared lost one statement each
-before one statement took all of them. Both ways are measured, on a server in a container of its own.
+Leases of units that are gone were kept for ever before a join removed them, so that heartbeats are measured with and
+without them. The server is in a container of its own.
 """
 
 import argparse
@@ -35,8 +35,6 @@ EXPIRE: LiteralString = """
     where address like 'lost-%%'
 """
 
-ONE_BY_ONE: LiteralString = "select declare_lost(%s, %s, %s, gen_random_uuid())"
-
 
 def main() -> None:
     """Measures both and prints them."""
@@ -60,8 +58,7 @@ async def _measure(dead: int, lost: int, sessions: int, seconds: float) -> None:
             pools = [connections.pool(container.conninfo, f"finder {n}", max_size=2) for n in range(sessions)]
             for own in pools:
                 await stack.enter_async_context(own)
-            for one_by_one in (True, False):
-                await _many_lost(container.conninfo, pool, pools, lost, one_by_one=one_by_one)
+            await _many_lost(container.conninfo, pool, pools, lost)
 
 
 async def _dead_leases(conninfo: str, pool: Pool, dead: int, seconds: float) -> None:
@@ -103,25 +100,17 @@ def _leases(conninfo: str) -> int:
     return int(row[0])
 
 
-async def _many_lost(conninfo: str, pool: Pool, pools: list[Pool], lost: int, *, one_by_one: bool) -> None:
+async def _many_lost(conninfo: str, pool: Pool, pools: list[Pool], lost: int) -> None:
     addresses = [f"lost-{uuid4().hex[:8]}-{n}" for n in range(lost)]
     for address in addresses:
         await join_unit(pool, address)
-    finders = [await join_unit(own, f"finder-{one_by_one}-{n}") for n, own in enumerate(pools)]
+    finders = [await join_unit(own, f"finder-{n}") for n, own in enumerate(pools)]
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute(EXPIRE)
     heartbeats: list[float] = []
 
     async def find(unit: Membership) -> int:
-        if not one_by_one:
-            return len(await unit.declare_lost(addresses))
-        found = 0
-        for address in addresses:
-            async with unit.pool.connection() as own:
-                row = await (await own.execute(ONE_BY_ONE, (unit.address, unit.epoch, address))).fetchone()
-            assert row is not None
-            found += bool(next(iter(row.values())))
-        return found
+        return len(await unit.declare_lost(addresses))
 
     async def beat() -> None:
         while True:
@@ -133,9 +122,8 @@ async def _many_lost(conninfo: str, pool: Pool, pools: list[Pool], lost: int, *,
     declared = sum(await asyncio.gather(*(find(unit) for unit in finders[1:])))
     took_s = time.monotonic() - began
     beating.cancel()
-    how = "one statement each" if one_by_one else "one statement for all"
     print(
-        f"{declared} of {lost} units declared lost by {len(finders) - 1} sessions, {how}: {took_s:.2f} s; "
+        f"{declared} of {lost} units declared lost by {len(finders) - 1} sessions: {took_s:.2f} s; "
         f"the longest heartbeat meanwhile: {max(heartbeats, default=0.0) * 1000:.0f} ms",
         flush=True,
     )
