@@ -42,6 +42,7 @@ class LogServer:
         self._idle = asyncio.Event()
         self._sessions: dict[UUID, LogSession] = {}
         self._leaving = False
+        self._served = 0
 
     def look(self) -> None:
         """Somebody may ask for a log."""
@@ -82,7 +83,11 @@ class LogServer:
         say_at, pause_s = 0.0, LOOK_EVERY_S
         while True:
             sessions = list(self._sessions.values())
+            # Those that were served last come last, because there may be more of them than pieces in a statement.
+            first = self._served % max(len(sessions), 1)
+            sessions = sessions[first:] + sessions[:first]
             pieces = await _in_a_thread(_next_pieces, sessions)
+            self._served += len(pieces)
             waiting = any(session.waits_for_its_reader for session in sessions)
             ended = any(session.finished for session in sessions)
             if pieces or waiting or ended or self._asked.is_set() or boottime() >= say_at:
@@ -92,7 +97,7 @@ class LogServer:
             if not self._sessions:
                 self._idle.set()
                 return
-            if any(len(piece.data) == PIECE_BYTES for _, piece in pieces):
+            if len(pieces) == MOST_PIECES or any(len(piece.data) == PIECE_BYTES for _, piece in pieces):
                 pause_s = CONFIRMED_WITHIN_S
                 continue
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S) if waiting and not pieces else LOOK_EVERY_S

@@ -12,6 +12,8 @@ import pytest
 from nodeunit.daemon.log_server import LogServer
 from nodeunit.domain.program_log import PIECE_BYTES, PIECES_AHEAD, LogPiece, LogProgress, LogQuery, LogRequest
 from nodeunit.errors import LogUnavailable
+from nodeunit.process.log_generations import LogGenerations
+from nodeunit.process.rotating_log import RotatingLog
 from nodeunit.store.postgres import connections
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.postgres.listener import Listener, WakeUp
@@ -222,3 +224,30 @@ async def test_a_disk_that_hangs_holds_up_no_end(database: str, pool: Pool, tmp_
     assert thread.daemon, "the process does not wait for it"
     with (tmp_path / f"{row}.log").open("wb"):
         await eventually(lambda: not thread.is_alive())
+
+
+async def test_readers_of_many_logs_are_served_in_turn(database: str, pool: Pool, tmp_path: Path) -> None:
+    """Found: of ten logs that were written all the time, the last two were never sent."""
+    unit = await join(pool, "unit-1")
+    ids = insert_deployments(database, 10, address="unit-1")
+    logs = [RotatingLog(LogGenerations(str(tmp_path / f"{one}.log")), print, lambda _: None) for one in ids]
+    server = LogServer(unit, os.fspath(tmp_path))
+    async with await connections.connect(database, "test") as reader:
+        requests = [await request_log(reader, one, "", FOLLOW, {}) for one in ids]
+        confirmed: dict[tuple[UUID, str], int] = {}
+
+        async def all_have_come() -> bool:
+            for log in logs:
+                log.write(b"line\n", 0.0)
+            for one in await read_log(reader, requests, confirmed):
+                for each in one.pieces:
+                    confirmed[one.request_id, "unit-1"] = each.number
+            return len(confirmed) == len(ids)
+
+        server.look()
+        serving = asyncio.create_task(server.run())
+        await eventually(all_have_come, within_s=30)
+    serving.cancel()
+    await asyncio.wait([serving])
+    for log in logs:
+        log.close()
