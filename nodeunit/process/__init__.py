@@ -7,7 +7,7 @@
     control_groups   one cgroup per program; group_limits: its limits
     environment_file variables that a unit gives its programs; secret_files: secrets; free_port: a port
     rotating_log     one log file; log_generations: its older ones; last_lines: its end, for an event
-    sampler          CPU and memory of each program
+    sampler          CPU and memory of each program; tree_times: CPU time of what has ended too
 
 What must not be here: decisions, rows, the database, the protocol between supervisor and daemon. What the supervisor
 imports of it imports only a light part of the standard library itself: not `runnable`, `sampler`, `last_lines` and the

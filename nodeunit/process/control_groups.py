@@ -143,12 +143,32 @@ def _prefix(address: str) -> str:
     return f"nodeunit-{address}-"
 
 
+def group_of(pid: int) -> str | None:
+    """The directory of the control group (v2) of a process; None if there is none, or the process is gone."""
+    try:
+        return _directory_of(pid)
+    except OSError:
+        return None
+
+
+def cpu_s_of(directory: str) -> float | None:
+    """CPU seconds of all processes that were ever in the group or below it; None if the group is gone."""
+    try:
+        with open(os.path.join(directory, "cpu.stat"), encoding="ascii") as file:
+            return next((int(line.split()[1]) / 1e6 for line in file if line.startswith("usage_usec ")), None)
+    except OSError:
+        return None
+
+
 def _own_directory() -> str:
     """The group of this process, or the one above if a supervisor has moved into a group of its own."""
-    with open("/proc/self/cgroup", encoding="utf-8") as file:
+    own = _directory_of(os.getpid())
+    return os.path.dirname(own) if os.path.basename(own) == OWN_GROUP else own
+
+
+def _directory_of(pid: int) -> str:
+    with open(f"/proc/{pid}/cgroup", encoding="utf-8") as file:
         own = next((line[3:].strip() for line in file if line.startswith("0::")), None)
-    if own is not None and os.path.basename(own) == OWN_GROUP:
-        own = os.path.dirname(own)
     with open("/proc/self/mountinfo", encoding="utf-8") as file:
         for line in file:
             left, _, right = line.partition(" - ")

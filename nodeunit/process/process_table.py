@@ -26,6 +26,11 @@ class ProcessEntry(NamedTuple):
     start_time: int
     state: str
     threads: int
+    cpu_ticks: int = 0
+    """CPU time of the process itself, in clock ticks."""
+    reaped_ticks: int = 0
+    """CPU time of the children that it has reaped, and of those that they had reaped, in clock ticks."""
+    resident_pages: int = 0
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -59,6 +64,9 @@ def read_entry(pid: int) -> ProcessEntry | None:
         start_time=int(fields[19]),
         state=fields[0].decode("ascii"),
         threads=int(fields[17]),
+        cpu_ticks=int(fields[11]) + int(fields[12]),
+        reaped_ticks=int(fields[13]) + int(fields[14]),
+        resident_pages=int(fields[21]),
     )
 
 
@@ -70,6 +78,12 @@ def read_mark(pid: int) -> Mark | None:
     if address is None or key is None:
         return None
     return Mark(os.fsdecode(address), os.fsdecode(key))
+
+
+def read_shared_out_kib(pid: int) -> int | None:
+    """Resident memory in which a page that n processes share counts 1/n for each; None if it may not be seen."""
+    lines = _read(f"/proc/{pid}/smaps_rollup").splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith(b"Pss:")), None)
 
 
 def read_arguments(pid: int) -> list[bytes]:

@@ -1,18 +1,21 @@
-"""The The CPU and resident memory that a unit and each of its programs use now, over whole process trees."""
+"""The CPU and memory that a unit and each of its programs use now, over whole process trees."""
 
-from collections.abc import Callable, Mapping, Set
+import os
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import NamedTuple
-
-import psutil
 
 from nodeunit.clock import boottime
 from nodeunit.domain.policy import NOTHING, Usage
-from nodeunit.process.process_table import read_entry, read_mark
+from nodeunit.process.control_groups import cpu_s_of, group_of
+from nodeunit.process.process_table import ProcessEntry, read_mark, read_shared_out_kib
+from nodeunit.process.tree_times import Identity, Member, TreeTimes
 
 SHORTEST_WINDOW_S = 0.5
 """CPU time is counted in ticks of 10 ms: in a shorter window one tick would be several percent."""
 
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _MIB = 1024 * 1024
+_PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / _MIB
 
 
 class Sample(NamedTuple):
@@ -23,117 +26,130 @@ class Sample(NamedTuple):
 
 
 class _Tree:
-    """One tree: its identity, its CPU time when its window began, and its share in the window before."""
+    """The CPU time of one tree when its window began, and its share in the window before."""
 
-    def __init__(self, identity: tuple[int, int], now: float, cpu_s: float) -> None:
-        self.identity = identity
-        self._since = now
+    def __init__(self, since: float, cpu_s: float) -> None:
+        self._since = since
         self._cpu_s = cpu_s
         self.cpu_percent: float | None = None
 
     def update(self, now: float, cpu_s: float, cores: int) -> None:
         elapsed = now - self._since
         if elapsed >= SHORTEST_WINDOW_S:
-            # Negative if a process was orphaned and ended: its time went to the supervisor, which reaped it.
             self.cpu_percent = max(cpu_s - self._cpu_s, 0.0) / elapsed / cores * 100
             self._since, self._cpu_s = now, cpu_s
 
 
 class Sampler:
-    """Reads everything below the supervisor, in one walk per sample.
+    """Reads everything below the supervisor, in one pass over /proc per sample.
 
-    A program is settled once it has been read twice, at least half a second apart: before that its CPU share is unknown
-    (psutil's own first `cpu_percent` is always 0.0), and unknown usage is not zero usage. CPU is of the whole machine
-    (all cores busy is 100), memory is resident MiB.
+    A program is settled when it is half a second old: its first window begins with its first process, so the first
+    reading of a program that runs for long is its average so far. CPU is of the whole machine (all cores busy is 100).
+    It is what the kernel counts for the program's control group. Without a group it is that of the living processes and
+    of those that have ended, except what ran below no ancestor of the tree for less than a window.
 
-    A program's CPU time is that of its living processes and of the children that they have reaped, so it includes what
-    runs shorter than a window. The unit's own CPU time excludes reaped children, because the supervisor reaps the
-    programs.
+    Memory is resident MiB. If a program has several processes, a page that n processes share counts 1/n for each.
+
+    The unit's own CPU share is known from the second reading on: what it takes to start is not what it uses.
     """
 
     def __init__(self, supervisor_pid: int, clock: Callable[[], float] = boottime) -> None:
         self._supervisor_pid = supervisor_pid
         self._clock = clock
-        self._cores = psutil.cpu_count() or 1
-        self._trees: dict[str | None, _Tree] = {}
-        self._adopted: dict[tuple[int, float], str | None] = {}
+        self._cores = os.cpu_count() or 1
+        self._times = TreeTimes(supervisor_pid)
+        self._trees: dict[tuple[Identity, str | None], _Tree] = {}
+        self._groups: dict[Identity, str | None] = {}
 
-    def sample(self, programs: Mapping[str, tuple[int, int]]) -> Sample:
+    def sample(self, programs: Mapping[str, Identity]) -> Sample:
         """`programs`: the pid and the start time (clock ticks since boot) of each program's first process, by key.
 
         A program that has ended, or whose pid now belongs to another process, is not in the answer.
         """
-        roots = {pid: key for key, (pid, start_time) in programs.items() if _is_running(pid, start_time)}
-        cpu_s, memory = self._read(roots)
+        members = self._members(programs)
+        ticks = self._times.update(members)
         now = self._clock()
-        trees: dict[str | None, _Tree] = {}
+        keys = {root: key for key, root in programs.items()}
+        memory = _memory_mb(members.values(), keys.keys())
+        self._groups = {root: self._group_of(root, key) for root, key in keys.items() if root in ticks}
+        trees: dict[tuple[Identity, str | None], _Tree] = {}
         settled: dict[str | None, Usage] = {}
-        for owner in cpu_s:
-            identity = (self._supervisor_pid, 0) if owner is None else programs[owner]
-            tree = self._trees.get(owner)
-            if tree is None or tree.identity != identity:
-                tree = _Tree(identity, now, cpu_s[owner])
-            tree.update(now, cpu_s[owner], self._cores)
-            trees[owner] = tree
+        for root, its_ticks in ticks.items():
+            key = keys.get(root)
+            group = self._groups.get(root)
+            in_group = None if group is None else cpu_s_of(group)
+            cpu_s = its_ticks / _TICKS_A_SECOND if in_group is None else in_group
+            # The two ways to count do not continue each other.
+            counted = root, None if in_group is None else group
+            tree = self._trees.get(counted)
+            if tree is None:
+                tree = _Tree(now, cpu_s) if key is None else _Tree(root[1] / _TICKS_A_SECOND, 0.0)
+            tree.update(now, cpu_s, self._cores)
+            trees[counted] = tree
             if tree.cpu_percent is not None:
-                settled[owner] = Usage(tree.cpu_percent, memory[owner] / _MIB)
+                settled[key] = Usage(tree.cpu_percent, memory[root])
+            elif key is None:
+                settled[key] = Usage(0.0, memory[root])
         self._trees = trees
-        own = settled.pop(None, Usage(0.0, memory.get(None, 0) / _MIB))
+        own = settled.pop(None, NOTHING)
         of_programs = {key: usage for key, usage in settled.items() if key is not None}
         return Sample(sum(of_programs.values(), NOTHING) + own, of_programs)
 
-    def _read(self, roots: Mapping[int, str]) -> tuple[dict[str | None, float], dict[str | None, int]]:
-        """CPU seconds and resident bytes by owner: the key of a program, or None for the unit itself."""
-        cpu_s: dict[str | None, float] = {}
-        memory: dict[str | None, int] = {}
-        keys = set(roots.values())
-        owners: dict[int, str | None] = {}
-        adopted: dict[tuple[int, float], str | None] = {}
-        for process in self._walk():
-            try:
-                with process.oneshot():
-                    owner = self._owner_of(process, roots, keys, owners, adopted)
-                    times, resident = process.cpu_times(), process.memory_info().rss
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue
-            owners[process.pid] = owner
-            reaped = 0.0 if owner is None else times.children_user + times.children_system
-            cpu_s[owner] = cpu_s.get(owner, 0.0) + times.user + times.system + reaped
-            memory[owner] = memory.get(owner, 0) + resident
-        self._adopted = adopted
-        return cpu_s, memory
-
-    def _walk(self) -> list[psutil.Process]:
+    def _members(self, programs: Mapping[str, Identity]) -> dict[Identity, Member]:
         """The supervisor and everything below it, each process after its parent."""
-        try:
-            supervisor = psutil.Process(self._supervisor_pid)
-            return [supervisor, *supervisor.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            return []
+        table = self._times.read_table()
+        supervisor = table.entries.get(self._supervisor_pid)
+        if supervisor is None:
+            return {}
+        running = {key: root for key, root in programs.items() if (e := table.find(root)) is not None and e.alive}
+        roots = {supervisor.identity, *running.values()}
+        of_pid: dict[int, Identity] = {}
+        members: dict[Identity, Member] = {}
+        for entry in table.with_descendants([supervisor]).values():
+            if entry.identity in roots:
+                root = entry.identity
+            elif entry.parent != self._supervisor_pid:
+                root = of_pid[entry.parent]
+            else:
+                root = self._root_of_orphan(entry, running, roots) or supervisor.identity
+            of_pid[entry.pid] = root
+            members[entry.identity] = Member(entry, root)
+        return members
 
-    def _owner_of(
-        self,
-        process: psutil.Process,
-        roots: Mapping[int, str],
-        keys: Set[str],
-        owners: Mapping[int, str | None],
-        adopted: dict[tuple[int, float], str | None],
-    ) -> str | None:
-        if process.pid in roots:
-            return roots[process.pid]
-        parent = process.ppid()
-        if process.pid == self._supervisor_pid or parent != self._supervisor_pid:
-            return owners.get(parent)
-        # A child of the supervisor that is not a program is the daemon or an orphan of a program, known by its mark.
-        identity = (process.pid, process.create_time())
-        if identity in self._adopted:
-            adopted[identity] = self._adopted[identity]
-        else:
-            mark = read_mark(process.pid)
-            adopted[identity] = mark.key if mark is not None and mark.key in keys else None
-        return adopted[identity]
+    def _root_of_orphan(
+        self, entry: ProcessEntry, running: Mapping[str, Identity], roots: set[Identity]
+    ) -> Identity | None:
+        """A child of the supervisor that is no program is the daemon, or an orphan of a program, which is known from
+        before, by its mark or by its control group.
+        """
+        known = self._times.root_of(entry.identity)
+        if known in roots:
+            return known
+        mark = read_mark(entry.pid)
+        if mark is not None and mark.key in running:
+            return running[mark.key]
+        group = group_of(entry.pid)
+        return None if group is None else running.get(os.path.basename(group))
+
+    def _group_of(self, root: Identity, key: str) -> str | None:
+        """The program's own control group, which has its key as name."""
+        if root in self._groups:
+            return self._groups[root]
+        group = group_of(root[0])
+        return group if group is not None and os.path.basename(group) == key else None
 
 
-def _is_running(pid: int, start_time: int) -> bool:
-    entry = read_entry(pid)
-    return entry is not None and entry.start_time == start_time and entry.alive
+def _memory_mb(members: Iterable[Member], programs: Set[Identity]) -> dict[Identity, float]:
+    """By tree. The unit's own processes are counted simply, because they share little and are read so often."""
+    of_tree: dict[Identity, list[ProcessEntry]] = {}
+    for entry, root in members:
+        of_tree.setdefault(root, []).append(entry)
+    return {
+        root: sum(_resident_mb(entry, shared=root in programs and len(entries) > 1) for entry in entries)
+        for root, entries in of_tree.items()
+    }
+
+
+def _resident_mb(entry: ProcessEntry, shared: bool) -> float:
+    shared_out_kib = read_shared_out_kib(entry.pid) if shared else None
+    return entry.resident_pages * _PAGE_MIB if shared_out_kib is None else shared_out_kib / 1024

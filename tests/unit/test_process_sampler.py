@@ -44,6 +44,11 @@ def _ready(then: str) -> str:
     return f"os.write(1, b'ready\\n')\n{then}"
 
 
+def _started_at(identity: tuple[int, int]) -> float:
+    """By the clock of the sampler."""
+    return identity[1] / os.sysconf("SC_CLK_TCK")
+
+
 def _settled(sampler: Sampler, programs: dict[str, tuple[int, int]]) -> tuple[dict[str, Usage], dict[str, float]]:
     """Sample until every program is settled, and then once more over a fresh window of a second.
 
@@ -98,25 +103,42 @@ def test_what_a_program_starts_and_reaps_counts_for_it(start: Start) -> None:
     assert usage["forks"].cpu_percent > 1
 
 
-def test_a_program_is_unknown_until_two_readings_half_a_second_apart(start: Start) -> None:
-    now = 100.0
-    sampler = Sampler(os.getpid(), clock=lambda: now)
+def test_a_program_is_known_from_the_first_reading_once_it_is_half_a_second_old(start: Start) -> None:
     programs = {"p": start(_ready("signal.pause()"))}
+    now = _started_at(programs["p"])
+    sampler = Sampler(os.getpid(), clock=lambda: now)
 
+    now += SHORTEST_WINDOW_S * 0.9
     assert sampler.sample(programs).programs == {}
-    now += SHORTEST_WINDOW_S / 2
-    assert sampler.sample(programs).programs == {}
-    now += SHORTEST_WINDOW_S / 2
+    now += SHORTEST_WINDOW_S * 0.2
     assert sampler.sample(programs).programs.keys() == {"p"}
     assert sampler.sample(programs).programs.keys() == {"p"}
+
+
+def test_the_first_reading_is_the_average_since_the_start(start: Start) -> None:
+    programs = {"p": start("for _ in range(3000000): pass\n" + _ready("signal.pause()"))}
+    used = _cpu_s(programs["p"][0])
+
+    now = _started_at(programs["p"]) + 100
+    usage = Sampler(os.getpid(), clock=lambda: now).sample(programs).programs["p"]
+
+    assert used > 0.05
+    assert usage.cpu_percent == pytest.approx(used / 100 / _CORES * 100, abs=0.02 / 100 / _CORES * 100)
+
+
+def test_memory_that_processes_share_counts_once(start: Start) -> None:
+    held = "held = bytearray(os.urandom(1)) * (60 * 1024 * 1024)\n"
+    forks = "children = [os.fork() for _ in range(3)]\nif all(children): os.write(1, b'ready\\n')\nsignal.pause()"
+    usage, _ = _settled(Sampler(os.getpid()), programs := {"forks": start(held + forks)})
+
+    assert len(psutil.Process(programs["forks"][0]).children(recursive=True)) > 1
+    assert 60 < usage["forks"].memory_mb < 90
 
 
 def test_a_unit_is_its_own_processes_and_the_settled_programs(start: Start) -> None:
-    now = 100.0
-    sampler = Sampler(os.getpid(), clock=lambda: now)
     first = {"first": start(_ready("signal.pause()"))}
-    sampler.sample(first)
-    now += 1
+    now = _started_at(first["first"]) + 1
+    sampler = Sampler(os.getpid(), clock=lambda: now)
     before = sampler.sample(first)
     # What other tests left running in this process belongs to the unit as well.
     me = psutil.Process()
@@ -124,6 +146,7 @@ def test_a_unit_is_its_own_processes_and_the_settled_programs(start: Start) -> N
     own_mb = sum(process.memory_info().rss for process in own) / _MIB
 
     second = start("held = bytearray(os.urandom(1)) * (60 * 1024 * 1024)\n" + _ready("signal.pause()"))
+    now = _started_at(second) + SHORTEST_WINDOW_S / 2
     after = sampler.sample({**first, "second": second})
 
     assert before.unit.memory_mb == pytest.approx(own_mb + before.programs["first"].memory_mb, rel=0.05)
@@ -133,13 +156,11 @@ def test_a_unit_is_its_own_processes_and_the_settled_programs(start: Start) -> N
 
 def test_a_pid_with_another_start_time_is_not_the_program(start: Start) -> None:
     pid, start_time = start(_ready("signal.pause()"))
-    now = 100.0
+    now = _started_at((pid, start_time)) + 10
     sampler = Sampler(os.getpid(), clock=lambda: now)
-    programs = {"p": (pid, start_time + 1)}
-    sampler.sample(programs)
-    now += 1
 
-    assert sampler.sample(programs).programs == {}
+    assert sampler.sample({"p": (pid, start_time + 1)}).programs == {}
+    assert sampler.sample({"p": (pid, start_time)}).programs.keys() == {"p"}
 
 
 def test_a_program_that_ends_disappears(start: Start) -> None:
@@ -165,11 +186,9 @@ orphan += "  os._exit(0)\\nsignal.pause()"
 env = dict(os.environ, NODE_UNIT_ADDRESS="a", DEPLOYMENT_ID="k")
 program = subprocess.Popen([sys.executable, "-c", orphan], env=env, stdout=subprocess.PIPE)
 assert program.stdout.read(5) == b"ready"
-now = 100.0
-sampler = Sampler(os.getpid(), clock=lambda: now)
 programs = {{"k": read_entry(program.pid).identity}}
-sampler.sample(programs)
-now += {SHORTEST_WINDOW_S}
+now = programs["k"][1] / os.sysconf("SC_CLK_TCK") + {SHORTEST_WINDOW_S}
+sampler = Sampler(os.getpid(), clock=lambda: now)
 print(sampler.sample(programs).programs["k"].memory_mb)
 for child in ProcessTable.read().children(os.getpid()):
     os.kill(child.pid, 9)
