@@ -80,12 +80,6 @@ def read_mark(pid: int) -> Mark | None:
     return Mark(os.fsdecode(address), os.fsdecode(key))
 
 
-def read_shared_out_kib(pid: int) -> int | None:
-    """Resident memory in which a page that n processes share counts 1/n for each; None if it may not be seen."""
-    lines = _read(f"/proc/{pid}/smaps_rollup").splitlines()
-    return next((int(line.split()[1]) for line in lines if line.startswith(b"Pss:")), None)
-
-
 def read_arguments(pid: int) -> list[bytes]:
     """The command line of a process; empty if it is gone or a zombie."""
     return _read(f"/proc/{pid}/cmdline").split(b"\0")

@@ -4,10 +4,12 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Set
 from typing import NamedTuple
 
+import psutil
+
 from nodeunit.clock import boottime
 from nodeunit.domain.policy import NOTHING, Usage
 from nodeunit.process.control_groups import cpu_s_of, group_of
-from nodeunit.process.process_table import ProcessEntry, read_mark, read_shared_out_kib
+from nodeunit.process.process_table import ProcessEntry, read_mark
 from nodeunit.process.tree_times import Identity, Member, TreeTimes
 
 SHORTEST_WINDOW_S = 0.5
@@ -56,7 +58,7 @@ class Sampler:
     def __init__(self, supervisor_pid: int, clock: Callable[[], float] = boottime) -> None:
         self._supervisor_pid = supervisor_pid
         self._clock = clock
-        self._cores = os.cpu_count() or 1
+        self._cores = psutil.cpu_count() or 1
         self._times = TreeTimes(supervisor_pid)
         self._trees: dict[tuple[Identity, str | None], _Tree] = {}
         self._groups: dict[Identity, str | None] = {}
@@ -151,5 +153,9 @@ def _memory_mb(members: Iterable[Member], programs: Set[Identity]) -> dict[Ident
 
 
 def _resident_mb(entry: ProcessEntry, shared: bool) -> float:
-    shared_out_kib = read_shared_out_kib(entry.pid) if shared else None
-    return entry.resident_pages * _PAGE_MIB if shared_out_kib is None else shared_out_kib / 1024
+    if shared:
+        try:
+            return psutil.Process(entry.pid).memory_full_info().pss / _MIB
+        except psutil.Error:
+            pass  # it has ended, or belongs to another user: all that is resident counts
+    return entry.resident_pages * _PAGE_MIB
