@@ -9,18 +9,19 @@ import os
 import sys
 from pathlib import Path
 
-DIRECTORY = Path(sys.argv[1])
-
 
 class Answers(http.server.BaseHTTPRequestHandler):
     """Answers a check."""
 
+    directory = Path()
+
     def do_GET(self) -> None:
-        good = (DIRECTORY / "ready").exists() if self.path == "/ready" else not (DIRECTORY / "sick").exists()
+        good = (self.directory / "ready").exists() if self.path == "/ready" else not (self.directory / "sick").exists()
         self.send_response(200 if good else 503)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
 
 if __name__ == "__main__":
+    Answers.directory = Path(sys.argv[1])
     http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Answers).serve_forever()

@@ -105,7 +105,7 @@ BREAKAGES = {
     "nowhere": Breakage(
         "what has ended is taken to run on, so that it is never started again",
         ("freeze-database",),
-        {"nodeunit/daemon/reconciler.py": without("self._programs.pop(key, None)")},
+        {"nodeunit/daemon/live_programs.py": replacing("return self.pop(key, None)", "return self.get(key)")},
     ),
     "reader": Breakage(
         "the daemon's log waits for its reader",
