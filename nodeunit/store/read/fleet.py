@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
 from psycopg.rows import args_row
 
 from nodeunit.domain.fleet import DeploymentState, UnitState
@@ -71,7 +72,7 @@ async def units(connection: Connection, when: AsOf) -> list[UnitState]:
     """Every unit that had joined, by address."""
     async with translate_errors():
         rows = await (await connection.execute(QUERIES["units_at"], when._asdict())).fetchall()
-    return [UnitState(**row) for row in rows]
+    return msgspec.convert(rows, list[UnitState])
 
 
 def _deployment(*columns: Any) -> DeploymentState:
