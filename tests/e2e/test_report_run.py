@@ -48,6 +48,7 @@ def test_the_reports_21_programs_answer_and_every_decision_is_an_event(
         start_unit(
             database,
             name=name,
+            NODE_UNIT_PASSWORD=name,
             NODE_UNIT_CLAIM_POLICY=policy,
             TRUSTED_PACKAGE_REGEXP="^@yuants/",
             NODE_UNIT_NPM_REGISTRY=registry.url,

@@ -1,4 +1,4 @@
-"""How processes share the tests (`pytest --numprocesses`): by module, but all of e2e in one.
+"""How processes share the tests (`pytest --numprocesses`): by module, but what has the identities of the report in one.
 
 Modules are given out in the order of their names (`--no-loadscope-reorder`): those of chaos, which take longest, come
 first, and the many short ones fill up the end.
@@ -6,17 +6,16 @@ first, and the many short ones fill up the end.
 
 from xdist.scheduler import LoadFileScheduling
 
-ALONE = "tests/e2e"
-"""Its tests never run beside each other, because their units share names."""
+SAME_IDENTITIES = ("tests/e2e/test_demo.py", "tests/e2e/test_embedded.py", "tests/e2e/test_report_run.py")
+"""These never run beside each other, because their units have the names and passwords of the report."""
 
-TOGETHER = (ALONE, "tests/chaos")
-"""Folders in which tests may start units: fleets of chaos have identities of their own."""
+WITH_UNITS = ("tests/e2e", "tests/chaos")
+"""Folders in which tests may start units. Each process of the tests gives its units identities of their own."""
 
 
 class ByModule(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """Gives out whole modules, because their fixtures are made once, and the folder of `ALONE` as a whole."""
+    """Gives out whole modules, because their fixtures are made once, and those of `SAME_IDENTITIES` as one."""
 
     def _split_scope(self, nodeid: str) -> str:
         module = nodeid.partition("::")[0]
-        folder = module.rpartition("/")[0]
-        return folder if folder == ALONE else module
+        return SAME_IDENTITIES[0] if module in SAME_IDENTITIES else module

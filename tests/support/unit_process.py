@@ -99,13 +99,13 @@ def unit_process(
 ) -> Iterator[UnitProcess]:
     """Run a unit against `database` until the block ends; `settings` are environment variables, unchanged.
 
-    Its password is its name unless given, programs may run, and its log files are kept in `directory`. `python` is
-    the interpreter of another build.
+    Unless given, its password is one of this process, because a test of another process must not end its programs.
+    Programs may run, and its log files are kept in `directory`. `python` is the interpreter of another build.
     """
     environment = {
         "POSTGRES_URI": database,
         "NODE_UNIT_NAME": name,
-        "NODE_UNIT_PASSWORD": name,
+        "NODE_UNIT_PASSWORD": f"{name} of {os.getpid()}",
         "NODE_UNIT_LOG_DIR": os.fspath(directory / "logs"),
         "NODE_UNIT_WORKSPACE": os.fspath(directory / "workspaces" / name),
         **NOWHERE,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.distribution import TOGETHER
+from tests.support.distribution import WITH_UNITS
 
 ROOT = Path(__file__).parents[2]
 LONGEST = 400
@@ -46,16 +46,16 @@ def test_sql_lives_in_sql_files() -> None:
     assert found == []
 
 
-def test_units_are_started_where_no_two_tests_run_at_once() -> None:
+def test_units_are_started_by_tests_of_two_folders_only() -> None:
     elsewhere = [
         f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
         for path in (ROOT / "tests").rglob("test_*.py")
-        if not str(path.relative_to(ROOT)).startswith(TOGETHER)
+        if not str(path.relative_to(ROOT)).startswith(WITH_UNITS)
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and "start_unit" in {argument.arg for argument in node.args.args}
     ]
-    assert elsewhere == [], "units share names: move these tests to tests/e2e"
+    assert elsewhere == [], "move these tests to tests/e2e"
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
