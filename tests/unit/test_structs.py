@@ -16,6 +16,7 @@ from nodeunit.domain.event import Event
 from nodeunit.domain.events import DeploymentClaimRound, UnitJoined
 from nodeunit.domain.fleet import DeploymentState, UnitState
 from nodeunit.domain.policy import NOTHING, Candidate, Policy, UnitView, Usage, Weights
+from nodeunit.domain.program_log import LogQuery, LogRequest
 from nodeunit.domain.program_options import ProgramOptions
 from nodeunit.domain.restart import RestartRule, RestartState
 from nodeunit.domain.rounds_table import TableRow
@@ -31,7 +32,18 @@ STRUCTS = [
 ]
 MUTABLE = {DeploymentState, UnitState}
 """The fold of the whole log changes them in place."""
-BY_NAME_ONLY = {Candidate, Decision, Deployment, DeploymentState, ProgramOptions, UnitState, UnitView, Verdict}
+BY_NAME_ONLY = {
+    Candidate,
+    Decision,
+    Deployment,
+    DeploymentState,
+    LogQuery,
+    LogRequest,
+    ProgramOptions,
+    UnitState,
+    UnitView,
+    Verdict,
+}
 ID = UUID(int=1)
 
 
