@@ -50,12 +50,12 @@ as $$
         from program_folded(p_before) p
         join folded u on u.unit_address = p.unit_address
         left join assignments_archived(p_before) a on a.stream_id = 'assignment-' || p.deployment_id
-        where case when p.pid is not null
-            -- It runs on while its supervisor lives, also where its unit is lost or its row was deleted.
-            then u.data ->> 'membership' <> 'left' and p.epoch >= (u.data ->> 'supervisor_epoch')::integer
-            else coalesce(nullif(a.data ->> 'holder', ''), p.unit_address) = p.unit_address
-                and exists (select from deployments_archived(p_before) d where d.stream_id = 'deployment-' || p.deployment_id)
-            end
+        -- It runs on while its supervisor lives, also where its unit is lost or its row was deleted.
+        where p.pid is not null and u.data ->> 'membership' <> 'left'
+            and p.epoch >= (u.data ->> 'supervisor_epoch')::integer
+            -- It may also have ended unreported, with its supervisor: what was counted goes on with the claim.
+            or coalesce(nullif(a.data ->> 'holder', ''), p.unit_address) = p.unit_address
+            and exists (select from deployments_archived(p_before) d where d.stream_id = 'deployment-' || p.deployment_id)
         group by p.unit_address
     )
     select f.stream_id, f.data || case

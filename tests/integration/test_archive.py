@@ -25,14 +25,17 @@ from nodeunit.domain.deployment import Assignment, evolve, initial_state
 from nodeunit.domain.events import EVENT_TYPES, SNAPSHOT_NAMES
 from nodeunit.domain.snapshot_events import LogArchived
 from nodeunit.errors import ArchiveConflict, DatabaseError, HistoryArchived, InputFileInvalid, LogAppendOnly
+from nodeunit.store.postgres import connections
 from nodeunit.store.postgres.connections import connect, translate_errors
 from nodeunit.store.read import event_log, projections
 from nodeunit.store.read.event_log import RecordedEvent
 from nodeunit.store.read.report import snapshot
+from tests.support import locks
 from tests.support.histories import Histories
-from tests.support.locks import started
 from tests.support.logs import whole_log
-from tests.support.rows import rows, value
+from tests.support.members import join, lose
+from tests.support.process_reports import exited, program, report, started
+from tests.support.rows import insert_deployments, rows, value
 
 ROOT = Path(__file__).parents[2]
 TWO_DAYS = timedelta(days=2)
@@ -232,6 +235,21 @@ async def test_what_the_first_version_left_of_an_archived_log_is_read_and_archiv
     assert holders(live) == holders(log)
 
 
+async def test_a_program_that_ended_with_its_supervisor_keeps_its_count(plain_database: str, tmp_path: Path) -> None:
+    async with connections.pool(plain_database, "test", max_size=2) as pool:
+        await join(pool, "unit-1")
+        other = await join(pool, "unit-2")
+        (row,) = insert_deployments(plain_database, address="unit-1")
+        report(plain_database, "unit-1", started(row), exited(row), started(row))
+        await lose(pool, plain_database, other, "unit-1")
+        await join(pool, "unit-1")
+    await archived(plain_database, timedelta(0), tmp_path / "a.gz")
+    await check(plain_database)
+    report(plain_database, "unit-1", started(row, pid=4712))
+    await check(plain_database)
+    assert program(plain_database, row, "unit-1")["restarts"] == 2
+
+
 async def test_an_archive_of_everything_archives_the_earlier_archive_too(
     plain_histories: Histories, tmp_path: Path
 ) -> None:
@@ -285,7 +303,7 @@ async def test_who_writes_into_an_old_chunk_meanwhile_stops_the_switch(
             "insert into event (recorded_at, stream_id, stream_version, type) "
             "values (now() - interval '3 days', 'decision-late-1', 1, 'UnitListenerDeaf')"
         )
-        task = await started(history, archive(history, TWO_DAYS, tmp_path / "a.gz"))
+        task = await locks.started(history, archive(history, TWO_DAYS, tmp_path / "a.gz"))
         writer.commit()
         with pytest.raises(ArchiveConflict, match=r"has \d+ events and not the \d+ that were written"):
             await task
