@@ -105,7 +105,7 @@ class LiveLog:
         waiting = Waiting()
         while True:
             try:
-                async with await event_log.open_log(self._conninfo, "follow") as connection:
+                async with await event_log.open_log_to_follow(self._conninfo) as connection:
                     while True:
                         below = await event_log.high_water_mark(connection)
                         failures, events = 0, None

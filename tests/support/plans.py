@@ -21,6 +21,8 @@ class Scan:
     index: str
     rows: float
     """Returned and removed by a filter, in all loops."""
+    empty_chunk: bool
+    """Nothing is there to read, as in a chunk that was made ahead, so no index is needed."""
 
 
 @dataclass(frozen=True)
@@ -63,20 +65,32 @@ def plans_of(conninfo: str, *statements: tuple[str, Mapping[str, object]], after
         for statement, parameters in statements:
             connection.execute(statement, parameters)
         connection.rollback()
-    tables = _tables(conninfo)
-    return [Plan(each["Query Text"], list(_scans(each["Plan"], tables))) for each in logged]
+    tables, empty = _tables(conninfo), _empty_chunks(conninfo)
+    return [Plan(each["Query Text"], list(_scans(each["Plan"], tables, empty))) for each in logged]
 
 
-def _scans(node: dict[str, Any], tables: dict[str, str]) -> Iterator[Scan]:
+def _scans(node: dict[str, Any], tables: dict[str, str], empty: set[str]) -> Iterator[Scan]:
     loops = node["Actual Loops"]
     if loops and node["Node Type"] in SCANS:
         index = node.get("Index Name", "")
         table = node.get("Relation Name") or tables[index]
         thrown_away = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
         rows = (node["Actual Rows"] + thrown_away) * loops
-        yield Scan(node["Node Type"], tables.get(table, table), tables.get("index " + index, index), rows)
+        yield Scan(
+            node["Node Type"], tables.get(table, table), tables.get("index " + index, index), rows, table in empty
+        )
     for below in node.get("Plans", []):
-        yield from _scans(below, tables)
+        yield from _scans(below, tables, empty)
+
+
+def _empty_chunks(conninfo: str) -> set[str]:
+    """The chunks without a single block."""
+    with psycopg.connect(conninfo) as connection:
+        chunks = connection.execute(
+            "select chunk_name from timescaledb_information.chunks "
+            "where pg_relation_size(format('%I.%I', chunk_schema, chunk_name)::regclass) = 0"
+        ).fetchall()
+    return {name for (name,) in chunks}
 
 
 def _tables(conninfo: str) -> dict[str, str]:

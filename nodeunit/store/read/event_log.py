@@ -29,6 +29,11 @@ BATCH = 1000
 SHORT_QUERIES = {"jit": "off", "max_parallel_workers_per_gather": "0", "work_mem": "64MB"}
 """With many chunks a plan looks expensive, and compiling it or starting workers takes longer than running it."""
 
+FOLLOWING = {**SHORT_QUERIES, "enable_sort": "off"}
+"""A follower must read a batch and no more, so the rows must come from the index in their order. The planner may expect
+few new rows where there are many, and would read and sort them all when one chunk is too small for its index to pay.
+"""
+
 
 class Checkpoint(NamedTuple):
     """How far a reader has come."""
@@ -120,6 +125,11 @@ class TransactionSnapshot(NamedTuple):
 async def open_log(conninfo: str, purpose: str) -> Connection:
     """A connection for reading the log. Raises what `connect` raises."""
     return await connect_to_schema(conninfo, purpose, SHORT_QUERIES)
+
+
+async def open_log_to_follow(conninfo: str) -> Connection:
+    """A connection for `read`, which reads on from a checkpoint. Raises what `connect` raises."""
+    return await connect_to_schema(conninfo, "follow", FOLLOWING)
 
 
 @asynccontextmanager
