@@ -43,7 +43,7 @@ def test_a_killed_daemon_is_not_noticed_by_its_programs(outcomes: dict[str, Outc
     assert (killed.moved, killed.restarted) == (0, 0)
     assert killed.longest_pause_s < 0.5, "0.1 s is the promise; here others share the machine"
     assert killed.decides_again_s is not None
-    assert killed.decides_again_s < 2
+    assert killed.decides_again_s < 5
 
 
 @pytest.mark.parametrize("kind", ["kill-both", "cut-network", "freeze-daemon", "freeze-both", "deafen-network"])

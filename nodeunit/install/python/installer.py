@@ -12,7 +12,6 @@ from pathlib import Path
 
 from nodeunit.install import child
 from nodeunit.install.package import Entry, InstallFailed, Lock, Reason
-from nodeunit.install.python.completeness import lacking
 from nodeunit.install.python.entry import find_entry
 from nodeunit.install.python.environment import Environment
 from nodeunit.install.python.failures import failure
@@ -90,6 +89,9 @@ class PythonInstaller:
                 given = _checked(make_lock(parsed, found), version)
             await self._tool.install(environment.python, given.text, scratch)
             environment.check_interpreter(before)
+            # Imported here, because a daemon that has nothing to install starts sooner without it.
+            from nodeunit.install.python.completeness import lacking
+
             if lock is not None and (lacks := await asyncio.to_thread(lacking, environment)):
                 raise InstallFailed(
                     "install_failed",
