@@ -69,7 +69,7 @@ class MembershipSession:
         self._moving: asyncio.Task[None] | None = None
         self._declaring: asyncio.Task[None] | None = None
         self._tasks = RecancellingTaskGroup()
-        self._has_left = False
+        self._leaving = False
 
     async def run(self, joined_at: float, request: EndRequest) -> None:
         """Works until the end is requested, then ends accordingly. Raises StaleEpoch, in a group, when fenced.
@@ -93,9 +93,11 @@ class MembershipSession:
                 claiming.cancel()
                 if self._moving is not None:
                     self._moving.cancel()
+                # From now on a fenced heartbeat says nothing new: this unit may have left a moment ago, and if another
+                # declared it lost, its own next write says so.
+                self._leaving = reason is not EndReason.REPLACE
                 await self._end(reason)
-                if reason is not EndReason.REPLACE:
-                    self._has_left = True
+                if self._leaving:
                     await self._logs.finish(LAST_LINES_WITHIN_S)
 
             await request.carry_out(end)
@@ -113,7 +115,7 @@ class MembershipSession:
             self._reconciler.refresh()
 
     async def _on_answer(self, answer: HeartbeatAnswer, sent_at: float) -> None:
-        if self._has_left:
+        if self._leaving and answer.fenced:
             return
         if answer.fenced:
             raise StaleEpoch(f"epoch {self._unit.epoch} of unit {self._unit.address} is over")
