@@ -150,7 +150,7 @@ def test_a_unit_does_not_start_on_an_older_schema(empty_plain_database: str, tmp
 VERBS = {
     "cordon": ["unit-1"], "uncordon": ["unit-1"], "drain": ["unit-1"], "report": [], "replay": [], "why": ["00000000"],
     "plan": ["00000000"], "backtest": [], "events": [], "usage": [], "archive": ["--usage-until", "1h"],
-    "projections": ["verify"],
+    "projections": ["verify"], "logs": ["00000000"],
 }  # fmt: skip
 """Each verb that works with an existing schema, with what it cannot do without."""
 
