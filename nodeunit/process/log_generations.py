@@ -62,11 +62,9 @@ class LogGenerations:
 
     def remove_surplus(self) -> None:
         """Removes generations that are more than are kept, because a setting has changed. Raises OSError."""
-        directory, name = os.path.split(self.path)
-        for found in os.listdir(directory) if os.path.isdir(directory) else ():
-            match = _OLDER.fullmatch(found.removeprefix(name)) if found.startswith(name) else None
-            if match and int(match[1]) > self._kept:
-                os.unlink(os.path.join(directory, found))
+        for path, number in older_files(self.path).items():
+            if number > self._kept:
+                os.unlink(path)
 
     def next_to_compress(self) -> str | None:
         """The newest generation still to be compressed, because it stays longest; None if there is none."""
@@ -87,6 +85,18 @@ class LogGenerations:
             os.unlink(f"{self.path}.{number}")
         elif os.path.exists(self.unfinished):
             os.unlink(self.unfinished)
+
+
+def older_files(path: str) -> dict[str, int]:
+    """The older generations that are there, in no order, with their numbers. In the middle of a rotation a number is
+    missing and others follow it, so they are not counted through. Raises OSError if the directory cannot be read."""
+    directory, name = os.path.split(path)
+    try:
+        found = [file for file in os.listdir(directory) if file.startswith(name)]
+    except FileNotFoundError:
+        return {}
+    matches = {file: _OLDER.fullmatch(file.removeprefix(name)) for file in found}
+    return {os.path.join(directory, file): int(match[1]) for file, match in matches.items() if match}
 
 
 def _inode(path: str) -> int | None:

@@ -6,16 +6,17 @@ is still the same. What was removed in the meantime is skipped, which shows in t
 
 import gzip
 import os
+import time
 import zlib
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
-from nodeunit.process.log_generations import LogGenerations
+from nodeunit.process.log_generations import older_files
 from nodeunit.process.log_marks import ABOUT, END, FILE, START, Mark, parse
 from nodeunit.process.rotating_log import text_size
 
-MOST_KEPT = 999
-"""The most generations that a setting allows; files beyond the first gap are not looked for."""
+_LOOK_AGAIN_AFTER_S = (0.0, 0.002, 0.004, 0.008, 0.016)
+"""The writer needs so long at most for a rotation, unless it stands still."""
 
 _BLOCK = 64 * 1024
 
@@ -97,7 +98,7 @@ class LogReader:
 
     def exists(self) -> bool:
         """Whether there is any file of it."""
-        return any(os.path.exists(path) for path in LogGenerations(self.path, _highest(self.path)).paths())
+        return os.path.exists(self.path) or bool(_older_files(self.path))
 
     def bounds(self) -> tuple[int, int]:
         """The position of the first byte that is kept, and the position after the last."""
@@ -187,19 +188,26 @@ class LogReader:
 
     def _open_files(self) -> list[LogFile]:
         """All files by position. Looked for again if the log was rotated meanwhile."""
-        for _ in range(10):
+        for pause_s in _LOOK_AGAIN_AFTER_S:
+            time.sleep(pause_s)
             before = _inode(self.path)
             files = self._look_for_files()
-            if _inode(self.path) == before:
+            if _inode(self.path) == before and self._are_complete(files):
                 return files
             _close(files)
         return self._look_for_files()
 
+    def _are_complete(self, files: list[LogFile]) -> bool:
+        """Whether all is there that the marks know. The newest file may be in the making; an older one that is missing
+        was just renamed, or just removed, or is gone because somebody has taken it."""
+        found = {file.begins_at for file in files}
+        newest = max(found, default=0)
+        return all(begins_at in found for begins_at in self._places.values() if begins_at < newest)
+
     def _look_for_files(self) -> list[LogFile]:
         found: dict[int, LogFile] = {}
-        paths = LogGenerations(self.path, _highest(self.path)).paths()
         opened = []
-        for path in paths:
+        for path in (*_older_files(self.path), self.path):
             try:
                 file = open(path, "rb")  # noqa: SIM115 - it is closed with the LogFile
             except OSError:
@@ -237,12 +245,11 @@ class LogReader:
         self._places = {mark.number: mark.position for mark in self._marks if mark.kind == FILE}
 
 
-def _highest(path: str) -> int:
-    """The highest number of a generation that may be there."""
-    number = 1
-    while number < MOST_KEPT and any(os.path.exists(f"{path}.{number}{ending}") for ending in ("", ".gz")):
-        number += 1
-    return number + 1
+def _older_files(path: str) -> list[str]:
+    try:
+        return list(older_files(path))
+    except OSError:
+        return []
 
 
 def _inode(path: str) -> int | None:

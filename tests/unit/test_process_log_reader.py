@@ -18,10 +18,10 @@ from nodeunit.process.rotating_log import RotatingLog
 class Log:
     """A log of 100 bytes a generation and a reader; the time is what the test says."""
 
-    def __init__(self, directory: Path, max_bytes: int = 100) -> None:
+    def __init__(self, directory: Path, max_bytes: int = 100, kept: int = 3) -> None:
         self.path = directory / "k.log"
         self.time = 1000.0
-        self.generations = LogGenerations(str(self.path), kept=3)
+        self.generations = LogGenerations(str(self.path), kept)
         self.log = RotatingLog(self.generations, print, self._rotated, max_bytes, wall_clock=lambda: self.time)
         self.reader = LogReader(str(self.path))
         self.compresses = True
@@ -86,6 +86,27 @@ def test_a_reader_at_the_end_sees_every_line_over_many_rotations(log: Log) -> No
         position = text.position + len(text.data)
         found += text.data
     assert found == lines(0, 200)
+
+
+def test_a_reader_misses_nothing_in_the_middle_of_a_rotation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The writer may stand still between any two renamings: its files have a gap in their numbers then."""
+    log = Log(tmp_path, kept=20)
+    log.write(*range(85))
+    looks: list[str] = []
+
+    def look(source: str, target: str) -> None:
+        rename(source, target)
+        reader = LogReader(str(log.path))
+        for position in range(0, 850, 100):
+            assert reader.read(position, 10) == (position, b"%09d\n" % (position // 10)), (source, position)
+        reader.close()
+        looks.append(source)
+
+    rename = os.rename
+    monkeypatch.setattr(os, "rename", look)
+    log.write(*range(85, 95))
+    assert len(looks) >= 9
+    log.close()
 
 
 def test_a_reader_keeps_up_with_a_writer_that_rotates_and_compresses_meanwhile(tmp_path: Path) -> None:
