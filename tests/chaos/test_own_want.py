@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nodeunit.clock import boottime
+from tests.support.waiting import eventually
 from tools.faults.build import Build
 from tools.faults.fleet import Fleet, fleet
 from tools.faults.grounds import one_server
@@ -18,15 +18,16 @@ ROWS = 60
 
 async def until_all_run(running: Fleet, within_s: float) -> Counter[str]:
     """How many programs each unit runs, once every row runs and is held where it runs."""
-    give_up_at = boottime() + within_s
-    while True:
+
+    async def all_run() -> Counter[str] | None:
         rows = {row.id: row.holder for row in await running.observer.rows()}
         running.journals.read()
         alive = {copy.deployment: copy.address for copy in running.journals.alive()}
-        if alive == rows:
-            return Counter(alive.values())
-        assert boottime() < give_up_at, f"{len(rows)} rows, of which {len(alive)} run"
-        await asyncio.sleep(0.2)
+        return Counter(alive.values()) if alive == rows else None
+
+    runs = await eventually(all_run, within_s=within_s, every_s=0.2, what="every row runs where it is held")
+    assert runs is not None
+    return runs
 
 
 def test_what_a_unit_cannot_start_runs_elsewhere(build: Build, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from tests.support.databases import Databases
 from tests.support.logs import whole_log
 from tests.support.members import join
 from tests.support.rows import insert_deployments, rows
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, turns_of_the_loop
 from tools import synthetic_log
 
 WRITERS = 16
@@ -128,7 +128,7 @@ async def test_a_reader_that_is_cancelled_leaves_nothing_open(database: str) -> 
         async with aclosing(aiter(LiveLog(database))) as events:
             async for _ in events:
                 begun.set()
-                await asyncio.sleep(0)
+                await turns_of_the_loop(1)
 
     task = asyncio.create_task(read())
     await begun.wait()

@@ -113,4 +113,8 @@ async def test_a_condition_that_never_holds_is_named_with_its_last_value() -> No
         await eventually(lambda: 0, within_s=0, what="the moon is blue")
     with pytest.raises(AssertionError, match="last value: ''"):
         wait_until(str, within_s=0)
-    assert await eventually(lambda: asyncio.sleep(0, "value")) == "value"
+
+    async def value() -> str:
+        return "value"
+
+    assert await eventually(value) == "value"

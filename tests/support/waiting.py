@@ -36,6 +36,12 @@ async def eventually(
         await asyncio.sleep(every_s)
 
 
+async def turns_of_the_loop(count: int = 3) -> None:
+    """What is due in the event loop has been done when this returns."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
 def wait_until(condition: Callable[[], T], *, within_s: float = 10.0, every_s: float = 0.02, what: str = "") -> T:
     """The same for tests that are not coroutines."""
     deadline = time.monotonic() + within_s

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from nodeunit.demo.interruption import Interruption
+from tests.support.waiting import turns_of_the_loop
 
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
@@ -33,7 +34,7 @@ def test_elsewhere_it_is_remembered_until_it_is_allowed() -> None:
         with pytest.raises(KeyboardInterrupt), interruption.allowed():
             raise AssertionError("the block was entered")
         with pytest.raises(KeyboardInterrupt):
-            asyncio.run(interruption.may_end(asyncio.sleep(60)))
+            asyncio.run(interruption.may_end(asyncio.Event().wait()))
 
 
 def test_only_the_first_interrupts() -> None:
@@ -60,7 +61,7 @@ def test_a_coroutine_is_cancelled_and_who_waits_for_it_cleans_up() -> None:
     async def work() -> None:
         try:
             signal.raise_signal(signal.SIGINT)
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         except asyncio.CancelledError:
             seen.append("cancelled")
             raise
@@ -70,7 +71,7 @@ def test_a_coroutine_is_cancelled_and_who_waits_for_it_cleans_up() -> None:
             await interruption.may_end(work())
         finally:
             signal.raise_signal(signal.SIGINT)
-            await asyncio.sleep(0)
+            await turns_of_the_loop(1)
             seen.append("cleaned up")
 
     with Interruption() as interruption, pytest.raises(KeyboardInterrupt):
@@ -79,11 +80,14 @@ def test_a_coroutine_is_cancelled_and_who_waits_for_it_cleans_up() -> None:
 
 
 def test_without_a_signal_the_result_or_the_error_comes_through() -> None:
+    async def succeed() -> str:
+        return "result"
+
     async def fail() -> None:
         raise ZeroDivisionError
 
     with Interruption() as interruption:
-        assert asyncio.run(interruption.may_end(asyncio.sleep(0, "result"))) == "result"
+        assert asyncio.run(interruption.may_end(succeed())) == "result"
         with pytest.raises(ZeroDivisionError):
             asyncio.run(interruption.may_end(fail()))
 

@@ -16,7 +16,8 @@ from nodeunit.daemon.health import HealthChecks, HealthPlan, HealthTimes
 from nodeunit.daemon.health_probe import Subject, look
 from nodeunit.daemon.side_thread import SideThread
 from nodeunit.domain.health_check import parse
-from tests.support.waiting import eventually
+from tests.support.looks import Looks
+from tests.support.waiting import eventually, turns_of_the_loop, wait_until
 
 TIMES = HealthTimes(startup_every_s=0.02, liveness_every_s=0.02)
 
@@ -99,8 +100,9 @@ async def test_a_unit_that_was_held_up_itself_cannot_tell(monkeypatch: pytest.Mo
     monkeypatch.setattr(health_probe, "LOOK_WITHIN_S", 0.05)
     async with serving(None) as port:
         looking = asyncio.ensure_future(look(parse("http:$PORT/"), subject(port)))
-        await asyncio.sleep(0.01)
-        time.sleep(0.7)  # noqa: ASYNC251 - the loop itself stands still
+        await turns_of_the_loop()
+        until = boottime() + 0.7
+        wait_until(lambda: boottime() > until, what="the loop itself has stood still")
         assert not (await looking).certain
 
 
@@ -134,14 +136,27 @@ class Watched:
         self.checks.watch("key", HealthPlan.of(meta), started_at or boottime(), ready=ready)
 
 
-async def test_a_program_becomes_ready_once(tmp_path: Path) -> None:
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
+    return Looks(monkeypatch)
+
+
+async def five_more(looks: Looks, watched: Watched) -> None:
+    """Another program, which is never ready, has been looked at five times."""
+    other = parse("tcp:1")
+    watched.checks.watch("other", HealthPlan(other, 60.0, None, 0), boottime(), ready=False)
+    await eventually(lambda: looks.at.count(other) >= 5, what="another program is looked at")
+    watched.checks.forget("other")
+
+
+async def test_a_program_becomes_ready_once(tmp_path: Path, looks: Looks) -> None:
     watched = Watched()
     watched.watch(startup_check=f"file:{tmp_path}/ready")
-    await asyncio.sleep(0.1)
+    await eventually(lambda: len(looks.at) >= 5, what="it is looked at")
     assert watched.ready == []
     (tmp_path / "ready").write_text("")
     await eventually(lambda: watched.ready, what="it is ready")
-    await asyncio.sleep(0.1)
+    await five_more(looks, watched)
     assert len(watched.ready) == 1
     assert watched.failed == []
 
@@ -163,32 +178,35 @@ async def test_a_daemon_that_comes_late_looks_once_before_it_ends_a_program(tmp_
     await eventually(lambda: watched.ready, what="it is found ready")
 
 
-async def test_a_program_is_unhealthy_after_three_failed_looks_in_a_row(tmp_path: Path) -> None:
+async def test_a_program_is_unhealthy_after_three_failed_looks_in_a_row(tmp_path: Path, looks: Looks) -> None:
     beat = tmp_path / "beat"
-    beat.write_text("")
+    fails = [True, True, False] * 5 + [True] * 3
+
+    def before(number: int) -> None:
+        if fails[number]:
+            beat.unlink(missing_ok=True)
+        else:
+            beat.write_text("")
+
+    looks.before_each = before
     watched = Watched()
     watched.watch(liveness_check=f"file:{beat}")
-    for _ in range(5):  # one failed look now and then is none
-        beat.unlink()
-        await asyncio.sleep(TIMES.liveness_every_s)
-        beat.write_text("")
-        await asyncio.sleep(3 * TIMES.liveness_every_s)
-    assert watched.failed == []
-    beat.unlink()
     await eventually(lambda: watched.failed, what="it is unhealthy")
+    assert len(looks.at) == len(fails), "two failed looks in a row are none"
     assert watched.failed == [("key", "unhealthy", "3 checks in a row failed: No such file or directory")]
 
 
-async def test_a_program_that_was_ready_is_not_asked_to_become_it_again(tmp_path: Path) -> None:
+async def test_a_program_that_was_ready_is_not_asked_to_become_it_again(tmp_path: Path, looks: Looks) -> None:
     watched = Watched()
     watched.watch(ready=True, startup_check=f"file:{tmp_path}/ready", startup_timeout_s=0.01)
-    await asyncio.sleep(0.1)
+    await five_more(looks, watched)
     assert (watched.ready, watched.failed) == ([], [])
 
 
-async def test_what_has_ended_is_not_looked_at(tmp_path: Path) -> None:
+async def test_what_has_ended_is_not_looked_at(tmp_path: Path, looks: Looks) -> None:
     watched = Watched()
     watched.watch(startup_check=f"file:{tmp_path}/ready", startup_timeout_s=0.05)
     watched.checks.forget_all()
-    await asyncio.sleep(0.1)
+    await five_more(looks, watched)
+    assert set(looks.at) == {parse("tcp:1")}
     assert (watched.ready, watched.failed) == ([], [])

@@ -12,7 +12,7 @@ import pytest
 
 from nodeunit.install.child import Finished, Limits, run
 from nodeunit.install.package import InstallFailed
-from tests.support.waiting import eventually, wait_until
+from tests.support.waiting import eventually, turns_of_the_loop, wait_until
 
 SHELL = "/bin/sh"
 PATH = {"PATH": "/usr/bin:/bin"}
@@ -100,7 +100,7 @@ async def test_a_command_that_fills_its_directory_is_ended(tmp_path: Path, mark:
 
 
 async def test_a_command_that_takes_too_much_memory_is_ended(tmp_path: Path, mark: str) -> None:
-    script = f"{sys.executable} -c \"import time; x = b'x' * 100_000_000; time.sleep(3600)\" & sleep 3600.{mark}"
+    script = f"{sys.executable} -c \"import signal; x = b'x' * 100_000_000; signal.pause()\" & sleep 3600.{mark}"
     with pytest.raises(InstallFailed, match="more than 64 MiB of memory") as failed:
         await shell(script, tmp_path, limits=Limits(memory_bytes=64 * 2**20))
     assert (failed.value.reason, failed.value.may_heal) == ("too_large", False)
@@ -132,8 +132,7 @@ def test_nothing_is_left_after_the_end_of_the_loop(tmp_path: Path, mark: str) ->
         running = asyncio.create_task(shell(script, tmp_path))
         await eventually(lambda: asleep(mark) == 3)
         running.cancel()
-        for _ in range(10):  # it begins to wait for the end
-            await asyncio.sleep(0)
+        await turns_of_the_loop(10)  # it begins to wait for the end
 
     asyncio.run(daemon())
     assert asleep(mark) == 0

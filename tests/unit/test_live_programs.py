@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from nodeunit.clock import boottime
+from nodeunit.daemon import program_environment
 from nodeunit.daemon.health import HealthTimes
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.program_environment import Ports, UnitVariables
@@ -22,9 +23,12 @@ from nodeunit.daemon.supervisor_link import SupervisorLink
 from nodeunit.domain.can_run import Ability
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.event import Event
+from nodeunit.domain.health_check import parse
 from nodeunit.domain.program_events import ProcessExited, ProcessParked, ProcessReady, ProcessStopping
 from nodeunit.domain.program_options import ProgramOptions
 from nodeunit.domain.restart import RestartRule
+from nodeunit.process.secret_files import read_secret
+from tests.support.looks import Looks
 from tests.support.waiting import eventually
 
 TIMES = HealthTimes(startup_every_s=0.02, liveness_every_s=0.02)
@@ -131,23 +135,29 @@ async def test_an_unhealthy_program_is_stopped_as_a_failure_and_started_again(tm
     assert supervisor.states[str(row.id)]["state"] >= (2,)
 
 
-async def test_the_next_daemon_knows_what_was_ready_and_looks_after_the_rest(tmp_path: Path) -> None:
+async def test_the_next_daemon_knows_what_was_ready_and_looks_after_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = Looks(monkeypatch)
     (tmp_path / "ready").write_text("")
     row = a_row(startup_check=f"file:{tmp_path / 'ready'}", startup_timeout_s=0.05)
     late = a_row(startup_check=f"file:{tmp_path / 'late'}", startup_timeout_s=60.0)
+    never = a_row(startup_check=f"file:{tmp_path / 'never'}", startup_timeout_s=60.0)
     supervisor, events, later = Supervisor(), Events(), Events()
-    with a_daemon(supervisor, events, row, late):
+    with a_daemon(supervisor, events, row, late, never):
         await eventually(lambda: events.of(ProcessReady), what="it is ready")
         running = dict(supervisor.running)
         supervisor.running.clear()  # so that this daemon stops nothing at its end
     (tmp_path / "ready").unlink()
 
     supervisor.running = running
-    with a_daemon(supervisor, later, row, late):
+    looks.at.clear()
+    with a_daemon(supervisor, later, row, late, never):
         (tmp_path / "late").write_text("")
         await eventually(lambda: len(later.of(ProcessReady)) == 2, what="the other is ready, and the first is repeated")
-        for _ in range(10):
-            await asyncio.sleep(TIMES.startup_every_s)
+        after = len(looks.at)
+        await eventually(lambda: len(looks.at) > after + 10, what="the last one is looked at again and again")
+        assert parse(row.options.startup_check) not in looks.at
     assert supervisor.stops == []
     assert {event.deployment_id for event in later.of(ProcessReady)} == {row.id, late.id}
 
@@ -173,12 +183,19 @@ async def test_a_secret_that_is_missing_is_waited_for_and_said_once(
 ) -> None:
     """The directories of pytest are readable by their owner only."""
     monkeypatch.setattr("nodeunit.daemon.restart_records.FIRST_WAIT_S", 0.01)
+    tries = []
+
+    def read(directory: str, name: str) -> str:
+        tries.append(name)
+        return read_secret(directory, name)
+
+    monkeypatch.setattr(program_environment, "read_secret", read)
     row = a_row(secrets={"TOKEN": "token"})
     supervisor, events = Supervisor(), Events()
     with a_daemon(supervisor, events, row, secrets=str(tmp_path)) as daemon:
         await eventually(lambda: events.of(ProcessParked), what="it waits")
         daemon.refresh()
-        await asyncio.sleep(0.2)
+        await eventually(lambda: len(tries) > 3, what="it is tried again")
         (tmp_path / "part").touch(mode=0o600)
         (tmp_path / "part").write_text("value")
         (tmp_path / "part").rename(tmp_path / "token")

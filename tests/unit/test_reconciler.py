@@ -18,7 +18,7 @@ from nodeunit.domain.can_run import Ability
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.restart import RestartRule
 from nodeunit.supervisor.lease import MARGIN_S
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, turns_of_the_loop
 
 ADDRESS = "unit"
 RULE = RestartRule()
@@ -72,12 +72,6 @@ def follows(reconciler: Reconciler, rows: Rows) -> Iterator[None]:
         yield
     finally:
         task.cancel()
-
-
-async def turns_of_the_loop() -> None:
-    """What is due has been done when this returns."""
-    for _ in range(3):
-        await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -249,8 +243,8 @@ async def test_programs_that_wait_for_their_restart_cost_no_reconcile_each(rows:
     with follows(reconciler, rows):
         starts = len(rows) * ENDS
         await eventually(lambda: len(link.ops("spawn")) == starts, what="all have failed as often as they may")
-        for _ in range(20):  # a timer that is left over fires
-            await asyncio.sleep(rule.max_delay_s / 10)
+        fired_by = boottime() + 2 * rule.max_delay_s
+        await eventually(lambda: boottime() > fired_by, what="a timer that was left over has fired")
     assert len(link.ops("spawn")) == starts, "all are parked"
     assert reconciler.reconciles <= 2 * starts + 10, "one for an exit and one for a restart at most"
 
@@ -265,8 +259,7 @@ async def test_what_was_ended_with_the_lease_is_started_under_the_next_one_and_n
         await eventually(lambda: link.ops("spawn") == [str(row.id)], what="it is started")
         await eventually(lambda: boottime() > expires - MARGIN_S - 0.1, what="the supervisor has asked it to stop")
         reconciler.receive(exited(link[-1]) | {"cause": "lease", "stopped": True})
-        for _ in range(5):  # turns of the event loop, in which it would be started
-            await asyncio.sleep(0.01)
+        await turns_of_the_loop()  # in which it would be started
         assert link.ops("spawn") == [str(row.id)]
         reconciler.renew_lease(boottime() + 10)
         await eventually(lambda: link.ops("spawn") == [str(row.id)] * 2, what="it is started under the next lease")

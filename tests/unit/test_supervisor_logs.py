@@ -104,7 +104,7 @@ def _missing(unit: SupervisedUnit) -> int:
 
 
 def test_a_dead_log_writer_is_replaced(unit: SupervisedUnit, daemon: Daemon) -> None:
-    daemon.start_python("import os, time\nos.write(1, b'one\\n')\ntime.sleep(60)", 1)
+    daemon.start_python("import os, signal\nos.write(1, b'one\\n')\nsignal.pause()", 1)
     wait_until(lambda: unit.printed(1) == "one\n")
     (writer,) = [pid for pid in unit.descendants() if Path(f"/proc/{pid}/comm").read_text() == "nodeunit-log\n"]
     os.kill(writer, signal.SIGKILL)

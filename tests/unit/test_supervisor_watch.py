@@ -1,12 +1,13 @@
 """A daemon notices that its supervisor does not answer, and takes no other silence for that one."""
 
 import asyncio
-import time
 
 import pytest
 
+from nodeunit.clock import boottime
 from nodeunit.daemon import supervisor_watch
 from nodeunit.daemon.supervisor_watch import SupervisorSilent, SupervisorWatch
+from tests.support.waiting import eventually, turns_of_the_loop, wait_until
 
 pytestmark = pytest.mark.timeout(10)
 
@@ -31,9 +32,13 @@ async def test_a_supervisor_that_stops_answering_is_noticed_and_waited_for() -> 
 async def test_one_that_answers_is_left_alone() -> None:
     watch = SupervisorWatch(silent_s=0.05)
     watching = asyncio.create_task(watch.run())
-    for _ in range(20):
+    until = boottime() + 4 * 0.05
+
+    def answers() -> bool:
         watch.on_answer()
-        await asyncio.sleep(0.01)
+        return boottime() > until
+
+    await eventually(answers, every_s=0.01, what="it has answered for long")
     assert not watching.done()
     watching.cancel()
 
@@ -49,8 +54,9 @@ async def test_standing_still_oneself_is_no_silence_of_the_supervisor() -> None:
     watch = SupervisorWatch(silent_s=0.05)
     watch.on_answer()
     watching = asyncio.create_task(watch.run())
-    await asyncio.sleep(0)
-    time.sleep(0.3)  # noqa: ASYNC251 - the whole process stands still, as when it is frozen
-    await asyncio.sleep(0.02)
+    await turns_of_the_loop()
+    until = boottime() + 0.3
+    wait_until(lambda: boottime() > until, what="the whole process has stood still, as when it is frozen")
+    await asyncio.wait((watching,), timeout=0.02)
     assert not watching.done()
     watching.cancel()

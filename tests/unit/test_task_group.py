@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
+from nodeunit.clock import boottime
 from nodeunit.daemon import task_group as module
 from nodeunit.daemon.task_group import RecancellingTaskGroup
+from tests.support.waiting import eventually, turns_of_the_loop
 
 
 class Fenced(Exception):
@@ -45,7 +47,7 @@ async def test_a_failure_ends_a_task_that_missed_its_cancellation(cancellations:
     async def fails() -> None:
         async with asyncio.timeout(5), RecancellingTaskGroup() as tasks:
             tasks.start(misses.run())
-            await asyncio.sleep(0)
+            await turns_of_the_loop(1)
             tasks.start(fail())
 
     with pytest.raises(ExceptionGroup) as raised:
@@ -60,7 +62,7 @@ async def test_all_end_when_they_are_cancelled(cancellations: int) -> None:
     async with asyncio.timeout(5):
         async with RecancellingTaskGroup() as tasks:
             running = [tasks.start(each.run()) for each in (misses, obeys)]
-            await asyncio.sleep(0)
+            await turns_of_the_loop(1)
             tasks.cancel_all()
     assert all(task.cancelled() for task in running)
     assert (misses.cancelled, obeys.cancelled) == (cancellations + 1, 1)
@@ -70,8 +72,13 @@ async def test_a_task_that_is_done_ends_no_other() -> None:
     obeys = Misses(0)
     async with asyncio.timeout(5), RecancellingTaskGroup() as tasks:
         tasks.start(obeys.run())
-        await tasks.start(asyncio.sleep(0))
-        await tasks.start(asyncio.sleep(5 * module.CANCEL_AGAIN_AFTER_S))  # would be cancelled with all the others
+        await tasks.start(turns_of_the_loop(1))
+        until = boottime() + 5 * module.CANCEL_AGAIN_AFTER_S
+
+        async def outlast() -> None:
+            await eventually(lambda: boottime() > until)
+
+        await tasks.start(outlast())  # would be cancelled with all the others
         assert obeys.cancelled == 0
         tasks.cancel_all()
     assert obeys.cancelled == 1
