@@ -15,9 +15,9 @@ demo: $(STAMP) ## Two units claim 21 deployments before your eyes; chooses its d
 
 test: $(STAMP) check database cluster registries ## Everything: check, then all tests with their coverage; installs engine and image where it may
 	@$(BIN)/python -m tools.pgbouncer
-	@# Faults first and among themselves: what is installed beside them would make units late.
-	@$(BIN)/pytest --numprocesses=$(PROCESSES) --no-loadscope-reorder -m chaos --cov --cov-report=
-	@$(BIN)/pytest --numprocesses=$(PROCESSES) --no-loadscope-reorder -m "not chaos" --cov --cov-append
+	@# In two parts: what is installed beside faults would make their units late.
+	@$(BIN)/pytest --numprocesses=$(PROCESSES) -m "not (e2e or installs)" --cov --cov-report=
+	@$(BIN)/pytest --numprocesses=$(PROCESSES) -m "e2e or installs" --cov --cov-append
 
 unit: $(STAMP) ## The tests that need no container, in under a minute
 	@$(BIN)/pytest --numprocesses=$(PROCESSES) -m "not container" tests/unit tests/property

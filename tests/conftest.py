@@ -44,6 +44,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("container")
         if "plain_server" in fixtures:
             item.add_marker("plain")
+        if fixtures & {"npm_registry", "python_index"}:
+            item.add_marker("installs")
     items.sort(key=_cost, reverse=hasattr(config, "workerinput"))
 
 
@@ -122,6 +124,12 @@ def plain_database(plain_databases: Databases) -> Iterator[str]:
     """The conninfo of a migrated database without TimescaleDB that only this test uses."""
     with plain_databases.fresh() as conninfo:
         yield conninfo
+
+
+@pytest.fixture(params=["database", "plain_database"])
+def conninfo(request: pytest.FixtureRequest) -> str:
+    """A migrated database with TimescaleDB, and one without: the test runs on both."""
+    return str(request.getfixturevalue(request.param))
 
 
 @pytest.fixture

@@ -52,13 +52,11 @@ class Installs:
         self._ability = ability
         self._outbox = outbox
         self._jobs: dict[str, _Job] = {}
-        self._unit: asyncio.Future[Membership] | None = None
+        self._unit: Membership | None = None
 
     def join(self, unit: Membership) -> None:
-        """The membership under which installations are recorded from now on."""
-        if self._unit is None or self._unit.done():
-            self._unit = asyncio.get_running_loop().create_future()
-        self._unit.set_result(unit)
+        """The membership under which installations are recorded from now on. Nothing is asked for before the first."""
+        self._unit = unit
 
     def of(self, row: Deployment) -> Installed | None:
         """The installation for a row; None while it is being made. Raises NotRunnable if it cannot be made."""
@@ -140,19 +138,19 @@ class Installs:
     async def _attempt(self, row: Deployment) -> Installed | None:
         """One try. None: the row wants something else by now, or this unit does not run it."""
         assert self._unit is not None
-        unit = await self._unit
-        agreed = await packages.agreed_for(unit.pool, row)
+        pool = self._unit.pool
+        agreed = await packages.agreed_for(pool, row)
         if agreed is not None:
             installed = await self._ensure(row, agreed.version, agreed)
             self._say_installed(row, installed)
             return installed
         version = await self._store.resolve(Package(row.runtime, row.package_name, row.package_version))
         self._require_trust(row, version)
-        known = await packages.lock_of(unit.pool, row.runtime, row.package_name, version)
+        known = await packages.lock_of(pool, row.runtime, row.package_name, version)
         installed = await self._ensure(row, version, known)
         lock = installed.lock
         made = RecordedLock(lock.version, lock.integrity, lock.text, installed.packages)
-        counts = await packages.record(await self._unit, row, made)
+        counts = await packages.record(self._unit, row, made)
         if counts is None:
             return None
         if (counts.version, counts.lock) != (made.version, made.lock):

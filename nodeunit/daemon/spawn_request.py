@@ -1,6 +1,5 @@
 """Makes the request to start the program of a row, or finds the reason why it may not be started."""
 
-import logging
 import os
 from collections.abc import Container
 from typing import Any, Protocol, cast
@@ -14,8 +13,6 @@ from nodeunit.install.package import Installed
 from nodeunit.process.environment import clean_environment
 from nodeunit.process.runnable import argv_of
 from nodeunit.supervisor.protocol import LONGEST_LINE, OnDisconnect, Spawn, encode
-
-log = logging.getLogger(__name__)
 
 _USUAL = ProgramOptions()
 
@@ -89,10 +86,7 @@ class SpawnRequestBuilder:
             return True
         try:
             return self._installed(row) is not None
-        except Installing:
-            return False
-        except NotRunnable as error:
-            log.warning("%s goes on in its earlier revision: %s", row.id, error)
+        except (Installing, NotRunnable):  # the second was said when it was found out
             return False
 
     def grace_of(self, row: Deployment) -> float:

@@ -23,11 +23,6 @@ README = (ROOT / "README.md").read_text() if (ROOT / "README.md").exists() else 
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture(params=["database", "plain_database"])
-def conninfo(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue(request.param))
-
-
 @pytest.mark.timeout(120)
 async def test_every_statement_runs(conninfo: str, start_unit: Callable[..., UnitProcess]) -> None:
     await real_run(conninfo, start_unit)

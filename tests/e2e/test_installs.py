@@ -77,53 +77,6 @@ def test_an_update_is_installed_before_the_program_stops(
     fleet.assert_sound()
 
 
-def test_a_tag_is_resolved_once_and_anew_by_a_restart(
-    database: str, start_unit: StartUnit, npm_registry: NpmRegistry
-) -> None:
-    publish(npm_registry, "@yuants/tagged", "1.0.0")
-    fleet = Fleet(database)
-    start_unit(database, NODE_UNIT_NPM_REGISTRY=npm_registry.url)
-    fleet.wait_for_measured_units(1)
-    fleet.execute("insert into deployment (package_name, package_version) values ('@yuants/tagged', 'latest')")
-    wait_until(lambda: versions(fleet) == ["1.0.0"], within_s=40)
-    publish(npm_registry, "@yuants/tagged", "1.1.0")
-
-    (first,) = fleet.running().values()
-    fleet.execute('update deployment set env = \'{"A": "b"}\'')
-    wait_until(lambda: versions(fleet) == ["1.0.0"] and not first.is_running(), within_s=40)
-
-    fleet.execute("update deployment set updated_at = now()")
-    wait_until(lambda: versions(fleet) == ["1.1.0"], within_s=40)
-    fleet.assert_sound()
-
-
-def test_what_cannot_be_installed_is_said_and_hinders_nobody(
-    database: str, start_unit: StartUnit, npm_registry: NpmRegistry
-) -> None:
-    publish(npm_registry, "@yuants/present", "1.0.0")
-    npm_registry.publish("@yuants/nothing-to-run", "1.0.0", {"readme.md": "nothing"})
-    fleet = Fleet(database)
-    start_unit(database, NODE_UNIT_NPM_REGISTRY=npm_registry.url)
-    fleet.wait_for_measured_units(1)
-    expected = {
-        ("@yuants/absent", "1.0.0"): "no_such_package",
-        ("@yuants/present", "9.9.9"): "no_such_version",
-        ("@yuants/nothing-to-run", "1.0.0"): "no_entry",
-    }
-    for package, version in expected:
-        fleet.execute("insert into deployment (package_name, package_version) values (%s, %s)", package, version)
-
-    def reasons() -> dict[tuple[str, str], str]:
-        said = (row["data"] for row in fleet.events("ProgramInstallFailed"))
-        return {(one["package_name"], one["package_version"]): one["reason"] for one in said}
-
-    wait_until(lambda: reasons() == expected, within_s=60)
-    fleet.execute("insert into deployment (package_name, package_version) values ('@yuants/present', '1.0.0')")
-    wait_until(lambda: versions(fleet) == ["1.0.0"], within_s=40)
-    assert len(fleet.events("ProgramInstallFailed")) == 3, "each is said once"
-    fleet.assert_sound()
-
-
 def test_what_nothing_uses_any_more_is_removed(
     database: str, start_unit: StartUnit, npm_registry: NpmRegistry, tmp_path: Path
 ) -> None:

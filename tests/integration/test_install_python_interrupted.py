@@ -14,7 +14,7 @@ import pytest
 from nodeunit.install.package import InstallFailed, Package
 from nodeunit.install.record import read_record
 from nodeunit.install.store import InstallStore
-from nodeunit.process.process_table import ProcessTable, read_arguments
+from tests.support.processes import processes_below
 from tests.support.python_installs import PythonInstalls, path_with
 from tests.support.registries import PythonIndex
 from tests.support.small_disk import small_disk
@@ -66,16 +66,6 @@ def daemon(root: Path, tool: str, index: PythonIndex, name: str) -> "subprocess.
         text=True,
         env={"PATH": path_with(tool), "HOME": os.fspath(home)},
     )
-
-
-def processes_below(directory: Path) -> list[int]:
-    """The living processes with this directory among their arguments."""
-    marked = os.fspath(directory).encode()
-    return [
-        entry.pid
-        for entry in ProcessTable.read().entries.values()
-        if entry.alive and any(marked in argument for argument in read_arguments(entry.pid))
-    ]
 
 
 def complete(root: Path) -> list[Path]:

@@ -15,8 +15,8 @@ import pytest
 
 from nodeunit.install.package import InstallFailed
 from nodeunit.install.record import RECORD, read_record
-from nodeunit.process.process_table import ProcessTable, read_arguments
 from tests.support.npm_units import npm, npm_store
+from tests.support.processes import processes_below
 from tests.support.registries import NpmRegistry
 from tests.support.small_disk import small_disk
 from tests.support.waiting import wait_until
@@ -64,16 +64,6 @@ def daemon(home: Path, registry: str, store: Path, package: str) -> "subprocess.
         text=True,
         cwd=root,
     )
-
-
-def processes_below(directory: Path) -> list[int]:
-    """The living processes with this directory among their arguments."""
-    marked = os.fspath(directory).encode()
-    return [
-        entry.pid
-        for entry in ProcessTable.read().entries.values()
-        if entry.alive and any(marked in argument for argument in read_arguments(entry.pid))
-    ]
 
 
 def complete(store: Path) -> Iterator[Path]:

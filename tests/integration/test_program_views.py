@@ -17,11 +17,6 @@ from tests.support.process_reports import exited, report, started, told
 from tests.support.rows import insert_deployments, rows
 
 
-@pytest.fixture(params=["database", "plain_database"])
-def conninfo(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue(request.param))
-
-
 @pytest.fixture
 async def pool(conninfo: str) -> AsyncIterator[Pool]:
     async with connections.pool(conninfo, "test", max_size=4) as opened:

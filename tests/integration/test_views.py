@@ -16,11 +16,6 @@ from tests.support.members import candidate, claim, join
 from tests.support.rows import deployment, insert_deployments, rows, value
 
 
-@pytest.fixture(params=["database", "plain_database"])
-def conninfo(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue(request.param))
-
-
 @pytest.fixture
 async def pool(conninfo: str) -> AsyncIterator[Pool]:
     async with connections.pool(conninfo, "test", max_size=4) as opened:
