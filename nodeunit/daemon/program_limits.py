@@ -52,7 +52,7 @@ class ProgramLimits:
                 detail = f"it had {size.tasks} processes and threads, and its limit is {processes}"
                 found[key] = ("too_many_processes", detail)
             elif memory_mb is not None and size.resident_mb > memory_mb:
-                used_mb = proportional_mb(size.pids)
+                used_mb = sum(map(proportional_mb, size.pids))
                 if used_mb > memory_mb:
                     found[key] = ("out_of_memory", f"it used {used_mb:.0f} MiB, and its limit is {memory_mb} MiB")
         return found

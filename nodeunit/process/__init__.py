@@ -11,5 +11,5 @@
 
 What must not be here: decisions, rows, the database, the protocol between supervisor and daemon. What the supervisor
 imports of it imports only a light part of the standard library itself: not `runnable`, `sampler`, `last_lines` and the
-files of a unit. Only `sampler` uses psutil.
+files of a unit. Only `sampler` and `tree_sizes` use psutil.
 """

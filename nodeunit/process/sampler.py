@@ -10,6 +10,7 @@ from nodeunit.clock import boottime
 from nodeunit.domain.policy import NOTHING, Usage
 from nodeunit.process.control_groups import cpu_s_of, group_of
 from nodeunit.process.process_table import ProcessEntry, read_mark
+from nodeunit.process.tree_sizes import proportional_mb
 from nodeunit.process.tree_times import Identity, Member, TreeTimes
 
 SHORTEST_WINDOW_S = 0.5
@@ -153,9 +154,4 @@ def _memory_mb(members: Iterable[Member], programs: Set[Identity]) -> dict[Ident
 
 
 def _resident_mb(entry: ProcessEntry, shared: bool) -> float:
-    if shared:
-        try:
-            return psutil.Process(entry.pid).memory_full_info().pss / _MIB
-        except psutil.Error:
-            pass  # it has ended, or belongs to another user: all that is resident counts
-    return entry.resident_pages * _PAGE_MIB
+    return proportional_mb(entry.pid) if shared else entry.resident_pages * _PAGE_MIB

@@ -5,8 +5,10 @@ process of these trees.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
+
+import psutil
 
 from nodeunit.process.process_table import ProcessEntry, ProcessTable, read_mark
 
@@ -41,10 +43,13 @@ def read_sizes(supervisor_pid: int, programs: Mapping[str, tuple[int, int]]) -> 
     return sizes
 
 
-def proportional_mb(pids: Iterable[int]) -> float:
-    """MiB of these processes, with what is shared counted once among those that share it. Costs much more to read than
-    the resident memory."""
-    return sum(map(_proportional_mb, pids))
+def proportional_mb(pid: int) -> float:
+    """Resident MiB of a process, of which what it shares counts in proportion. Costs much more to read than all that is
+    resident, which is the answer for a process that has ended or belongs to another user."""
+    try:
+        return psutil.Process(pid).memory_full_info().pss / _MIB
+    except psutil.Error:
+        return _resident_mb(pid)
 
 
 def _resident_mb(pid: int) -> float:
@@ -53,11 +58,3 @@ def _resident_mb(pid: int) -> float:
             return int(file.read().split()[1]) * _PAGE_BYTES / _MIB
     except (OSError, IndexError):
         return 0.0  # it has ended
-
-
-def _proportional_mb(pid: int) -> float:
-    try:
-        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-            return next(int(line.split()[1]) for line in file if line.startswith("Pss:")) / 1024
-    except (OSError, StopIteration):
-        return _resident_mb(pid)  # of another user
