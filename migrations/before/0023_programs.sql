@@ -88,7 +88,7 @@ comment on column deployment.memory_limit_mb is 'MiB of the whole process tree; 
 comment on column deployment.cpu_weight is 'The share of CPU in comparison with other programs, as cpu.weight of cgroup v2; null: 100.';
 comment on column deployment.process_limit is 'How many processes and threads the tree may have.';
 comment on column deployment.restart is 'When an ended program is started again: always, on_failure or never.';
-comment on column deployment.restart_limit is 'The program is parked after this many failures in a row; null: never.';
+comment on column deployment.restart_limit is 'How often the program is started again without a healthy run in between; then it is parked. Null: without a limit.';
 comment on column deployment.startup_check is 'tcp:PORT, http:PORT/path or file:PATH that must hold before the program counts as running.';
 comment on column deployment.liveness_check is 'tcp:PORT, http:PORT/path or file:PATH?SECONDS that must hold as long as the program runs.';
 comment on column deployment.wants_port is 'The unit chooses a free port and gives it as PORT.';

@@ -22,7 +22,7 @@ class ProgramOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """How many processes and threads the tree may have."""
     restart: Literal["always", "on_failure", "never"] = "always"
     restart_limit: int | None = None
-    """The program is parked after this many failures in a row; None: never."""
+    """How often it is started again without a healthy run in between; then it is parked. None: without a limit."""
     startup_check: str = ""
     """`tcp:PORT`, `http:PORT/path` or `file:PATH`, which must hold before the program counts as running."""
     startup_timeout_s: float = 60
