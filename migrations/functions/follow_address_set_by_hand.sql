@@ -8,10 +8,13 @@ begin
     if p_new <> '' then
         -- A unit that is gone has no lease any more; with one, rounds find the row. It must not be removed meanwhile.
         perform from lease where address = p_new and epoch is null for key share;
-        insert into lease (address, supervisor, renewed_at, expires_at, inactive_at)
-        select u.address, gen_random_uuid(), u.since, u.since + interval '1 second', u.since
-        from unit u where u.address = p_new
-        on conflict on constraint lease_pkey do nothing;
+        -- Only then: an insert beside a lease that its unit is changing would wait for that unit's transaction.
+        if not exists (select from lease where address = p_new) then
+            insert into lease (address, supervisor, renewed_at, expires_at, inactive_at)
+            select u.address, gen_random_uuid(), u.since, u.since + interval '1 second', u.since
+            from unit u where u.address = p_new
+            on conflict on constraint lease_pkey do nothing;
+        end if;
     end if;
     if p_new <> '' and not exists (select from lease where address = p_new) then
         raise exception 'no unit ever joined under the address %', p_new

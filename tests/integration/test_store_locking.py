@@ -47,6 +47,21 @@ async def test_a_claim_does_not_wait_for_a_person(database: str, pool: Pool, per
     assert await claim(stream, "unit-1", candidate(database, held_up))
 
 
+async def test_a_hand_that_moves_a_row_to_a_unit_does_not_wait_for_a_claim_of_that_unit(
+    database: str, pool: Pool, person: psycopg.Connection
+) -> None:
+    await join(pool, "unit-1")
+    claimed, moved = insert_deployments(database, 2)
+    claim_and_leave_open = "select id from claim_deployment('unit-1', 1, 0, '[]', %s, 0, '', gen_random_uuid())"  # frozen before its commit
+    with psycopg.connect(database) as unit:
+        assert unit.execute(claim_and_leave_open, (claimed,)).fetchone() == (claimed,)
+        person.execute("set lock_timeout = '1s'")
+        person.execute("update deployment set address = 'unit-1' where id = %s", (moved,))
+        person.commit()
+    assert {deployment(database, row)["address"] for row in (claimed, moved)} == {"unit-1"}
+    assert await projections.verify(database) == []
+
+
 async def test_a_release_and_a_hand_at_one_row_do_not_deadlock(
     database: str, pool: Pool, person: psycopg.Connection
 ) -> None:

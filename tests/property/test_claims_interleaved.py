@@ -69,6 +69,8 @@ class OpenClaim:
     row: Row
     holder: str
     won: bool
+    locks: bool
+    """Whether there was a row to lock: none where it is disabled or deleted."""
 
 
 class Fleet(RuleBasedStateMachine):
@@ -162,7 +164,7 @@ class Fleet(RuleBasedStateMachine):
         may = (
             row.enabled and not row.deleted and off_by == 0 and seen == row.state.holder
             and not any(other.in_force for other in self.units if other.address == seen)
-            and not (self.open is not None and self.open.row is row)
+            and not (self.open is not None and self.open.row is row and self.open.locks)
         )  # fmt: skip
         assert (state, answer is not None) == ("", may)
         return may
@@ -197,7 +199,7 @@ class Fleet(RuleBasedStateMachine):
         if won is None:
             self.other.rollback()
         else:
-            self.open = OpenClaim(unit, row, row.state.holder, won)
+            self.open = OpenClaim(unit, row, row.state.holder, won, locks=row.enabled and not row.deleted)
 
     @precondition(lambda self: self.open is not None)
     @rule(k=units)
