@@ -3,6 +3,8 @@
 Its package comes from a real registry; that of the report itself is not needed.
 """
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,7 +68,14 @@ def test_the_reports_21_programs_answer_and_every_decision_is_an_event(
     assert [row["name"] for row in hypertables] == ["event", "usage"]
     assert set(split) == set(REPORT_UNITS.values())
     assert sum(split.values()) == 21
-    assert all(8 <= rows <= 13 for rows in split.values()), split
+    if policy == "deployment_count":
+        assert all(8 <= rows <= 13 for rows in split.values()), split
+    # By usage the unit that installs first looks busy; what holds at any load is that each decision follows its inputs.
+    reproduced = subprocess.run(
+        [sys.executable, "-P", "-m", "nodeunit", "backtest", "-d", database],
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert "21 of 21" in reproduced.stdout
     fleet.assert_sound()
 
     claimed = fleet.events("DeploymentClaimed")

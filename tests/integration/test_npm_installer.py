@@ -87,20 +87,20 @@ async def test_ranges_and_tags_mean_what_they_mean_to_npm(npm_registry: NpmRegis
 
 
 async def test_the_lock_of_the_first_unit_holds_for_the_next(npm_registry: NpmRegistry, make_unit: MakeUnit) -> None:
-    npm_registry.publish("locked-below", "1.0.0", {"index.js": ""})
-    npm_registry.publish("locked", "1.0.0", {"index.js": PROGRAM}, dependencies={"locked-below": "^1.0.0"})
-    first = await make_unit("unit-1").ensure(npm("locked", "latest"))
-    npm_registry.publish("locked-below", "1.1.0", {"index.js": ""})
-    npm_registry.publish("locked", "1.0.1", {"index.js": PROGRAM}, dependencies={"locked-below": "^1.0.0"})
+    npm_registry.publish("below-pinned", "1.0.0", {"index.js": ""})
+    npm_registry.publish("pinned", "1.0.0", {"index.js": PROGRAM}, dependencies={"below-pinned": "^1.0.0"})
+    first = await make_unit("unit-1").ensure(npm("pinned", "latest"))
+    npm_registry.publish("below-pinned", "1.1.0", {"index.js": ""})
+    npm_registry.publish("pinned", "1.0.1", {"index.js": PROGRAM}, dependencies={"below-pinned": "^1.0.0"})
 
-    held = await make_unit("unit-2").ensure(npm("locked", "latest"), first.lock)
-    free = await make_unit("unit-3").ensure(npm("locked", "1.0.0"))
+    held = await make_unit("unit-2").ensure(npm("pinned", "latest"), first.lock)
+    free = await make_unit("unit-3").ensure(npm("pinned", "1.0.0"))
 
     assert held.lock == first.lock
     assert held.lock.digest == first.lock.digest
-    assert places(held) == places(first) == {"node_modules/locked": "1.0.0", "node_modules/locked-below": "1.0.0"}
-    assert places(free) == {"node_modules/locked": "1.0.0", "node_modules/locked-below": "1.1.0"}
-    assert version_on_disk(held, "locked-below") == "1.0.0"
+    assert places(held) == places(first) == {"node_modules/pinned": "1.0.0", "node_modules/below-pinned": "1.0.0"}
+    assert places(free) == {"node_modules/pinned": "1.0.0", "node_modules/below-pinned": "1.1.0"}
+    assert version_on_disk(held, "below-pinned") == "1.0.0"
 
 
 @pytest.mark.parametrize("declared", [False, True], ids=["hidden", "declared"])

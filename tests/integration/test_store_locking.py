@@ -52,9 +52,9 @@ async def test_a_hand_that_moves_a_row_to_a_unit_does_not_wait_for_a_claim_of_th
 ) -> None:
     await join(pool, "unit-1")
     claimed, moved = insert_deployments(database, 2)
-    claim_and_leave_open = "select id from claim_deployment('unit-1', 1, 0, '[]', %s, 0, '', gen_random_uuid())"  # frozen before its commit
+    claiming = "select id from claim_deployment('unit-1', 1, 0, '[]', %s, 0, '', gen_random_uuid())"
     with psycopg.connect(database) as unit:
-        assert unit.execute(claim_and_leave_open, (claimed,)).fetchone() == (claimed,)
+        assert unit.execute(claiming, (claimed,)).fetchone() == (claimed,), "the unit is frozen before its commit"
         person.execute("set lock_timeout = '1s'")
         person.execute("update deployment set address = 'unit-1' where id = %s", (moved,))
         person.commit()
