@@ -21,6 +21,10 @@ from nodeunit.domain.restart import Ending, RestartPolicy, RestartRule, RestartS
 
 log = logging.getLogger(__name__)
 
+NO_SUCH_COMMAND = "no_such_command"
+"""The report of a program that no directory of its PATH has: a typing mistake more often than something that is away,
+so it is parked. A path is tried again, because its file system may be mounted later."""
+
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 30.0
 """The pauses before it is looked again whether the unit has what a program needs."""
@@ -38,6 +42,8 @@ class Unlogged(msgspec.Struct, frozen=True):
     exit_code: int | None = None
     signal: int | None = None
     retry_s: float = 0.0
+    reason: str = "restart_limit"
+    """Why it is parked."""
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -108,6 +114,10 @@ class RestartRecords:
             return
         record = self.record_of(key, claim_of(report))
         record.counted = max(record.counted, number)
+        if report["event"] == "spawn_failed" and report.get("because") == NO_SUCH_COMMAND:
+            record.over = "parked"
+            self._note(key, record, Unlogged("parked", record.counted, 0, report["detail"], reason=NO_SUCH_COMMAND))
+            return
         policy = _policy_of(report)
         verdict = after_exit(self._rule, policy, record.state, _ending_of(report), key)
         record.state = verdict.state
@@ -123,6 +133,10 @@ class RestartRecords:
             unlogged = Unlogged("parked", record.counted, failures, detail)
         else:
             record.over = "complete"
+        self._note(key, record, unlogged)
+
+    def _note(self, key: str, record: RestartRecord, unlogged: Unlogged | None) -> None:
+        """Remembers a record that has changed, and logs what was decided."""
         if unlogged is not None:
             record.to_log.append(unlogged)
             self._log(key, record, unlogged, maybe_written=False)
@@ -188,7 +202,7 @@ class RestartRecords:
 
         if unlogged.what == "parked":
             self._events.log_parked(
-                key, record.claim, "restart_limit", unlogged.detail,
+                key, record.claim, unlogged.reason, unlogged.detail,
                 cause=unlogged.cause, maybe_written=maybe_written, on_written=logged,
             )  # fmt: skip
             return

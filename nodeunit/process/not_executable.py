@@ -47,6 +47,12 @@ def refusal(word: str, env: Mapping[str, str]) -> str:
     return ""
 
 
+def is_unknown(word: str, env: Mapping[str, str]) -> bool:
+    """Whether no directory of the PATH of `env` has a program of this name. A path is never unknown, because the file
+    system that it is on may be mounted later."""
+    return "/" not in word and _find(word, env) is None
+
+
 def reason(word: str, env: Mapping[str, str], error: OSError) -> str:
     """Why exec of `word`, found in the PATH of `env`, has failed with `error`."""
     path = _find(word, env)

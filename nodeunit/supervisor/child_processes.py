@@ -20,11 +20,32 @@ _IGNORED = tuple(signum for signum in signal.valid_signals() if signal.getsignal
 
 
 class Spawned(NamedTuple):
-    """A child between fork and exec. `outcome` is at its end if exec succeeded, otherwise it holds errno and reason."""
+    """A child between fork and exec. `outcome` is at its end if exec succeeded, otherwise it holds what `read_failure`
+    reads."""
 
     pid: int
     start_time: int
     outcome: int
+
+
+class Failure(NamedTuple):
+    """Why a child did not become the program."""
+
+    number: int
+    """The errno, or 0."""
+    because: str
+    """`no_such_command`, or empty."""
+    reason: str
+
+
+def read_failure(outcome: int) -> Failure | None:
+    """What a child has written before it ended; None if exec succeeded. Raises BlockingIOError before that is known, or
+    if it was killed."""
+    written = os.read(outcome, 4096).decode(errors="replace")
+    if not written:
+        return None
+    number, because, reason = written.split(" ", 2)
+    return Failure(int(number), because.strip("-"), reason)
 
 
 def raise_descriptor_limit() -> tuple[int, int]:
@@ -115,7 +136,7 @@ def _become(
     before_exec: Callable[[], None],
     report: int,
 ) -> NoReturn:
-    doing = "prepare"
+    doing, because = "prepare", "-"
     try:
         os.setsid()
         before_exec()
@@ -140,11 +161,12 @@ def _become(
         try:
             os.execvpe(argv[0], list(argv), env)
         except OSError as error:
+            because = "no_such_command" if not_executable.is_unknown(argv[0], env) else because
             raise OSError(error.errno, not_executable.reason(argv[0], env, error)) from None
     except BaseException as error:  # noqa: BLE001 - a child must never return into the supervisor's code
         reason = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
         number = (error.errno or 0) if isinstance(error, OSError) else 0
-        os.write(report, f"{number} cannot {doing}: {reason}".encode(errors="backslashreplace")[:4000])
+        os.write(report, f"{number} {because} cannot {doing}: {reason}".encode(errors="backslashreplace")[:4000])
     finally:
         os._exit(127)
 

@@ -40,6 +40,7 @@ class Program:
         self.outcome: int | None = spawned.outcome
         """The descriptor from which the outcome of exec is read; None once it is known."""
         self.failure = ""
+        self.failed_because = ""
         self.lacks = ""
         self.said_not_to_end = False
         self.cause: Cause = "exited"

@@ -11,7 +11,7 @@ from nodeunit.process.control_groups import ControlGroups, Place
 from nodeunit.process.group_limits import nice_of
 from nodeunit.process.linux import be_nice, die_with_parent
 from nodeunit.process.process_table import ProcessEntry, ProcessTable, kill_all, read_mark, read_outputs
-from nodeunit.supervisor.child_processes import Reaper, fork_and_exec, fork_only
+from nodeunit.supervisor.child_processes import Reaper, fork_and_exec, fork_only, read_failure
 from nodeunit.supervisor.guard import GuardedProgram
 from nodeunit.supervisor.lease import LeaseDeadline
 from nodeunit.supervisor.log_writer import LogWriter, Output
@@ -301,9 +301,10 @@ class Programs:
         if program.outcome is None:
             return
         try:
-            number, _, reason = os.read(program.outcome, 4096).decode(errors="replace").partition(" ")
-            if not program.failure and reason:
-                program.failure, program.lacks = reason, lack_of(int(number))
+            failure = read_failure(program.outcome)
+            if not program.failure and failure is not None:
+                program.failure, program.lacks = failure.reason, lack_of(failure.number)
+                program.failed_because = failure.because
         except BlockingIOError:
             pass  # killed before exec
         self._loop.unwatch(program.outcome)
@@ -332,7 +333,9 @@ class Programs:
         if program.on_disconnect == "stop":
             self._publish_guard_state()
         if program.failure:
-            self._report(spawn_failed(program.key, program.failure, program.lacks, program.meta))
+            self._report(
+                spawn_failed(program.key, program.failure, program.lacks, program.meta, program.failed_because)
+            )
         else:
             self._report(program.exited(now))
 

@@ -105,8 +105,8 @@ class Started(TypedDict):
 class SpawnFailed(TypedDict):
     """The program does not run. `detail` says why, for people: no such program, already running, lease expired …
 
-    `lacks` is not empty if it is not the program's fault: what the unit lacks (descriptors, memory, processes, disk),
-    or `lease`: retry under the next lease.
+    `because` is `no_such_command` if no directory of PATH has the program. `lacks` is not empty if it is not the
+    program's fault: what the unit lacks (descriptors, memory, processes, disk), or `lease`: retry under the next lease.
 
     It has no `id` and is not repeated if the start was refused because too many reports are unacknowledged."""
 
@@ -114,13 +114,16 @@ class SpawnFailed(TypedDict):
     id: NotRequired[int]
     key: str
     detail: str
+    because: NotRequired[str]
     lacks: NotRequired[str]
     meta: dict[str, Any]
 
 
-def spawn_failed(key: str, detail: str, lacks: str, meta: dict[str, Any]) -> SpawnFailed:
+def spawn_failed(key: str, detail: str, lacks: str, meta: dict[str, Any], because: str = "") -> SpawnFailed:
     """The report of a start that has failed; `lacks` is empty if that is the program's fault."""
     report: SpawnFailed = {"event": "spawn_failed", "key": key, "detail": detail, "meta": meta}
+    if because:
+        report["because"] = because
     if lacks:
         report["lacks"] = lacks
     return report

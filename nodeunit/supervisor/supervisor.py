@@ -13,7 +13,7 @@ from nodeunit.process.leftovers import Leftover, end_leftovers
 from nodeunit.process.process_table import ProcessTable, signal_exactly
 from nodeunit.supervisor import protocol, requests, signals
 from nodeunit.supervisor.bootstrap import SupervisorSettings
-from nodeunit.supervisor.child_processes import Reaper
+from nodeunit.supervisor.child_processes import Reaper, read_failure
 from nodeunit.supervisor.daemon_link import DaemonLink
 from nodeunit.supervisor.daemon_process import DaemonProcess
 from nodeunit.supervisor.guard import Guard, GuardState
@@ -146,8 +146,8 @@ class Supervisor:
         assert pid is not None
 
         def read_exec_outcome(_: int) -> None:
-            if failure := os.read(outcome, 4096):
-                self._log.warning(f"daemon: {failure.decode(errors='replace').partition(' ')[2]}")
+            if failure := read_failure(outcome):
+                self._log.warning(f"daemon: {failure.reason}")
             self._loop.unwatch(outcome)
             os.close(outcome)
 

@@ -3,8 +3,11 @@
 import asyncio
 import re
 from collections.abc import Callable
+from typing import Any
+from uuid import UUID
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.support.restarting_unit import RULE
 from tests.support.rows import rows, value
@@ -85,3 +88,39 @@ async def test_what_needs_something_that_is_away_comes_back_with_it(
     dependency.write_text("")
     newest = "select type from event where type in ('ProcessStarted', 'ProcessExited') order by position desc limit 1"
     await eventually(lambda: value(database, newest) == "ProcessStarted", within_s=30, what="it runs")
+
+
+async def test_a_command_that_no_directory_has_is_parked_until_the_row_is_restarted(
+    database: str, start_unit: Callable[..., UnitProcess], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    here, elsewhere = tmp_path_factory.mktemp("bin"), tmp_path_factory.mktemp("mount") / "not" / "mounted"
+    unit = start_unit(database)
+    by_name, by_path = (
+        row["id"]
+        for row in rows(
+            database,
+            "insert into deployment (package_name, package_version, command, env) "
+            "select 'a', '1', command, %s from unnest(%s::text[]) command returning id",
+            (Jsonb({"PATH": f"{here}:/usr/bin:/bin"}), ["comes-later 1000", f"{elsewhere} 1000"]),
+        )
+    )
+
+    def logged(row: UUID, kind: str) -> list[dict[str, Any]]:
+        said = rows(database, "select data from event where type = %s and deployment_id = %s", (kind, row))
+        return [event["data"] for event in said]
+
+    await eventually(lambda: len(logged(by_path, "ProcessExited")) > 2, within_s=30, what="a path is tried again")
+    (parked,) = logged(by_name, "ProcessParked")
+    assert parked["reason"] == "no_such_command"
+    assert "cannot run comes-later: no directory of PATH has a program of this name" in parked["detail"]
+
+    (daemon,) = (process for process in unit.descendants() if "nodeunit.daemon" in process.cmdline())
+    daemon.kill()
+    tried = len(logged(by_path, "ProcessExited"))
+    await eventually(lambda: len(logged(by_path, "ProcessExited")) > tried, within_s=30, what="the next daemon tries")
+    assert (len(logged(by_name, "ProcessExited")), len(logged(by_name, "ProcessParked"))) == (1, 1)
+    assert logged(by_path, "ProcessParked") == []
+
+    (here / "comes-later").symlink_to("/bin/sleep")
+    rows(database, "update deployment set updated_at = now() where id = %s", (by_name,))
+    await eventually(lambda: logged(by_name, "ProcessStarted"), what="it runs")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nodeunit.process import not_executable
-from nodeunit.supervisor.child_processes import fork_and_exec
+from nodeunit.supervisor.child_processes import fork_and_exec, read_failure
 
 ARM = struct.pack("<4sBBBB8xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 0, 2, 183, 1, 0, 64, 0, 0, 64, 56, 0, 0, 0, 0)
 """The header of a program for aarch64."""
@@ -25,10 +25,11 @@ def why(word: str, path: str = os.environ["PATH"]) -> str:
     """What a child says that cannot become this program."""
     spawned = fork_and_exec([word], {"PATH": path})
     os.waitpid(spawned.pid, 0)
-    with open(spawned.outcome, "rb") as outcome:
-        number, _, said = outcome.read().decode().partition(f" cannot run {word}: ")
-    assert int(number) > 0
-    return said
+    failure = read_failure(spawned.outcome)
+    os.close(spawned.outcome)
+    assert failure is not None
+    assert failure.number > 0
+    return failure.reason.removeprefix(f"cannot run {word}: ")
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,9 @@ def test_death_by_a_signal(daemon: Daemon) -> None:
 def test_what_cannot_be_started_says_why(daemon: Daemon, fields: dict[str, object], detail: str) -> None:
     daemon.say("spawn", key=key(), **({"env": _marked(), "on_disconnect": "keep", "grace_s": 1} | fields))
 
-    assert detail in daemon.expect("spawn_failed", key=key())["detail"]
+    report = daemon.expect("spawn_failed", key=key())
+    assert detail in report["detail"]
+    assert report.get("because", "") == ("no_such_command" if "no directory of PATH" in detail else "")
     daemon.start(["true"])  # the key is free again
 
 
