@@ -11,6 +11,7 @@ joins again.
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from uuid import UUID
 
 from nodeunit.clock import boottime
@@ -20,11 +21,12 @@ from nodeunit.daemon.health import HealthTimes
 from nodeunit.daemon.housekeeping import Housekeeping
 from nodeunit.daemon.installs import Installs
 from nodeunit.daemon.membership_session import MembershipSession
-from nodeunit.daemon.offers import ability_of, offers_of
+from nodeunit.daemon.offers import LOOK_WITHIN_S, Offers, OffersChanged, ability_of, offers_of, watch_offers
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.program_environment import Ports, UnitVariables
 from nodeunit.daemon.program_limits import ProgramLimits
 from nodeunit.daemon.reconciler import Reconciler
+from nodeunit.daemon.side_thread import SideThread
 from nodeunit.daemon.spawn_request import SpawnRequestBuilder
 from nodeunit.daemon.supervisor_link import Message, SupervisorLink
 from nodeunit.daemon.supervisor_watch import SupervisorSilent, SupervisorWatch
@@ -51,14 +53,16 @@ class Daemon:
         self._link = link
         self._outbox = Outbox()
         store = unit_store(s)
-        self._offers = offers_of(s, store)
-        self._ability = ability_of(s, self._offers)
-        self._installs = Installs(store, self._ability, self._outbox)
-        spawn_requests = SpawnRequestBuilder(
+        self._look_at_offers = partial(offers_of, s, store)
+        self._offers = Offers()
+        ability = ability_of(s, self._offers)
+        self._installs = Installs(store, ability, self._outbox)
+        variables = UnitVariables(s.program_env_file, s.secrets_directory, configuration.own_variables)
+        spawn_requests = self._spawn_requests = SpawnRequestBuilder(
             configuration.address,
-            self._ability,
+            ability,
             s.stop_grace_s,
-            UnitVariables(s.program_env_file, s.secrets_directory, configuration.own_variables),
+            variables,
             Ports(*s.port_range),
             self._installs,
             s.workspace,
@@ -66,7 +70,7 @@ class Daemon:
         self._reconciler = Reconciler(
             link, self._outbox, spawn_requests, RestartRule(), configuration.program_logs, HealthTimes()
         )
-        self._installs.on_change = self._reconciler.compare_again
+        self._installs.on_change = variables.on_change = self._reconciler.compare_again
         self._end = EndRequest()
         self._containment = ""
         self._when_the_link_ends = EndReason.SUPERVISOR_DIED
@@ -106,15 +110,17 @@ class Daemon:
         """Runs one session after another, until one ends normally."""
         while True:
             await self._supervisor.wait_until_it_answers()
+            await self._find_offers()
             unit, sent_at = await self._join(supervisor)
             self._installs.join(unit)
             log.info("joined as %s in epoch %d", unit.address, unit.epoch)
             self._link.send({"op": "ready"})
             settings = self._configuration.settings
             session = MembershipSession(
-                unit, settings, self._ability, sampler, self._link, self._supervisor, self._reconciler, self._outbox
-            )
-            fenced = silent = False
+                unit, settings, self._spawn_requests.ability, sampler, self._link, self._supervisor, self._reconciler,
+                self._outbox, partial(watch_offers, self._look_at_offers, self._offers),
+            )  # fmt: skip
+            fenced = silent = changed = False
             try:
                 await session.run(sent_at, self._end)
             except* StaleEpoch:
@@ -122,10 +128,21 @@ class Daemon:
             except* SupervisorSilent as silence:
                 log.error("%s: the lease is not renewed until it does", silence.exceptions[0])
                 silent = True
-            if not (fenced or silent):
+            except* OffersChanged:
+                log.info("what this unit offers has changed: it joins again, and its programs continue")
+                changed = True
+            if not (fenced or silent or changed):
                 return
             if fenced:
                 log.warning("this unit was declared lost: it joins again and keeps rows that no unit took over")
+
+    async def _find_offers(self) -> None:
+        """What it offers from this join on. What is on a disk that hangs is not offered until it can be looked at."""
+        try:
+            self._offers = await SideThread().run(self._look_at_offers, LOOK_WITHIN_S)
+        except TimeoutError:
+            log.warning("what this unit offers cannot be looked at: the disk of NODE_UNIT_SECRETS_DIR may hang")
+        self._spawn_requests.ability = ability_of(self._configuration.settings, self._offers)
 
     async def _join(self, supervisor: UUID) -> tuple[Membership, float]:
         """Joins; returns the membership and the time (CLOCK_BOOTTIME) from which its lease counts.

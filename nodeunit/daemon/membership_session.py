@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import os
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 from nodeunit.daemon.chunks_ahead import keep_chunks_ahead
 from nodeunit.daemon.drain import leave, leave_after_supervisor, leave_without_supervisor, move_away
@@ -50,13 +52,16 @@ class MembershipSession:
         supervisor: SupervisorWatch,
         reconciler: Reconciler,
         outbox: Outbox,
+        watch_offers: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
+        """`watch_offers` ends the session, by what it raises, when the unit has to join again with other offers."""
         self._unit = unit
         self._settings = settings
         self._link = link
         self._supervisor = supervisor
         self._reconciler = reconciler
         self._outbox = outbox
+        self._watch_offers = watch_offers
         self._decisions = DecisionStream(unit)
         self._scheduler = Scheduler(unit, ability, self._decisions, reconciler)
         self._listener = Listener(settings.postgres_uri, self._on_wake_up)
@@ -88,9 +93,11 @@ class MembershipSession:
             tasks.start(self._exhaustion.run())
             tasks.start(self._logs.run())
             tasks.start(keep_chunks_ahead(self._unit.pool))
+            watching = tasks.start(self._watch_offers())
 
             async def end(reason: EndReason) -> None:
                 claiming.cancel()
+                watching.cancel()
                 if self._moving is not None:
                     self._moving.cancel()
                 # From now on a fenced heartbeat says nothing new: this unit may have left a moment ago, and if another

@@ -16,7 +16,7 @@ from nodeunit.daemon.live_program import LiveProgram, MeasuredLimits
 from nodeunit.daemon.live_programs import LivePrograms
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.process_events import STOPPED_AS_FAILED, Claim, ProcessEvents, claim_of
-from nodeunit.daemon.program_environment import NotYet
+from nodeunit.daemon.program_environment import NotYet, Reading
 from nodeunit.daemon.program_logs import ProgramLogs
 from nodeunit.daemon.restart_records import Ready, RestartRecords
 from nodeunit.daemon.spawn_request import Installing, NotRunnable, SpawnRequestBuilder
@@ -323,7 +323,7 @@ class Reconciler:
         except NotRunnable as error:
             self._restarts.park_not_runnable(key, claim, error.reason, str(error))
             return
-        except Installing:
+        except (Installing, Reading):
             return
         except NotYet as error:
             self._reconcile_after(self._restarts.wait_for_unit(key, claim, error.reason, str(error)))

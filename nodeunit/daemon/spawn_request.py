@@ -65,13 +65,15 @@ class SpawnRequestBuilder:
         self.ports = ports or Ports(*DEFAULT_PORT_RANGE)
         self._address = address
         self._variables = variables or UnitVariables("", "", {})
-        self._ability = ability
+        self.ability = ability
+        """What the unit can run, as it joined with it."""
         self._packages = packages
         self._workspace = workspace
 
     def forget_all_but(self, keys: Container[str]) -> None:
         """Keeps nothing for rows that are gone from this unit."""
         self.ports.forget_all_but(keys)
+        self._variables.forget_all_but(keys)
         if self._packages is not None:
             self._packages.forget_all_but(keys)
 
@@ -97,9 +99,9 @@ class SpawnRequestBuilder:
         """Raises NotRunnable if the unit may not run the row, or cannot run any row of its kind."""
         package = f"{row.package_name}@{row.package_version}"
         # Without the secrets: one that is missing when the unit joins may be there now.
-        match obstacle(self._ability, Needs(package, bool(row.command), row.runtime)):
+        match obstacle(self.ability, Needs(package, bool(row.command), row.runtime)):
             case "untrusted":
-                trusted = self._ability.trusted
+                trusted = self.ability.trusted
                 raise NotRunnable("not_trusted", f"{package} does not match TRUSTED_PACKAGE_REGEXP {trusted!r}")
             case "commands_off":
                 raise NotRunnable("custom_command_off", "the row has a command and ENABLE_CUSTOM_COMMAND is not on")
@@ -120,7 +122,8 @@ class SpawnRequestBuilder:
         return installed
 
     def build(self, row: Deployment) -> Spawn:
-        """The request to the supervisor. Raises NotRunnable, Installing, and NotYet if the unit lacks something now."""
+        """The request to the supervisor. Raises NotRunnable; Installing or Reading while something is made or read for
+        it; NotYet if the unit lacks something now."""
         self._refuse_obstacles(row)
         installed = self._installed(row)
         for check in filter(None, (row.options.startup_check, row.options.liveness_check)):
@@ -132,12 +135,13 @@ class SpawnRequestBuilder:
             argv = argv_of(row.command, row.args) if row.command or installed is None else [*installed.argv, *row.args]
         except ValueError as error:
             raise NotRunnable("bad_command", str(error)) from None
-        granted = self._variables.secrets(row)
+        given = self._variables.of(row)
+        granted = dict(given.secrets)
         port = self.ports.take(str(row.id)) if row.options.wants_port else 0
         if port:
             granted["PORT"] = str(port)
         env = clean_environment(
-            {**self._variables.from_file(), **row.env, **granted},
+            {**given.from_file, **row.env, **granted},
             deployment_id=str(row.id),
             address=self._address,
             claim_version=row.address_version,

@@ -101,3 +101,23 @@ def test_secrets_reach_the_program_and_nothing_else(database: str, start_unit: S
     assert not [row for row in fleet.query("select * from deployment") if SECRET in str(row)]
     assert SECRET not in unit.log
     fleet.assert_sound()
+
+
+def test_a_secret_that_is_added_later_is_offered_without_a_restart(
+    database: str, start_unit: StartUnit, tmp_path: Path
+) -> None:
+    fleet = Fleet(database)
+    directory = tmp_path / "secrets"
+    directory.mkdir(mode=0o700)
+    start_unit(database, NODE_UNIT_SECRETS_DIR=str(directory))
+    unconcerned = insert(fleet)
+    environment(fleet, unconcerned)
+    waiting = insert(fleet, secrets={"PASSWORD": "database"})
+    (tmp_path / "new").touch(mode=0o600)
+    (tmp_path / "new").write_text(SECRET)
+    (tmp_path / "new").rename(directory / "database")
+
+    assert environment(fleet, waiting)["PASSWORD"] == SECRET
+    assert [event["data"]["secrets"] for event in fleet.events("UnitJoined")] == [[], ["database"]]
+    assert len(events(fleet, "ProcessStarted", unconcerned)) == 1
+    fleet.assert_sound()

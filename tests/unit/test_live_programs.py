@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,16 +105,18 @@ def a_daemon(
     async def read(known: Claims) -> list[Deployment]:
         return list(rows)
 
+    variables = UnitVariables("", secrets, {})
     requests = SpawnRequestBuilder(
         "unit",
         Ability(".*", custom_command=True),
         grace_s=1.0,
-        variables=UnitVariables("", secrets, {}),
+        variables=variables,
         ports=Ports(*ports),
     )
     daemon = supervisor.daemon = Reconciler(
         cast(SupervisorLink, supervisor), events, requests, RULE, "/nonexistent", TIMES
     )
+    variables.on_change = daemon.compare_again
     daemon.receive(supervisor.hello())
     daemon.renew_lease(boottime() + 60)
     task = asyncio.ensure_future(daemon.run(read))
@@ -204,6 +207,30 @@ async def test_a_secret_that_is_missing_is_waited_for_and_said_once(
     assert "value" not in str(supervisor.spawned[0]["meta"])
     assert [event.reason for event in events.of(ProcessParked)] == ["no_secret"]
     assert not any(state and state["state"] != (0,) for state in supervisor.states.values()), "it is no failure"
+
+
+async def test_a_disk_that_hangs_keeps_waiting_only_what_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program_environment, "READ_WITHIN_S", 0.05)
+    hangs = threading.Event()
+
+    def read(directory: str, name: str) -> str:
+        hangs.wait()
+        return "value"
+
+    monkeypatch.setattr(program_environment, "read_secret", read)
+    needs_it, needs_it_too, other = a_row(secrets={"A": "a"}), a_row(secrets={"A": "a"}), a_row()
+    supervisor, events = Supervisor(), Events()
+    with a_daemon(supervisor, events, needs_it, needs_it_too, other, secrets=str(tmp_path)) as daemon:
+        await eventually(lambda: len(events.of(ProcessParked)) == 2, what="those that need it wait, and say why")
+        assert [request["key"] for request in supervisor.spawned] == [str(other.id)]
+        hangs.set()
+        daemon.refresh()
+        await eventually(lambda: len(supervisor.spawned) == 3, what="all are started")
+    assert {event.detail for event in events.of(ProcessParked)} == {
+        f"NODE_UNIT_SECRETS_DIR {tmp_path} does not answer: its disk may hang"
+    }
 
 
 async def test_a_program_that_takes_its_time_to_end_is_said_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,7 @@ def _options() -> argparse.Namespace:
         "--kinds", nargs="+", choices=[*GROUPS, *ALL], metavar="KIND", default=["single", "pairs"],
         help=f"of {', '.join([*GROUPS, *ALL])} [single pairs]",
     )  # fmt: skip
-    parser.add_argument("--ttl", type=float, default=2.0, help="NODE_UNIT_LEASE_TTL of the units [2]")
+    parser.add_argument("--ttl", type=float, default=Shape().ttl_s, help="NODE_UNIT_LEASE_TTL of the units [4]")
     parser.add_argument("--heartbeat", type=float, default=0.5, help="NODE_UNIT_HEARTBEAT_INTERVAL of the units [0.5]")
     parser.add_argument("--units", type=int, default=3)
     parser.add_argument("--rows", type=int, default=12, help="programs of the whole fleet [12]")

@@ -104,7 +104,7 @@ async def fleet(
     units: int = 3,
     rows: int = 12,
     stops: float = 0.5,
-    ttl_s: float = 2.0,
+    ttl_s: float = 4.0,
     heartbeat_s: float = 0.5,
     odd_one: Build | None = None,
     settings: Mapping[str, str] | None = None,

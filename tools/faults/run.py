@@ -25,7 +25,9 @@ class Shape(NamedTuple):
     units: int = 3
     rows: int = 12
     stops: float = 0.5
-    ttl_s: float = 2.0
+    ttl_s: float = 4.0
+    """Long enough for a daemon that was killed to be back on a machine that does much else: Python alone needs a second
+    or two there."""
     heartbeat_s: float = 0.5
     settle_s: float = 45.0
     """How long a fleet may take to come to rest after a fault."""
