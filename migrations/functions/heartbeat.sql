@@ -1,5 +1,6 @@
 -- The one statement of a heartbeat: renews the lease, stores the samples, and answers what the unit must know.
--- p_samples: [{"deployment_id", "claim_version", "cpu_percent", "memory_mb"}, ...], the programs measured.
+-- p_samples: [{"deployment_id", "claim_version", "cpu_percent", "memory_mb", "log_bytes"}, ...], the programs measured,
+-- and {"log_bytes", "install_bytes"} without a deployment for the unit; the bytes are left out of most heartbeats.
 -- p_cpu_percent is null if the unit has not measured itself yet.
 -- The renewal is as durable as a claim, because programs run on it; the samples share its transaction and its round trip.
 --
@@ -52,17 +53,22 @@ begin
     perform count_leases_anew_after_failover();
 
     if v_cpu_percent is not null then
-        insert into usage (recorded_at, unit_address, cpu_percent, memory_mb)
-        values (v_now, p_address, v_cpu_percent, v_memory_mb);
+        insert into usage (recorded_at, unit_address, cpu_percent, memory_mb, log_bytes, install_bytes)
+        select v_now, p_address, v_cpu_percent, v_memory_mb, s.log_bytes, s.install_bytes
+        from (select) one left join jsonb_to_recordset(p_samples) as s
+            (deployment_id uuid, log_bytes bigint, install_bytes bigint) on s.deployment_id is null
+        limit 1;
     end if;
     if jsonb_array_length(p_samples) > 0 then
         with sampled as (
             select * from jsonb_to_recordset(p_samples) as s
-                (deployment_id uuid, claim_version integer, cpu_percent double precision, memory_mb double precision)
-            where measure(s.cpu_percent) is not null and measure(s.memory_mb) is not null
+                (deployment_id uuid, claim_version integer, cpu_percent double precision, memory_mb double precision,
+                 log_bytes bigint)
+            where s.deployment_id is not null
+              and measure(s.cpu_percent) is not null and measure(s.memory_mb) is not null
         ), recorded as (
-            insert into usage (recorded_at, unit_address, deployment_id, cpu_percent, memory_mb)
-            select v_now, p_address, s.deployment_id, s.cpu_percent, s.memory_mb from sampled s
+            insert into usage (recorded_at, unit_address, deployment_id, cpu_percent, memory_mb, log_bytes)
+            select v_now, p_address, s.deployment_id, s.cpu_percent, s.memory_mb, s.log_bytes from sampled s
         ), known as materialized (
             -- A row that another transaction has locked, as in the deletion of its deployment, is left unchanged: a
             -- sample is not worth waiting for, because the lease is not renewed meanwhile.

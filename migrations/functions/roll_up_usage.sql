@@ -22,9 +22,13 @@ begin
         then 'select u.* from usage u where u.recorded_at < $1'
         else 'delete from usage u where u.recorded_at < $1 returning u.*' end || '
     ), rolled_up as (
-        insert into usage_hourly as h
+        insert into usage_hourly as h (
+            hour, unit_address, deployment_id, samples, cpu_percent_avg, cpu_percent_max, memory_mb_avg, memory_mb_max,
+            log_bytes_max, install_bytes_max
+        )
         select date_trunc(''hour'', g.recorded_at, ''UTC''), g.unit_address, g.deployment_id, count(*),
-               avg(g.cpu_percent), max(g.cpu_percent), avg(g.memory_mb), max(g.memory_mb)
+               avg(g.cpu_percent), max(g.cpu_percent), avg(g.memory_mb), max(g.memory_mb),
+               max(g.log_bytes), max(g.install_bytes)
         from gone g
         group by 1, 2, 3
         on conflict on constraint usage_hourly_has_one_row_an_hour do update set
@@ -34,7 +38,9 @@ begin
             cpu_percent_max = greatest(h.cpu_percent_max, excluded.cpu_percent_max),
             memory_mb_avg = (h.memory_mb_avg * h.samples + excluded.memory_mb_avg * excluded.samples)
                 / (h.samples + excluded.samples),
-            memory_mb_max = greatest(h.memory_mb_max, excluded.memory_mb_max)
+            memory_mb_max = greatest(h.memory_mb_max, excluded.memory_mb_max),
+            log_bytes_max = greatest(h.log_bytes_max, excluded.log_bytes_max),
+            install_bytes_max = greatest(h.install_bytes_max, excluded.install_bytes_max)
         returning 1
     )
     select (select count(*) from gone), (select count(*) from rolled_up)'

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from nodeunit.clock import boottime
 from nodeunit.daemon.configuration import INACTIVE_AFTER_HEARTBEATS, Configuration
+from nodeunit.daemon.disk_sampler import DiskSampler
 from nodeunit.daemon.end_reason import EndReason, EndRequest
 from nodeunit.daemon.health import HealthTimes
 from nodeunit.daemon.housekeeping import Housekeeping
@@ -71,6 +72,7 @@ class Daemon:
             link, self._outbox, spawn_requests, RestartRule(), configuration.program_logs, HealthTimes()
         )
         self._installs.on_change = variables.on_change = self._reconciler.compare_again
+        self._disk = DiskSampler(configuration.program_logs, store.size_bytes)
         self._end = EndRequest()
         self._containment = ""
         self._when_the_link_ends = EndReason.SUPERVISOR_DIED
@@ -94,6 +96,7 @@ class Daemon:
                 background.create_task(self._say_alive()),
                 background.create_task(ProgramLimits(hello["pid"], self._reconciler).run()),
                 background.create_task(self._housekeeping.run()),
+                background.create_task(self._disk.run()),
             ]
             try:
                 await self._live(UUID(hello["supervisor"]), Sampler(hello["pid"]))
@@ -117,8 +120,8 @@ class Daemon:
             self._link.send({"op": "ready"})
             settings = self._configuration.settings
             session = MembershipSession(
-                unit, settings, self._spawn_requests.ability, sampler, self._link, self._supervisor, self._reconciler,
-                self._outbox, partial(watch_offers, self._look_at_offers, self._offers),
+                unit, settings, self._spawn_requests.ability, sampler, self._disk, self._link, self._supervisor,
+                self._reconciler, self._outbox, partial(watch_offers, self._look_at_offers, self._offers),
             )  # fmt: skip
             fenced = silent = changed = False
             try:

@@ -11,11 +11,12 @@ from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from nodeunit.clock import boottime
+from nodeunit.daemon.disk_sampler import DiskSampler
 from nodeunit.daemon.reconciler import Reconciler
 from nodeunit.domain.policy import Usage
 from nodeunit.errors import DatabaseError
 from nodeunit.process.sampler import Sampler
-from nodeunit.store.write.membership import HeartbeatAnswer, Membership, ProgramSample
+from nodeunit.store.write.membership import DiskSample, HeartbeatAnswer, Membership, ProgramSample
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class Heartbeat:
         unit: Membership,
         interval_s: float,
         sampler: Sampler,
+        disk: DiskSampler,
         reconciler: Reconciler,
         on_answer: Callable[[HeartbeatAnswer, float], Awaitable[None]],
         on_unusable: Callable[[str], None],
@@ -53,6 +55,7 @@ class Heartbeat:
         self._unit = unit
         self._interval_s = interval_s
         self._sampler = sampler
+        self._disk = disk
         self._reconciler = reconciler
         self._on_answer = on_answer
         self._on_unusable = on_unusable
@@ -97,8 +100,11 @@ class Heartbeat:
 
     async def _beat(self) -> None:
         sample = await asyncio.to_thread(self._sampler.sample, self._reconciler.processes())
+        sizes = self._disk.take() if self._measured else None
+        logs = sizes.logs if sizes is not None else {}
+        disk = DiskSample(sum(logs.values()), sizes.installs) if sizes is not None else None
         samples = [
-            ProgramSample(UUID(key), claim_version, used.cpu_percent, used.memory_mb)
+            ProgramSample(UUID(key), claim_version, used.cpu_percent, used.memory_mb, logs.get(key))
             for key, used in sample.programs.items()
             if (claim_version := self._reconciler.claim_version(key)) is not None and self._usable(key, used)
         ]
@@ -108,7 +114,7 @@ class Heartbeat:
         sent_at = boottime()
         try:
             aside, said = self._aside, self._said_aside
-            answer = await self._unit.heartbeat(measured, samples, takes_part=not aside)
+            answer = await self._unit.heartbeat(measured, samples, disk=disk, takes_part=not aside)
         except DatabaseError as error:
             log.warning("no heartbeat: %s", error)
             self._pause_s = min(AGAIN_AFTER_S, self._interval_s)

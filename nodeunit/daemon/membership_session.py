@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from nodeunit.daemon.chunks_ahead import keep_chunks_ahead
+from nodeunit.daemon.disk_sampler import DiskSampler
 from nodeunit.daemon.drain import leave, leave_after_supervisor, leave_without_supervisor, move_away
 from nodeunit.daemon.end_reason import EndReason, EndRequest
 from nodeunit.daemon.exhaustion import Exhaustion
@@ -48,6 +49,7 @@ class MembershipSession:
         settings: Settings,
         ability: Ability,
         sampler: Sampler,
+        disk: DiskSampler,
         link: SupervisorLink,
         supervisor: SupervisorWatch,
         reconciler: Reconciler,
@@ -66,7 +68,7 @@ class MembershipSession:
         self._scheduler = Scheduler(unit, ability, self._decisions, reconciler)
         self._listener = Listener(settings.postgres_uri, self._on_wake_up)
         self._heartbeat = Heartbeat(
-            unit, settings.heartbeat_interval_s, sampler, reconciler, self._on_answer,
+            unit, settings.heartbeat_interval_s, sampler, disk, reconciler, self._on_answer,
             lambda detail: outbox.put(UnitSampleUnusable(detail)),
         )  # fmt: skip
         self._logs = LogServer(unit, os.path.join(settings.log_directory, unit.address[:8]))

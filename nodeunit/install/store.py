@@ -49,6 +49,7 @@ class InstallStore:
         self._root = root
         self._cache = cache
         self._installers = {installer.runtime: installer for installer in installers}
+        self._sizes: dict[str, int] = {}
         self._resolving: SharedWork[str] = SharedWork()
         self._installing: SharedWork[_Found] = SharedWork()
         # One for each runtime, because a registry that does not answer must not keep others waiting.
@@ -130,8 +131,10 @@ class InstallStore:
         return removed
 
     def size_bytes(self) -> int:
-        """What the store uses on disk. Walks it."""
-        return disk_bytes(str(self._root))
+        """What the installations use on disk. Each is walked once, because it does not change."""
+        directories = {str(path) for runtime in self._installers for path in self._listed(runtime)}
+        self._sizes = {path: self._sizes.get(path) or disk_bytes(path) for path in directories}
+        return sum(self._sizes.values())
 
     @property
     def _locks(self) -> Path:

@@ -61,6 +61,17 @@ async def test_the_hours_stay(measured: str) -> None:
     assert rows(measured, BY_THE_HOUR) == units
 
 
+async def test_the_most_that_was_on_a_disk_in_an_hour_stays(measured: str) -> None:
+    rows(
+        measured,
+        "update usage set (log_bytes, install_bytes) = (1000 * extract(minute from recorded_at), 10) "
+        "where unit_address = 'a' and extract(minute from recorded_at) in (10, 50)",
+    )
+    await roll_up(measured, datetime.now(UTC) - timedelta(days=1))
+    kept = rows(measured, "select distinct unit_address, log_bytes_max, install_bytes_max from usage_hourly order by 1")
+    assert [tuple(row.values()) for row in kept] == [("a", 50_000, 10), ("b", None, None)]
+
+
 async def test_a_late_sample_joins_its_hour(measured: str) -> None:
     done = await roll_up(measured, datetime.now(UTC) - timedelta(days=1))
     assert done.cut is not None

@@ -8,6 +8,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from nodeunit.daemon.disk_sampler import DiskSampler
 from nodeunit.daemon.heartbeat import Heartbeat
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Reconciler
@@ -17,10 +18,11 @@ from nodeunit.domain.can_run import Ability
 from nodeunit.domain.policy import NOTHING, Usage
 from nodeunit.domain.restart import RestartRule
 from nodeunit.process.sampler import Sample, Sampler
+from nodeunit.store.postgres import connections
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.write import membership, unit_reads
 from nodeunit.store.write.decisions import DecisionStream
-from nodeunit.store.write.membership import HeartbeatAnswer, ProgramSample
+from nodeunit.store.write.membership import DiskSample, HeartbeatAnswer, ProgramSample
 from tests.support.members import candidate, claim, join, lose, turn_back_leases
 from tests.support.rows import insert_deployments, rows, value
 
@@ -215,11 +217,26 @@ async def test_a_heartbeat_lists_the_programs_once_however_many_there_are(databa
     programs = [{"key": key, "pid": 1, "start_time": 1, "meta": meta} for key in keys]
     reconciler.receive({"event": "hello", "supervisor": str(uuid4()), "programs": programs, "exits": []})
 
+    no_disk = DiskSampler("", int)
+
     async def on_answer(answer: HeartbeatAnswer, sent_at: float) -> None:
         answered.set_result(None)
 
-    beating = asyncio.create_task(Heartbeat(unit, 60.0, Settled(1), reconciler, on_answer, print).run())
+    beating = asyncio.create_task(Heartbeat(unit, 60.0, Settled(1), no_disk, reconciler, on_answer, print).run())
     await asyncio.wait([answered, beating], return_when=asyncio.FIRST_COMPLETED, timeout=10)
     beating.cancel()
     assert value(database, "select count(*) from usage where deployment_id is not null") == len(keys)
     assert reconciler.lists == 1
+
+
+async def test_what_a_unit_uses_on_disk_is_in_its_samples(conninfo: str) -> None:
+    async with connections.pool(conninfo, "unit") as pool:
+        unit = await join(pool, "unit-1")
+        (row,) = insert_deployments(conninfo, address="unit-1")
+        await unit.heartbeat(Usage(1, 1), [ProgramSample(row, 1, 1, 1, 4096)], disk=DiskSample(8192, 10**12))
+        await unit.heartbeat(Usage(1, 1), [ProgramSample(row, 1, 1, 1)])
+        await unit.heartbeat(None, [ProgramSample(row, 1, 1, 1)], disk=DiskSample(1, 1))
+    stored = rows(conninfo, "select deployment_id as row, log_bytes, install_bytes from usage order by recorded_at, 1")
+    assert [(sample["row"], sample["log_bytes"], sample["install_bytes"]) for sample in stored] == [
+        (row, 4096, None), (None, 8192, 10**12), (row, None, None), (None, None, None), (row, None, None),
+    ]  # fmt: skip

@@ -30,7 +30,7 @@ MOST_ADDRESSES = 20
 """A notification for more units than this goes to all, because its payload is limited."""
 
 
-class ProgramSample(msgspec.Struct, frozen=True):
+class ProgramSample(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one program used since the sample before."""
 
     deployment_id: UUID
@@ -38,6 +38,15 @@ class ProgramSample(msgspec.Struct, frozen=True):
     cpu_percent: float
     """The share of the whole machine: 100 is all cores busy."""
     memory_mb: float
+    log_bytes: int | None = None
+    """What its logs use on disk; None if that was not looked at."""
+
+
+class DiskSample(msgspec.Struct, frozen=True):
+    """What a unit uses on disk, in bytes."""
+
+    log_bytes: int
+    install_bytes: int
 
 
 class HeartbeatAnswer(msgspec.Struct, frozen=True):
@@ -73,9 +82,15 @@ class Membership:
     """After this many seconds without a heartbeat the unit takes no part in rounds."""
 
     async def heartbeat(
-        self, measured: Usage | None, samples: list[ProgramSample], *, takes_part: bool = True
+        self,
+        measured: Usage | None,
+        samples: list[ProgramSample],
+        *,
+        disk: DiskSample | None = None,
+        takes_part: bool = True,
     ) -> HeartbeatAnswer:
-        """Renews the lease and stores the samples, in one statement. `measured` is None before the first measurement.
+        """Renews the lease and stores the samples, in one statement. `measured` is None before the first measurement,
+        and `disk` where nobody has looked.
 
         The answer says whether the epoch is over; StaleEpoch is not raised.
         """
@@ -90,7 +105,7 @@ class Membership:
                         "inactive_after_s": self.inactive_after_s if takes_part else 0.0,
                         "cpu_percent": measured and measured.cpu_percent,
                         "memory_mb": measured and measured.memory_mb,
-                        "samples": msgspec.json.encode(samples).decode(),
+                        "samples": msgspec.json.encode([*samples, *([disk] if disk else [])]).decode(),
                     },
                 )
             except OperationalError:
