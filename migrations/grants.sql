@@ -23,7 +23,7 @@ begin
 
     grant execute on function
         join_unit, begin_draining, record_supervisor_death, end_drain, leave_unit, declare_units_lost, heartbeat,
-        inputs_of_round, claim_deployment, release_deployment, append_decisions, probe_units,
+        inputs_of_round, claim_deployment, claim_deployments, release_deployment, append_decisions, probe_units,
         suspect_units, stream_version_now, wake, make_chunks_ahead, first_unlocked_deployment,
         installed_version, package_lock_of, record_install,
         serve_logs,

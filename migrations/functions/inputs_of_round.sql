@@ -1,5 +1,6 @@
 -- The inputs of a claim round, in one round trip: the units that are online, and the oldest candidates. Rows that no
--- unit can run, because what they need (needs_of) is in p_refused, are left out.
+-- unit can run, because what they need (needs_of) is in p_refused, are left out. Besides what a round decides on, a
+-- candidate has what such a program usually uses, and a unit what it reserves for one that was never measured.
 
 create or replace function inputs_of_round(p_refused jsonb[], p_limit integer)
 returns table (units jsonb, candidates jsonb)
@@ -31,24 +32,7 @@ begin
           )
         group by d.address, d.package_name, d.package_version
     ),
-    -- The usage of the measured programs of the same package.
-    typical as (
-        select p.package_name, p.package_version, avg(measure(c.cpu_percent)) as cpu_percent, avg(measure(c.memory_mb)) as memory_mb
-        from (select distinct package_name, package_version from pending) p
-        join deployment d using (package_name, package_version)
-        join current_usage c on c.deployment_id = d.id
-        group by p.package_name, p.package_version
-    ),
-    reserved as (
-        select p.address,
-               sum(p.programs * coalesce(t.cpu_percent, measure(u.reserved_cpu_percent))) as cpu_percent,
-               sum(p.programs * coalesce(t.memory_mb, measure(u.reserved_memory_mb))) as memory_mb
-        from pending p
-        join unit u on u.address = p.address
-        left join typical t using (package_name, package_version)
-        group by p.address
-    ),
-    candidate as (
+    candidate as materialized (
         (
             -- By index for each absent unit (`offset 0` keeps the planner to it), because most of them hold nothing.
             select d.*, 0 as rank
@@ -79,6 +63,25 @@ begin
         )
         order by rank, updated_at, created_at, id
         limit p_limit
+    ),
+    -- The usage of the measured programs of the same package.
+    typical as (
+        select p.package_name, p.package_version, avg(measure(c.cpu_percent)) as cpu_percent, avg(measure(c.memory_mb)) as memory_mb
+        from (
+            select package_name, package_version from pending union select package_name, package_version from candidate
+        ) p
+        join deployment d using (package_name, package_version)
+        join current_usage c on c.deployment_id = d.id
+        group by p.package_name, p.package_version
+    ),
+    reserved as (
+        select p.address,
+               sum(p.programs * coalesce(t.cpu_percent, measure(u.reserved_cpu_percent))) as cpu_percent,
+               sum(p.programs * coalesce(t.memory_mb, measure(u.reserved_memory_mb))) as memory_mb
+        from pending p
+        join unit u on u.address = p.address
+        left join typical t using (package_name, package_version)
+        group by p.address
     )
     select
         coalesce((
@@ -87,6 +90,8 @@ begin
                 'memory_weight', coalesce(measure(o.memory_weight), 0.5), 'trusted', o.trusted, 'custom_command', o.custom_command,
                 'runtimes', coalesce(o.runtimes, '{}'), 'secrets', coalesce(o.secrets, '{}'),
                 'deployment_count', coalesce(h.deployments, 0),
+                'reserve', jsonb_build_object(
+                    'cpuPercent', coalesce(measure(o.reserved_cpu_percent), 0), 'memoryMb', coalesce(measure(o.reserved_memory_mb), 0)),
                 'measured', case when o.cpu_percent is not null and o.memory_mb is not null then jsonb_build_object(
                     'cpuPercent', o.cpu_percent, 'memoryMb', o.memory_mb) end,
                 'reserved', jsonb_build_object(
@@ -101,9 +106,12 @@ begin
                 'id', c.id, 'version', c.address_version, 'holder', c.address,
                 'package_name', c.package_name, 'package_version', c.package_version,
                 'has_command', c.command <> '', 'runtime', case when c.runtime <> '' then c.runtime when c.command <> '' then 'command' else 'npm' end,
-                'secrets', case when c.secrets = '{}' then '[]' else secret_names(c.secrets) end
+                'secrets', case when c.secrets = '{}' then '[]' else secret_names(c.secrets) end,
+                'typical', case when t.cpu_percent is not null and t.memory_mb is not null then jsonb_build_object(
+                    'cpuPercent', t.cpu_percent, 'memoryMb', t.memory_mb) end
             ) order by c.rank, c.updated_at, c.created_at, c.id)
             from candidate c
+            left join typical t using (package_name, package_version)
         ), '[]');
 end
 $$;

@@ -11,12 +11,17 @@ select c.recorded_at as claimed_at,
        c.unit_address as claimant_address
 from event c
 left join unit u on u.address = c.unit_address
--- A round is one transaction, and takes less than an hour, so later and earlier chunks are not opened.
+-- A round is part of one transaction, which takes less than an hour, so later and earlier chunks are not opened.
 left join event a on a.transaction_id = c.transaction_id and a.type = 'DeploymentClaimAttempt'
     and a.deployment_id = c.deployment_id
     and a.recorded_at between c.recorded_at - interval '1 hour' and c.recorded_at + interval '1 hour'
-left join event r on r.transaction_id = c.transaction_id and r.type = 'DeploymentClaimRound'
-    and r.recorded_at between c.recorded_at - interval '1 hour' and c.recorded_at + interval '1 hour'
+left join lateral (
+    select r.data from event r
+    where r.transaction_id = c.transaction_id and r.type = 'DeploymentClaimRound' and r.position < c.position
+      and r.recorded_at between c.recorded_at - interval '1 hour' and c.recorded_at + interval '1 hour'
+    order by r.position desc
+    limit 1
+) r on true
 where c.type = 'DeploymentClaimed';
 
 comment on view claim_round is 'One row per round that ended with a claim.';

@@ -1,9 +1,10 @@
 """Decides the recorded rounds again. Without an override the result must be the same, which proves that the log is
 complete.
 
-A round is one transaction: its inputs (DeploymentClaimRound), its other events (eligibility, attempt, skip) and the
-claim. Deciding again must give each of these events; a claim without recorded inputs is a difference too. Under another
-policy only the decision is compared, and the units that would have held the rows are simulated.
+A round is part of one transaction: its inputs (DeploymentClaimRound), its other events (eligibility, attempt, skip)
+and the claim, before those of the next round. Deciding again must give each of these events; a claim without recorded
+inputs is a difference too. Under another policy only the decision is compared, and the units that would have held the
+rows are simulated.
 """
 
 from collections import Counter
@@ -153,9 +154,10 @@ async def backtest(
     tally = Tally()
     async with aclosing(_transactions(source)) as transactions:
         async for transaction in transactions:
-            first = next((e for e in transaction if e.type == "DeploymentClaimRound"), transaction[0])
-            if (since is None or first.recorded_at >= since) and (until is None or first.recorded_at < until):
-                _judge(tally, transaction, override)
+            for judged in _rounds(transaction):
+                first = next((e for e in judged if e.type == "DeploymentClaimRound"), judged[0])
+                if (since is None or first.recorded_at >= since) and (until is None or first.recorded_at < until):
+                    _judge(tally, judged, override)
     return tally.result()
 
 
@@ -170,6 +172,17 @@ async def _transactions(source: EventSource) -> AsyncGenerator[list[RecordedEven
             together.append(event)
     if together:
         yield together
+
+
+def _rounds(transaction: list[RecordedEvent]) -> Iterator[list[RecordedEvent]]:
+    """The events of each round of a transaction; what precedes its first round belongs to that one."""
+    together: list[RecordedEvent] = []
+    for event in transaction:
+        if event.type == "DeploymentClaimRound" and any(e.type == "DeploymentClaimRound" for e in together):
+            yield together
+            together = []
+        together.append(event)
+    yield together
 
 
 def _judge(tally: Tally, transaction: list[RecordedEvent], override: PolicyOverride) -> None:

@@ -9,7 +9,7 @@ import logging
 from nodeunit.clock import boottime
 from nodeunit.daemon.outbox import Outbox
 from nodeunit.daemon.reconciler import Reconciler
-from nodeunit.daemon.scheduler import FIRST_CANDIDATES
+from nodeunit.daemon.scheduler import FEWEST_CANDIDATES
 from nodeunit.domain.claim_round import wake_ups
 from nodeunit.domain.deployment import Deployment
 from nodeunit.errors import DatabaseError
@@ -141,6 +141,6 @@ async def _until_it_runs_elsewhere(unit: Membership, released: Deployment, withi
 
 
 async def _notify_eligible(unit: Membership) -> None:
-    now = await unit.round_inputs(FIRST_CANDIDATES)
+    now = await unit.round_inputs(FEWEST_CANDIDATES)
     if others := wake_ups(unit.address, None, now):
         await unit.notify("eligible", others)

@@ -1,34 +1,36 @@
-"""Claim rounds. A notification starts a series of rounds, which continues as long as this unit claims.
+"""Claim rounds. A notification starts a series of looks, which continues as long as this unit claims.
 
-A claim carries no notification. After its commit the claimant reads the new state, which its next round needs anyway,
-and wakes exactly the units that would claim now and would not have before. The last one to commit sees the full state,
-so no wake-up is lost. If a claimant dies in between, the answers to heartbeats say that work waits.
+From one look the unit plays the next rounds forward and claims all of its own rows of them in one transaction
+(`domain.forward_play`). A claim carries no notification. After its commit the claimant looks again and wakes exactly
+the units that would claim now and would not have before. The last one to commit sees the full state, so no wake-up is
+lost. If a claimant dies in between, the answers to heartbeats say that work waits.
 """
 
 import asyncio
 import logging
+from collections.abc import Collection
 from uuid import UUID
 
 from nodeunit.clock import boottime
 from nodeunit.daemon.reconciler import Reconciler
 from nodeunit.daemon.suspicion import Suspicion
-from nodeunit.domain import claim_round
+from nodeunit.domain import claim_round, forward_play
 from nodeunit.domain.can_run import Ability, Needs, can_run
 from nodeunit.domain.claim_round import Decision, RoundInputs
 from nodeunit.domain.event import Event
-from nodeunit.domain.policy import Candidate
+from nodeunit.domain.forward_play import Forecast
 from nodeunit.errors import DatabaseError
 from nodeunit.store.postgres.listener import WakeUp
-from nodeunit.store.write.decisions import DecisionStream
+from nodeunit.store.write.decisions import Claim, DecisionStream
 from nodeunit.store.write.membership import Membership
 
 log = logging.getLogger(__name__)
 
-FIRST_CANDIDATES = 64
-"""The number of the oldest rows that the first round reads; later rounds know how many units there are."""
+MOST_CLAIMS = 64
+"""The number of rows that are claimed in one transaction. More would let the others wait for what they lose."""
 
-SPARE_CANDIDATES = 4
-"""Besides one row per unit, a round reads a few more, because some rows can run only on some units."""
+FEWEST_CANDIDATES, CANDIDATES_A_UNIT, MOST_CANDIDATES = 256, MOST_CLAIMS, 1024
+"""How many of the oldest rows a look reads, by the number of units: enough for several rounds of each."""
 
 LOOK_AGAIN_AFTER_S = 30.0
 """Rows that no unit can run are looked at again so often, in case that a notification was lost."""
@@ -54,7 +56,7 @@ class Scheduler:
         self._heard = 0
         self._nothing_to_run_at: int | None = None
         self._look_again_at = 0.0
-        self._suspicion = Suspicion(unit, lambda: self._read_inputs(set()), lambda: self.notify("overdue"))
+        self._suspicion = Suspicion(unit, self._read_inputs_only, lambda: self.notify("overdue"))
 
     def notify(self, reason: str) -> None:
         """Requests rounds. The reason `heartbeat` counts only if there is no other."""
@@ -96,38 +98,34 @@ class Scheduler:
         conflicts: set[UUID] = set()
         while True:
             heard = self._heard
-            inputs = await self._read_inputs(conflicts)
+            inputs, forecast = await self._read_inputs(conflicts)
             # A unit that is inactive for a moment, because a heartbeat is late, sees no row that it could run.
             takes_part = any(unit.address == self._unit.address for unit in inputs.units)
             self._nothing_to_run_at = None if inputs.candidates or conflicts or not takes_part else heard
             self._look_again_at = boottime() + LOOK_AGAIN_AFTER_S
-            decision = claim_round.decide(self._unit.address, inputs)
-            if claimed or (
-                decision.outcome == "skip" and (reason in TARGETED_WAKE_UPS or self._others_expect_a_claim(inputs))
-            ):
+            decisions = forward_play.play(self._unit.address, inputs, forecast, MOST_CLAIMS)
+            if claimed or (not decisions and (reason in TARGETED_WAKE_UPS or self._others_expect_a_claim(inputs))):
                 await self._notify_eligible(inputs)
             self._last_inputs = inputs
-            if decision.outcome == "skip":
+            if not decisions:
                 self._suspicion.watch(inputs)
-                if claimed:
-                    return  # reading the state after a claim is not a round
-            if decision.candidate is None:
-                await self._skip(reason, inputs, decision)
+                if not claimed:  # reading the state after a claim is not a round
+                    await self._skip(reason, inputs, claim_round.decide(self._unit.address, inputs))
                 return
-            claimed = await self._claim(reason, decision, decision.candidate)
-            if not claimed:
-                conflicts.add(decision.candidate.id)
+            lost = await self._claim(reason, decisions)
+            claimed = len(lost) < len(decisions)
+            conflicts |= lost
 
-    async def _read_inputs(self, conflicts: set[UUID]) -> RoundInputs:
+    async def _read_inputs(self, conflicts: Collection[UUID] = ()) -> tuple[RoundInputs, Forecast]:
         """The state as every unit sees it, without the rows that another unit claimed during this series: a claim in
         progress is not visible yet, and another attempt would only conflict again.
 
         Rows that no unit can run are read only once. Rows of other units may come before the first of this unit.
         """
-        units = len(self._last_inputs.units) if self._last_inputs is not None else FIRST_CANDIDATES
-        limit = units + SPARE_CANDIDATES + len(conflicts)
+        units = len(self._last_inputs.units) if self._last_inputs is not None else 1
+        limit = min(max(units * CANDIDATES_A_UNIT, FEWEST_CANDIDATES), MOST_CANDIDATES) + len(conflicts)
         while True:
-            inputs = await self._unit.round_inputs(limit, self._refused)
+            inputs, forecast = await self._unit.look(limit, self._refused)
             abilities = {unit.ability for unit in inputs.units}
             if abilities != self._abilities:
                 self._abilities = abilities
@@ -138,11 +136,13 @@ class Scheduler:
             self._refused |= {needs for needs in needed if not any(can_run(one, needs) for one in abilities)}
             mine = any(can_run(self._ability, needs) for needs in needed)
             if mine or len(inputs.candidates) < limit:
-                return RoundInputs(
-                    inputs.units,
-                    tuple(c for c in inputs.candidates if c.id not in conflicts and c.needs not in self._refused),
-                )
+                candidates = (c for c in inputs.candidates if c.id not in conflicts and c.needs not in self._refused)
+                return RoundInputs(inputs.units, tuple(candidates)), forecast
             limit *= 4
+
+    async def _read_inputs_only(self) -> RoundInputs:
+        inputs, _ = await self._read_inputs()
+        return inputs
 
     def _others_expect_a_claim(self, now: RoundInputs) -> bool:
         """Whether units that see the last state of this unit wait for its claim; a sample may have changed that."""
@@ -151,19 +151,21 @@ class Scheduler:
         expected = RoundInputs(self._last_inputs.units, now.candidates)
         return claim_round.decide(self._unit.address, expected).outcome == "claim"
 
-    async def _claim(self, reason: str, decision: Decision, candidate: Candidate) -> bool:
-        events = (
-            claim_round.record(self._unit.address, reason, decision),
-            decision.eligibility,
-            decision.attempt,
-        )
-        deployment = await self._decisions.claim(candidate, tuple(e for e in events if e is not None))
-        if deployment is None:
-            log.info("deployment %s went to another unit", candidate.id)
-            return False
-        log.info("claimed %s (%s)", deployment.id, candidate.package)
-        self._reconciler.adopt(deployment)
-        return True
+    async def _claim(self, reason: str, decisions: list[Decision]) -> set[UUID]:
+        """Claims the rows of these rounds in one transaction. Returns those that other units were faster to claim."""
+        claims = []
+        for decision in decisions:
+            assert decision.candidate is not None
+            events = claim_round.record(self._unit.address, reason, decision), decision.eligibility, decision.attempt
+            claims.append(Claim(decision.candidate, tuple(e for e in events if e is not None)))
+        lost = {claim.candidate.id for claim in claims}
+        for deployment in await self._decisions.claim(*claims):
+            lost.discard(deployment.id)
+            log.info("claimed %s (%s@%s)", deployment.id, deployment.package_name, deployment.package_version)
+            self._reconciler.adopt(deployment)
+        for row in lost:
+            log.info("deployment %s went to another unit", row)
+        return lost
 
     async def _skip(self, reason: str, inputs: RoundInputs, decision: Decision) -> None:
         """Records the skip, unless a heartbeat only reads what is already recorded."""

@@ -94,7 +94,7 @@ def test_a_container_that_does_not_start_says_why_and_leaves_nothing(monkeypatch
     assert image is not None
     with pytest.raises(NoDatabase, match="no_such_setting"), timescaledb_container(image):
         pass
-    assert docker("ps", "--all", "--quiet", "--filter", "label=nodeunit.demo") == ""
+    assert docker("ps", "--all", "--quiet", "--filter", "label=nodeunit.demo", "--filter", "status=exited") == ""
 
 
 @pytest.mark.container

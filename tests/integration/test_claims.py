@@ -7,7 +7,7 @@ from nodeunit.domain.policy import Candidate
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import projections
 from nodeunit.store.write import membership, unit_reads
-from nodeunit.store.write.decisions import DecisionStream
+from nodeunit.store.write.decisions import Claim, DecisionStream
 from tests.support.members import candidate, claim, join, leading_up_to, lose
 from tests.support.rows import deployment, events, insert_deployments, rows, value
 
@@ -15,8 +15,7 @@ from tests.support.rows import deployment, events, insert_deployments, rows, val
 async def test_a_claim_is_one_transaction_with_all_that_led_to_it(database: str, pool: Pool) -> None:
     stream = DecisionStream(await join(pool, "unit-1"))
     (one,) = insert_deployments(database)
-    claimed = await stream.claim(candidate(database, one), leading_up_to("unit-1", one))
-    assert claimed is not None
+    (claimed,) = await stream.claim(Claim(candidate(database, one), leading_up_to("unit-1", one)))
     assert (claimed.id, claimed.address, claimed.address_version, claimed.revision) == (one, "unit-1", 1, 1)
     *_, eligibility, attempt, last = events(database)
     assert [each["type"] for each in (eligibility, attempt, last)] == [

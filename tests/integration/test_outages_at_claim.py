@@ -7,7 +7,7 @@ import pytest
 
 from nodeunit.domain.events import DeploymentClaimSkipped
 from nodeunit.store.postgres import connections
-from nodeunit.store.write.decisions import DecisionStream
+from nodeunit.store.write.decisions import Claim, DecisionStream
 from nodeunit.store.write.membership import Membership
 from tests.support.members import candidate, join, leading_up_to
 from tests.support.proxy import Proxy
@@ -29,12 +29,12 @@ async def claim_once(database: str, proxy: Proxy, unit: Membership | None, fuse:
         stream = DecisionStream(unit)
         await stream.append(DeploymentClaimSkipped("no_candidate"))  # takes the stream's version from the database
         proxy.set_fuse(fuse)
-        claimed = await stream.claim(candidate(database, row), leading_up_to(unit.address, row))
+        claimed = await stream.claim(Claim(candidate(database, row), leading_up_to(unit.address, row)))
         proxy.set_fuse(None)
         await stream.append(DeploymentClaimSkipped("no_candidate"))
     stands = deployment(database, row)
     claims = [event for event in events(database, row) if event["type"] == "DeploymentClaimed"]
-    assert len(claims) == (claimed is not None), "the unit knows what became of its claim"
+    assert len(claims) == len(claimed), "the unit knows what became of its claim"
     assert stands["address"] == (unit.address if claims else "")
     assert stands["address_version"] == len(claims)
     return unit, bool(claims)

@@ -16,7 +16,7 @@ from nodeunit.store.postgres.migrator import migrate
 from nodeunit.store.postgres.primary import NewestTimeline
 from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.write import membership
-from nodeunit.store.write.decisions import DecisionStream
+from nodeunit.store.write.decisions import Claim, DecisionStream
 from nodeunit.store.write.membership import Membership
 from tests.support.members import candidate, join, leading_up_to, turn_back_leases
 from tests.support.rows import insert_deployments, rows, value
@@ -99,12 +99,11 @@ async def test_a_claim_that_the_standby_may_not_have_is_returned_when_it_has(ser
     (row,) = insert_deployments(servers[0].conninfo)
     wanted = candidate(servers[0].conninfo, row)
     async with a_standby_that_stands_still(servers) as cancel:
-        claiming = asyncio.ensure_future(DecisionStream(unit).claim(wanted, leading_up_to("claimant", row)))
+        claiming = asyncio.ensure_future(DecisionStream(unit).claim(Claim(wanted, leading_up_to("claimant", row))))
         await cancel()
         await cancel()  # of the look-up, which waits as well
         assert not claiming.done()
-    claimed = await claiming
-    assert claimed is not None
+    (claimed,) = await claiming
     assert claimed.id == row
 
 

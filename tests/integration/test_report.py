@@ -20,7 +20,7 @@ from nodeunit.errors import InvariantViolated
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read.report import Bounds
 from nodeunit.store.write import membership
-from nodeunit.store.write.decisions import DecisionStream
+from nodeunit.store.write.decisions import Claim, DecisionStream
 from tests.support.members import joined
 from tests.support.rows import insert_deployments, rows, value
 
@@ -62,7 +62,7 @@ async def claims(pool: Pool, database: str) -> Claims:
                         decision.eligibility,
                         decision.attempt,
                     )
-                    assert await stream.claim(decision.candidate, tuple(e for e in events if e is not None))
+                    assert await stream.claim(Claim(decision.candidate, tuple(e for e in events if e is not None)))
                     made.append((address, decision.candidate.id))
 
     insert_deployments(database, 3)

@@ -13,7 +13,7 @@ from nodeunit.errors import DatabaseError, DeploymentRefused, StaleEpoch, Versio
 from nodeunit.store.postgres import connections
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.write import unit_reads
-from nodeunit.store.write.decisions import DecisionStream
+from nodeunit.store.write.decisions import Claim, DecisionStream
 from nodeunit.store.write.membership import Membership
 from tests.support.locks import until_waiting
 from tests.support.lossy_proxy import Loss, LossyProxy
@@ -317,7 +317,7 @@ async def test_the_events_of_a_claim_come_with_it_or_not_at_all(database: str, p
         "execute function refuse_claims()",
     )
     with pytest.raises(DatabaseError):
-        await stream.claim(candidate(database, one), leading_up_to("unit-1", one))
+        await stream.claim(Claim(candidate(database, one), leading_up_to("unit-1", one)))
     assert written(database) == []
     assert deployment(database, one)["address_version"] == 0
     assert value(database, "select count(*) from assignment_order") == 1

@@ -1,7 +1,8 @@
 """No wake-up is lost: units that wake each other only by `wake_ups` claim everything, in any interleaving.
 
-The model has the steps of a real round apart: look, commit, look again. A heartbeat brings a sample and
-wakes its own unit, once it has slept since the last; nothing else wakes anybody after the first insert.
+The model has the steps of a unit apart: it looks and plays the next rounds forward, commits its claims together, looks
+again. A heartbeat brings a sample and wakes its own unit, once it has slept since the last; nothing else wakes anybody
+after the first insert.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodeunit.domain.claim_round import Decision, RoundInputs, decide, wake_ups
+from nodeunit.domain.forward_play import Forecast, play
 from nodeunit.domain.policy import Candidate, UnitView, Usage
 
 COST = Usage(1.0, 64.0)
@@ -21,13 +23,16 @@ COST = Usage(1.0, 64.0)
 class Fleet:
     """The database and the units, each as far as it has come in its round."""
 
-    def __init__(self, units: list[UnitView], packages: list[str]) -> None:
+    def __init__(self, units: list[UnitView], packages: list[str], most: int) -> None:
+        self.most = most
+        """How many claims a unit commits together."""
         self.units = {unit.address: unit for unit in units}
         self.waiting = {
             UUID(int=n): Candidate(id=UUID(int=n), version=0, package_name=p) for n, p in enumerate(packages)
         }
         self.awake = set(self.units)
-        self.decided: dict[str, Decision] = {}
+        self.decided: dict[str, list[Decision]] = {}
+        self.conflicts = 0
         self.committed: set[str] = set()
         self.last_seen: dict[str, RoundInputs] = {}
 
@@ -49,21 +54,23 @@ class Fleet:
     def begin(self, address: str) -> None:
         self.awake.remove(address)
         seen = self.look()
-        decision = decide(address, seen)
-        if decision.outcome == "claim":
-            self.decided[address] = decision
+        forecast = Forecast(default=dict.fromkeys(self.units, COST))
+        if decisions := play(address, seen, forecast, self.most):
+            self.decided[address] = decisions
             self.last_seen[address] = seen
         else:
             self.wake(address, seen)
 
     def commit(self, address: str) -> None:
-        candidate = self.decided.pop(address).candidate
-        assert candidate is not None
-        if self.waiting.pop(candidate.id, None):
-            unit = self.units[address]
-            self.units[address] = msgspec.structs.replace(
-                unit, deployment_count=unit.deployment_count + 1, reserved=unit.reserved + COST
-            )
+        for decision in self.decided.pop(address):
+            assert decision.candidate is not None
+            if self.waiting.pop(decision.candidate.id, None):
+                unit = self.units[address]
+                self.units[address] = msgspec.structs.replace(
+                    unit, deployment_count=unit.deployment_count + 1, reserved=unit.reserved + COST
+                )
+            else:
+                self.conflicts += 1
         self.committed.add(address)
 
     def look_again(self, address: str) -> None:
@@ -95,10 +102,11 @@ configurations = st.tuples(
 @given(
     configurations=st.lists(configurations, min_size=1, max_size=5),
     packages=st.lists(st.sampled_from("abc"), min_size=1, max_size=8),
+    most=st.sampled_from([1, 2, 64]),
     data=st.data(),
 )
 def test_every_candidate_that_can_be_claimed_is_claimed(
-    configurations: list[tuple[str, str, int, Usage]], packages: list[str], data: st.DataObject
+    configurations: list[tuple[str, str, int, Usage]], packages: list[str], most: int, data: st.DataObject
 ) -> None:
     fleet = Fleet(
         [
@@ -106,6 +114,7 @@ def test_every_candidate_that_can_be_claimed_is_claimed(
             for n, (policy, trusted, count, measured) in enumerate(configurations)
         ],
         packages,
+        most,
     )
     samples = data.draw(st.lists(st.tuples(st.sampled_from(sorted(fleet.units)), usages), max_size=4))
     while steps := fleet.steps():
@@ -116,3 +125,37 @@ def test_every_candidate_that_can_be_claimed_is_claimed(
             steps[chosen]()
     end = fleet.look()
     assert [address for address in fleet.units if decide(address, end).outcome == "claim"] == []
+
+
+@given(
+    counts=st.lists(st.integers(0, 6), min_size=1, max_size=6),
+    rows=st.integers(1, 30),
+    policy=st.sampled_from(["deployment_count", "resource_usage"]),
+)
+def test_who_looks_before_anybody_has_claimed_gets_what_is_his_and_no_more(
+    counts: list[int], rows: int, policy: str
+) -> None:
+    """However many rows: no conflict, nothing left over, and the loads as if each row had been claimed by itself."""
+    fleet = Fleet(
+        [
+            UnitView(
+                address=f"u{n}",
+                policy=policy,
+                trusted="",
+                deployment_count=count,
+                measured=Usage(count * COST.cpu_percent, 0),
+            )
+            for n, count in enumerate(counts)
+        ],
+        ["a"] * rows,
+        rows,
+    )
+    for address in fleet.units:
+        fleet.begin(address)
+    for address in list(fleet.decided):
+        fleet.commit(address)
+    assert (fleet.conflicts, fleet.waiting) == (0, {})
+    level = list(counts)
+    for _ in range(rows):
+        level[level.index(min(level))] += 1
+    assert sorted(unit.deployment_count for unit in fleet.units.values()) == sorted(level)

@@ -9,7 +9,7 @@ from nodeunit.domain.events import DeploymentClaimAttempt, DeploymentClaimEligib
 from nodeunit.domain.policy import Candidate
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.write import membership
-from nodeunit.store.write.decisions import DecisionStream
+from nodeunit.store.write.decisions import Claim, DecisionStream
 from nodeunit.store.write.membership import Membership
 from tests.support.rows import deployment, rows
 
@@ -72,6 +72,6 @@ def leading_up_to(claimant: str, deployment_id: UUID) -> tuple[Event, ...]:
 
 async def claim(stream: DecisionStream, claimant: str, wanted: Candidate) -> bool:
     """One claim with all its events. False: another unit was faster."""
-    claimed = await stream.claim(wanted, leading_up_to(claimant, wanted.id))
-    assert claimed is None or (claimed.id, claimed.address) == (wanted.id, claimant)
-    return claimed is not None
+    claimed = await stream.claim(Claim(wanted, leading_up_to(claimant, wanted.id)))
+    assert [(row.id, row.address) for row in claimed] in ([], [(wanted.id, claimant)])
+    return claimed != []

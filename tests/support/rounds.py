@@ -8,7 +8,7 @@ from nodeunit.domain.claim_round import Decision, RoundInputs
 from nodeunit.domain.policy import Usage
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.write import unit_reads
-from nodeunit.store.write.decisions import DecisionStream
+from nodeunit.store.write.decisions import Claim, DecisionStream
 from nodeunit.store.write.membership import Membership
 from tests.support.members import join
 
@@ -39,7 +39,7 @@ class Deciding:
         if decision.candidate is None:
             await self.stream.append(*written)
         else:
-            await self.stream.claim(decision.candidate, written)
+            await self.stream.claim(Claim(decision.candidate, written))
         return decision
 
     async def release(self, deployment_id: UUID, reason: str = "drained") -> None:

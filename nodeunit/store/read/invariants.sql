@@ -22,16 +22,17 @@ where a.type in ('DeploymentClaimed', 'DeploymentAssigned')
   )
 
 -- name: invariant_one_claim_a_round
--- A round is one transaction.
+-- A transaction may have several rounds. The claim of each follows its events, before those of the next one.
 select count(*) as violations,
-       (array_agg(format('transaction %s: %s claims', r.transaction_id, r.claims)))[:3] as examples
+       (array_agg(format('transaction %s: %s and %s', r.transaction_id, r.before, r.deployment_id)))[:3] as examples
 from (
-    select e.transaction_id, count(*) as claims
+    select e.transaction_id, e.type, e.deployment_id, lag(e.type) over following as previous,
+           lag(e.deployment_id) over following as before
     from event e
-    where e.type = 'DeploymentClaimed'
-    group by e.transaction_id
-    having count(*) > 1
+    where e.type in ('DeploymentClaimed', 'DeploymentClaimAttempt')
+    window following as (partition by e.transaction_id order by e.position)
 ) r
+where r.type = 'DeploymentClaimed' and r.previous = 'DeploymentClaimed'
 
 -- name: invariant_nothing_from_online_units
 -- A row is taken from its holder only while the holder's last membership event is UnitLost or UnitLeft. A row counts as

@@ -52,6 +52,7 @@ async def round_of_claim(connection: Connection, claim: RecordedEvent) -> Record
         claimant=claim.unit_address,
         transaction_id=str(claim.transaction_id),
         claimed_at=claim.recorded_at,
+        position=claim.position,
     )
     return found[0] if found else None
 

@@ -27,7 +27,8 @@ where e.type = 'DeploymentClaimRound'
   and e.transaction_id = %(transaction_id)s::text::xid8
   and e.recorded_at <= %(claimed_at)s
   and e.recorded_at > %(claimed_at)s - interval '1 hour'
-order by e.recorded_at desc
+  and e.position < %(position)s
+order by e.position desc
 limit 1
 
 -- name: why_rounds

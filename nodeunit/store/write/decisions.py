@@ -9,6 +9,7 @@ two can be written, because they expect the same version.
 import asyncio
 import logging
 from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import msgspec
@@ -18,7 +19,6 @@ from psycopg.rows import DictRow
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.event import Event
 from nodeunit.domain.event_json import type_name
-from nodeunit.domain.events import DeploymentClaimed
 from nodeunit.domain.policy import Candidate
 from nodeunit.errors import StaleEpoch, VersionConflict
 from nodeunit.store.postgres.connections import translate_errors
@@ -29,6 +29,13 @@ log = logging.getLogger(__name__)
 
 PAUSE_S = 0.2
 """The pause between two attempts to reach a database that does not answer."""
+
+
+class Claim(NamedTuple):
+    """A row to claim, and the events of the round in which that was decided."""
+
+    candidate: Candidate
+    events: tuple[Event, ...]
 
 
 class DecisionStream:
@@ -50,7 +57,7 @@ class DecisionStream:
             pause_s = 0.0
             while True:
                 try:
-                    await self._send("append_decisions", len(events), events=encoded)
+                    await self._send_events(encoded, len(events))
                     return
                 except (OperationalError, VersionConflict) as error:
                     if await self._look_up(event_ids[0], error):
@@ -58,30 +65,41 @@ class DecisionStream:
                 await asyncio.sleep(pause_s)
                 pause_s = PAUSE_S
 
-    async def claim(self, candidate: Candidate, events: tuple[Event, ...]) -> Deployment | None:
-        """Appends the events of the round and claims the row, all or nothing. None if another unit was faster, which is
-        recorded. After a lost connection it looks up the outcome of the claim.
+    async def claim(self, *claims: Claim) -> list[Deployment]:
+        """Claims rows in one transaction, each with the events of its round. Returns those that this unit holds now; a
+        conflict with another unit, which is recorded, costs only its row. After a lost connection it looks up the
+        outcome.
         """
-        event_id = uuid4()
-        encoded = _encode(events, [uuid4() for _ in events])
+        event_ids = [uuid4() for _ in claims]
+        encoded = msgspec.json.encode(
+            [
+                {
+                    "deployment_id": claim.candidate.id,
+                    "version": claim.candidate.version,
+                    "holder": claim.candidate.holder,
+                    "event_id": event_id,
+                    "events": _entries(claim.events, [uuid4() for _ in claim.events]),
+                }
+                for claim, event_id in zip(claims, event_ids, strict=True)
+            ]
+        ).decode()
+        count = sum(len(claim.events) for claim in claims)
+        wanted = [claim.candidate.id for claim in claims]
         async with self._one_at_a_time:
             pause_s = 0.0
             while True:
                 try:
-                    row = await self._send(
-                        "claim_deployment", len(events), events=encoded, event_id=event_id,
-                        deployment_id=candidate.id, version=candidate.version, holder=candidate.holder,
-                    )  # fmt: skip
-                    return None if row is None else msgspec.convert(row, Deployment)
+                    rows = await self._send_claims(encoded, count, len(claims))
+                    won = {row["id"]: msgspec.convert(row, Deployment) for row in rows}
+                    return [won[key] for key in wanted if key in won]
                 except (OperationalError, VersionConflict) as error:
-                    if outcome := await self._look_up(event_id, error):
+                    if await self._look_up(event_ids[0], error):
                         break
                 await asyncio.sleep(pause_s)
                 pause_s = PAUSE_S
-            if outcome["type"] != DeploymentClaimed.__name__:
-                return None
+            claimed = {claim.candidate.id: claim.candidate.version for claim in claims}
             held = await self._unit.programs()
-            return next((d for d in held if d.id == candidate.id), None)
+            return [d for d in held if d.id in claimed and d.address_version > claimed[d.id]]
 
     async def recorded(self, event_ids: Sequence[UUID]) -> set[UUID]:
         """Which of these events are in the log, written by this daemon or another. Repeats after a lost connection."""
@@ -91,15 +109,23 @@ class DecisionStream:
         await self._read("confirm_reads", self._stream())
         return set(row["event_ids"])
 
-    async def _send(self, query: str, count: int, **parameters: object) -> DictRow | None:
-        """Executes one statement that appends `count` events, and another event for a conflict if it returns no row."""
+    async def _send_claims(self, claims: str, events: int, rows: int) -> list[DictRow]:
         version = await self._current_version()
         self._version = None
+        parameters = {"claims": claims, "stream_version": version}
         async with translate_errors(passing=OperationalError), self._unit.pool.connection() as connection:
-            cursor = await connection.execute(QUERIES[query], parameters | self._stream() | {"stream_version": version})
-            row = await cursor.fetchone()
-        self._version = version + count + (row is None)
-        return row
+            cursor = await connection.execute(QUERIES["claim_deployments"], parameters | self._stream())
+            won = await cursor.fetchall()
+        self._version = version + events + rows - len(won)  # an event for each conflict
+        return won
+
+    async def _send_events(self, events: str, count: int) -> None:
+        version = await self._current_version()
+        self._version = None
+        parameters = {"events": events, "stream_version": version}
+        async with translate_errors(passing=OperationalError), self._unit.pool.connection() as connection:
+            await connection.execute(QUERIES["append_decisions"], parameters | self._stream())
+        self._version = version + count
 
     async def _look_up(self, event_id: UUID, error: Exception) -> DictRow | None:
         """The event of an append whose outcome is unknown; None if it was not written."""
@@ -132,15 +158,17 @@ class DecisionStream:
 
 def _encode(events: Sequence[Event], event_ids: Sequence[UUID]) -> str:
     """The events as the parameter of append_decisions."""
-    return msgspec.json.encode(
-        [
-            {
-                "event_id": event_id,
-                "type": type_name(event),
-                "schema_version": event.schema_version,
-                "data": event,
-                "deployment_id": getattr(event, "deployment_id", msgspec.UNSET) or None,
-            }
-            for event, event_id in zip(events, event_ids, strict=True)
-        ]
-    ).decode()
+    return msgspec.json.encode(_entries(events, event_ids)).decode()
+
+
+def _entries(events: Sequence[Event], event_ids: Sequence[UUID]) -> list[dict[str, object]]:
+    return [
+        {
+            "event_id": event_id,
+            "type": type_name(event),
+            "schema_version": event.schema_version,
+            "data": event,
+            "deployment_id": getattr(event, "deployment_id", msgspec.UNSET) or None,
+        }
+        for event, event_id in zip(events, event_ids, strict=True)
+    ]

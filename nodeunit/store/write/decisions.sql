@@ -6,6 +6,11 @@ from claim_deployment(
     %(deployment_id)s, %(version)s, %(holder)s, %(event_id)s
 ) as c
 
+-- name: claim_deployments
+select c.id, c.package_name, c.package_version, c.command, c.args, c.env, c.type, c.address, c.address_version,
+       c.enabled, c.on_disconnect, c.revision, runtime_of(c.*) as runtime, program_options(c.*) as options
+from claim_deployments(%(address)s, %(epoch)s, %(stream_version)s, %(claims)s::jsonb) as c
+
 -- name: append_decisions
 select append_decisions(%(address)s, %(epoch)s, %(stream_version)s, %(events)s::jsonb)
 

@@ -15,6 +15,7 @@ from nodeunit.domain.can_run import Needs
 from nodeunit.domain.claim_round import RoundInputs
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.events import UnitJoined
+from nodeunit.domain.forward_play import Forecast
 from nodeunit.domain.policy import Usage
 from nodeunit.errors import RowLocked
 from nodeunit.store.postgres.connections import Pool, translate_errors
@@ -184,6 +185,10 @@ class Membership:
     async def round_inputs(self, limit: int, refused: Collection[Needs] = ()) -> RoundInputs:
         """What a round decides on, with up to `limit` candidates, none of which needs what is `refused`."""
         return await unit_reads.round_inputs(self.pool, limit, refused)
+
+    async def look(self, limit: int, refused: Collection[Needs] = ()) -> tuple[RoundInputs, Forecast]:
+        """The same, and what programs that are claimed now will use."""
+        return await unit_reads.look(self.pool, limit, refused)
 
     async def disabled_rows(self) -> list[Deployment]:
         """The rows that this unit holds and does not run, because they are disabled."""

@@ -9,14 +9,34 @@ from psycopg.types.json import Jsonb
 from nodeunit.domain.can_run import Needs
 from nodeunit.domain.claim_round import RoundInputs
 from nodeunit.domain.deployment import Deployment
-from nodeunit.domain.policy import Candidate, UnitView
+from nodeunit.domain.forward_play import Forecast
+from nodeunit.domain.policy import NOTHING, Candidate, UnitView, Usage
 from nodeunit.errors import StaleEpoch
 from nodeunit.store.postgres.connections import Pool, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
 
 
+class _Typical(Candidate, frozen=True, kw_only=True):
+    """A candidate, with what such a program usually uses."""
+
+    typical: Usage | None = None
+
+
+class _Reserves(UnitView, frozen=True, kw_only=True):
+    """A unit, with what it reserves for a program that was never measured."""
+
+    reserve: Usage = NOTHING
+
+
 async def round_inputs(pool: Pool, limit: int, refused: Collection[Needs] = ()) -> RoundInputs:
     """The inputs of a round, with up to `limit` candidates, none of which needs what is `refused`."""
+    inputs, _ = await look(pool, limit, refused)
+    return inputs
+
+
+async def look(pool: Pool, limit: int, refused: Collection[Needs] = ()) -> tuple[RoundInputs, Forecast]:
+    """The inputs of a round, with up to `limit` candidates, none of which needs what is `refused`; and what programs
+    that are claimed now will use."""
     parameters = {
         "refused": [Jsonb(list(needs)) for needs in sorted(refused)],
         "limit": limit,
@@ -25,10 +45,15 @@ async def round_inputs(pool: Pool, limit: int, refused: Collection[Needs] = ()) 
         cursor = await connection.execute(QUERIES["round_inputs"], parameters)
         row = await cursor.fetchone()
     assert row is not None
-    return RoundInputs(
+    inputs = RoundInputs(
         units=msgspec.convert(row["units"], tuple[UnitView, ...]),
         candidates=msgspec.convert(row["candidates"], tuple[Candidate, ...]),
     )
+    forecast = Forecast(
+        {c.package: c.typical for c in msgspec.convert(row["candidates"], list[_Typical]) if c.typical is not None},
+        {unit.address: unit.reserve for unit in msgspec.convert(row["units"], list[_Reserves])},
+    )
+    return inputs, forecast
 
 
 async def disabled_rows_of(pool: Pool, address: str) -> list[Deployment]:
