@@ -24,6 +24,8 @@
     │   ├── TimeNotInLog          25   a time in the future, or before the first event
     │   ├── ArchiveConflict       16   the log is not what the archive file was written from
     │   ├── VersionConflict       16   internal: a stream is not at the version the writer expected
+    │   ├── ArgumentRefused       16   what a unit or an operator hands to a function is not within its limits
+    │   ├── LoginOfAnother        33   the login may not act for this unit: it is not enrolled, or for another address
     │   └── RowLocked             16   another transaction has changed or locked the row and is still open
     ├── LogUnavailable            26   the log of a program cannot be read now: nobody has it, or too many are read
     ├── SettingInvalid            23
@@ -172,6 +174,16 @@ class VersionConflict(DatabaseError):
     """The stream has a newer version: the append is a late repetition, or two writers use the same stream."""
 
 
+class ArgumentRefused(DatabaseError):
+    """An argument of a function is not a finite number in its range, or not a text of its form."""
+
+
+class LoginOfAnother(DatabaseError):
+    """The login of the database is not enrolled for the address of this unit; see `nodeunit enroll`."""
+
+    exit_code = 33
+
+
 class RowLocked(DatabaseError):
     """Another transaction, perhaps a person's, has changed or locked the row. The unit waits outside the database,
     because a waiting session may hold locks that others need."""
@@ -260,5 +272,7 @@ BY_SQLSTATE: dict[str, type[NodeunitError]] = {
     "NU008": ArchiveConflict,
     "NU009": RowLocked,
     "NU010": LogUnavailable,
+    "NU011": LoginOfAnother,
+    "NU012": ArgumentRefused,
 }
 """The SQLSTATEs that nodeunit's own SQL functions and triggers raise, and the error each becomes."""

@@ -12,6 +12,7 @@ from xdist.remote import Producer
 from nodeunit.demo.embedded import embedded_database
 from tests.support.databases import Databases
 from tests.support.distribution import ByModule
+from tests.support.logins import Login, logins
 from tests.support.proxy import Proxy
 from tests.support.registries import NpmRegistry, PythonIndex, running_npm_registry, running_python_index
 from tests.support.timescale import TimescaleServer, timescale_server
@@ -91,6 +92,13 @@ def database(timescale_databases: Databases) -> Iterator[str]:
     """The conninfo of a migrated TimescaleDB database that only this test uses."""
     with timescale_databases.fresh() as conninfo:
         yield conninfo
+
+
+@pytest.fixture
+def login(database: str) -> Iterator[Login]:
+    """Makes logins of `database` with few rights."""
+    with logins(database) as make:
+        yield make
 
 
 @pytest.fixture

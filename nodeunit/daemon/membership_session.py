@@ -20,6 +20,7 @@ from nodeunit.daemon.scheduler import Scheduler
 from nodeunit.daemon.supervisor_link import SupervisorLink
 from nodeunit.daemon.supervisor_watch import SILENT_S, SupervisorSilent, SupervisorWatch
 from nodeunit.daemon.task_group import RecancellingTaskGroup
+from nodeunit.daemon.wake_up_pace import WakeUpPace
 from nodeunit.domain.can_run import Ability
 from nodeunit.domain.events import UnitListenerDeaf, UnitSampleUnusable, UnitSupervisorSilent
 from nodeunit.errors import DatabaseError, StaleEpoch
@@ -65,8 +66,9 @@ class MembershipSession:
         self._outbox = outbox
         self._watch_offers = watch_offers
         self._decisions = DecisionStream(unit)
-        self._scheduler = Scheduler(unit, ability, self._decisions, reconciler)
-        self._listener = Listener(settings.postgres_uri, self._on_wake_up)
+        self._pace = WakeUpPace(unit.address, self._on_wake_up)
+        self._scheduler = Scheduler(unit, ability, self._decisions, reconciler, self._pace.give_back)
+        self._listener = Listener(settings.postgres_uri, self._pace.hear)
         self._heartbeat = Heartbeat(
             unit, settings.heartbeat_interval_s, sampler, disk, reconciler, self._on_answer,
             lambda detail: outbox.put(UnitSampleUnusable(detail)),
@@ -109,7 +111,10 @@ class MembershipSession:
                 if self._leaving:
                     await self._logs.finish(LAST_LINES_WITHIN_S)
 
-            await request.carry_out(end)
+            try:
+                await request.carry_out(end)
+            finally:
+                self._pace.stop()
             tasks.cancel_all()
 
     def _on_wake_up(self, wake_up: WakeUp) -> None:

@@ -8,7 +8,7 @@ lost. If a claimant dies in between, the answers to heartbeats say that work wai
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from uuid import UUID
 
 from nodeunit.clock import boottime
@@ -42,11 +42,19 @@ TARGETED_WAKE_UPS = ("eligible", "unit", "unit_lost", "overdue")
 class Scheduler:
     """Runs until cancelled. Notifications that come during a series of rounds coalesce into one more series."""
 
-    def __init__(self, unit: Membership, ability: Ability, decisions: DecisionStream, reconciler: Reconciler) -> None:
+    def __init__(
+        self,
+        unit: Membership,
+        ability: Ability,
+        decisions: DecisionStream,
+        reconciler: Reconciler,
+        on_claimed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._unit = unit
         self._ability = ability
         self._decisions = decisions
         self._reconciler = reconciler
+        self._on_claimed = on_claimed
         self._abilities: set[Ability] = set()
         self._refused: set[Needs] = set()  # what none of these can run
         self._reasons: list[str] = []
@@ -163,6 +171,8 @@ class Scheduler:
             lost.discard(deployment.id)
             log.info("claimed %s (%s@%s)", deployment.id, deployment.package_name, deployment.package_version)
             self._reconciler.adopt(deployment)
+        if len(lost) < len(claims):
+            self._on_claimed()
         for row in lost:
             log.info("deployment %s went to another unit", row)
         return lost

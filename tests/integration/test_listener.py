@@ -48,7 +48,7 @@ async def test_hears_what_changes_and_whom_it_concerns(database: str, pool: Pool
         unit = await join(pool, "unit-3")
         insert_deployments(database, 21)
         await unit.notify("eligible", ["unit-1", "unit-2"])
-        await unit.notify("eligible", [f"unit-{n}" for n in range(21)])
+        await unit.notify("eligible", [f"unit-{n}" for n in range(201)])
         rows(database, "notify nodeunit, 'what nobody can read'")
         rows(database, "notify nodeunit")
         for_two = WakeUp("eligible", frozenset({"unit-1", "unit-2"}))
@@ -58,6 +58,16 @@ async def test_hears_what_changes_and_whom_it_concerns(database: str, pool: Pool
         assert for_two.concerns("unit-2")
         assert not for_two.concerns("unit-3")
         assert WakeUp("unknown").concerns("unit-3")
+
+
+async def test_a_wake_up_for_200_units_fits_whatever_their_addresses_are(database: str, pool: Pool) -> None:
+    async with listening(database) as (_, heard):
+        unit = await join(pool, "unit-3")
+        addresses = [f"{n:04}".rjust(44, "x") for n in range(200)]
+        await unit.notify("eligible", addresses)
+        await unit.probe(addresses)
+        await eventually(lambda: {a for w in heard if w.what == "unit" for a in w.who} == set(addresses))
+        assert {a for w in heard if w.what == "eligible" for a in w.who} == set(addresses)
 
 
 async def test_comes_back_after_its_backend_was_terminated(database: str) -> None:

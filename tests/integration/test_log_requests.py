@@ -18,7 +18,7 @@ from nodeunit.store.postgres import connections
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.postgres.listener import Listener, WakeUp
 from nodeunit.store.write.log_requests import end_log_requests, read_log, request_log, serve_logs
-from tests.integration.conftest import Login
+from tests.support.logins import Login
 from tests.support.members import join
 from tests.support.rows import insert_deployments, rows, value
 from tests.support.waiting import eventually

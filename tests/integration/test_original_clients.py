@@ -6,7 +6,7 @@ from uuid import UUID
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.read import projections
 from nodeunit.store.write import unit_reads
-from tests.integration.conftest import Login
+from tests.support.logins import Login
 from tests.support.members import join, lose
 from tests.support.rows import deployment, events, insert_deployments, rows, value
 

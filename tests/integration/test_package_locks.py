@@ -12,7 +12,7 @@ from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.write import packages
 from nodeunit.store.write.membership import Membership
 from nodeunit.store.write.packages import RecordedLock
-from tests.integration.conftest import Login
+from tests.support.logins import Login
 from tests.support.members import join
 from tests.support.rows import insert_deployments, rows, value
 

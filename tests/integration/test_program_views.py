@@ -11,7 +11,7 @@ import pytest
 from nodeunit.store.postgres import connections
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.write.decisions import DecisionStream
-from tests.integration.conftest import Login
+from tests.support.logins import Login
 from tests.support.members import candidate, claim, join, lose
 from tests.support.process_reports import exited, report, started, told
 from tests.support.rows import insert_deployments, rows

@@ -15,8 +15,8 @@ from nodeunit.store.read import projections
 from nodeunit.store.write import membership, operators, unit_reads
 from nodeunit.store.write.decisions import DecisionStream
 from nodeunit.store.write.membership import ProgramSample
-from tests.integration.conftest import Login
 from tests.support.locks import until_waiting
+from tests.support.logins import Login
 from tests.support.logs import whole_log
 from tests.support.lossy_proxy import Loss, LossyProxy
 from tests.support.members import claim, join

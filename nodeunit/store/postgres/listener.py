@@ -15,6 +15,7 @@ import psycopg
 
 from nodeunit.errors import DatabaseError, NodeunitError
 from nodeunit.store.postgres.connections import Connection, answer_limit, connect, shut_down
+from nodeunit.store.postgres.notification import HeardNumbers, read_payload
 from nodeunit.store.postgres.queries import QUERIES
 
 log = logging.getLogger(__name__)
@@ -40,8 +41,7 @@ class Listener:
     def __init__(self, conninfo: str, on_wake_up: Callable[[WakeUp], None]) -> None:
         self._conninfo = conninfo
         self._on_wake_up = on_wake_up
-        self._last_number = 0
-        self._expected_number = 0
+        self._numbers = HeardNumbers()
         self._connection: Connection | None = None
 
     async def run(self) -> None:
@@ -68,12 +68,11 @@ class Listener:
         Returns how many notifications were missed if those of the heartbeat before have still not arrived: then the
         listener is deaf, and reconnects. Otherwise 0.
         """
-        missed = self._expected_number - self._last_number
-        self._expected_number = newest
+        missed = self._numbers.missed(newest)
         if self._connection is None or missed <= 0:
             return 0
         log.warning("the listener missed %d notifications and connects again", missed)
-        self._expected_number = 0
+        self._numbers.expect_nothing()
         shut_down(self._connection)  # ends `notifies`, and `run` connects again
         return missed
 
@@ -83,16 +82,12 @@ class Listener:
         assert row is not None
         if row["standby"]:
             raise DatabaseError("the server is a standby, which sends no notifications")
-        self._last_number, self._expected_number = row["number"], 0
+        self._numbers.start(row["number"])
         self._connection = connection
         self._on_wake_up(WakeUp("connected"))
 
     def _on_notification(self, payload: str) -> None:
-        """`number what who,who`; an unreadable payload is a wake-up for all."""
-        number, _, rest = payload.partition(" ")
-        what, _, who = rest.partition(" ")
-        if not number.isdecimal():
-            self._on_wake_up(WakeUp("unknown"))
-            return
-        self._last_number = max(self._last_number, int(number))
-        self._on_wake_up(WakeUp(what or "unknown", frozenset() if who in ("", "*") else frozenset(who.split(","))))
+        number, what, who = read_payload(payload)
+        if number is not None:
+            self._numbers.hear(number)
+        self._on_wake_up(WakeUp(what, who))

@@ -27,8 +27,8 @@ LOCKED_FOR_S = 2.0
 
 POLL_EVERY_S = 0.05
 
-MOST_ADDRESSES = 20
-"""A notification for more units than this goes to all, because its payload is limited."""
+MOST_ADDRESSES = 200
+"""A notification for more units than this goes to all, because each part of it wakes every listener of the database."""
 
 
 class ProgramSample(msgspec.Struct, frozen=True, omit_defaults=True):
