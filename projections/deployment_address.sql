@@ -61,19 +61,27 @@ create or replace function deployment_address_rebuild() returns bigint
 language plpgsql as $$
 declare
     v_changed bigint;
+    v_folded jsonb;
 begin
-    -- Otherwise the triggers of deployment would record the correction as a person's change of the address.
-    perform set_config('nodeunit.rebuilding', 'on', true);
+    -- In two steps, so that the version changes in each: a change of the address alone is that of a person, and the
+    -- triggers of deployment would record it.
+    with changed as (
+        update deployment d set address_version = -1
+        from deployment live
+        left join deployment_address_folded() f on f.deployment_id = live.id
+        where d.id = live.id
+          and (live.address, live.address_version) is distinct from
+              (coalesce(f.address, ''), coalesce(f.address_version, 0))
+          and (d.address, d.address_version) = (live.address, live.address_version)
+        returning d.id, f.address, f.address_version, f.address_since
+    )
+    select jsonb_agg(to_jsonb(c)) into v_folded from changed c;
     update deployment d
     set address = coalesce(f.address, ''),
         address_version = coalesce(f.address_version, 0),
         address_since = f.address_since
-    from deployment live
-    left join deployment_address_folded() f on f.deployment_id = live.id
-    where d.id = live.id
-      and (live.address, live.address_version) is distinct from
-          (coalesce(f.address, ''), coalesce(f.address_version, 0))
-      and (d.address, d.address_version) = (live.address, live.address_version);
+    from jsonb_to_recordset(v_folded) as f (id uuid, address text, address_version integer, address_since timestamptz)
+    where d.id = f.id;
     get diagnostics v_changed = row_count;
     return v_changed;
 end

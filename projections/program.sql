@@ -35,7 +35,7 @@ begin
         v_state := null;
     end if;
     p_program.position := p_event.position;
-    p_program.epoch := coalesce(substring(p_event.stream_id from '-(\d+)$')::integer, 0);
+    p_program.epoch := coalesce(substring(p_event.stream_id from '-([0-9]+)$')::integer, 0);
     v_in_loop := p_program.reason = 'crash_loop';
 
     case p_event.type

@@ -23,10 +23,8 @@ begin
         perform from event e where e.recorded_at < v_before;
         v_dropped := case when found then -1 else (v_archived ->> 'events')::bigint end;
     else
-        perform set_config('nodeunit.archived_before', v_before::text, true);
         delete from event e where e.recorded_at < v_before;
         get diagnostics v_dropped = row_count;
-        perform set_config('nodeunit.archived_before', '', true);
     end if;
     if v_dropped <> (v_archived ->> 'events')::bigint then
         raise exception 'another transaction wrote events before % while they were being archived', v_before

@@ -2,29 +2,23 @@
 -- trigger.
 --
 -- Only drop_archived_events removes events. It drops chunks of a hypertable, which fires no trigger, and deletes rows
--- of an ordinary table. The deletion is allowed when nodeunit.archived_before, which the function sets for that one
--- statement, is the bound of a LogArchived event that this same transaction has appended. The setting alone permits
--- nothing, and a remaining event names the removed events, with file and checksum.
+-- of an ordinary table. That is allowed for rows before the bound of a LogArchived event that this same transaction has
+-- appended, so that a remaining event names the removed events, with file and checksum. No setting of the session is
+-- asked, and the search path is fixed, because a caller's own table event is not the log.
 
 create or replace function refuse_to_rewrite_the_log() returns trigger
-language plpgsql as $$
+language plpgsql set search_path from current as $$
 declare
-    -- Chunks have other names, so this is the ordinary table.
-    v_archived_before timestamptz := case when tg_op = 'DELETE' and tg_table_name = 'event' then
-        nullif(current_setting('nodeunit.archived_before', true), '') end;
+    v_newest event;
 begin
-    if v_archived_before is not null then
-        if tg_level = 'ROW' then
-            if old.recorded_at < v_archived_before then
-                return old;
-            end if;
-        else
-            -- Checked once, before the first row.
-            perform from event e
-            where e.stream_id = 'log' and e.type = 'LogArchived' and e.transaction_id = (select log_transaction_id())
-              and (e.data ->> 'before')::timestamptz = v_archived_before;
-            if found then
+    -- Chunks of a hypertable are other tables.
+    if tg_op = 'DELETE' and tg_relid = 'event'::regclass then
+        select * into v_newest from event e where e.stream_id = 'log' order by e.stream_version desc limit 1;
+        if v_newest.type = 'LogArchived' and v_newest.transaction_id = log_transaction_id() then
+            if tg_level = 'STATEMENT' then
                 return null;
+            elsif old.recorded_at < (v_newest.data ->> 'before')::timestamptz then
+                return old;
             end if;
         end if;
     end if;
