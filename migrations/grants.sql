@@ -27,7 +27,7 @@ begin
         suspect_units, stream_version_now, wake, make_chunks_ahead, first_unlocked_deployment,
         installed_version, package_lock_of, record_install,
         serve_logs,
-        count_leases_anew_after_failover
+        count_leases_anew_after_failover, login_binding
     to nodeunit_unit;
     -- For units of 0.1.0; remove with functions/predecessors.
     grant execute on function ask_units, doubt_units, declare_lost to nodeunit_unit;

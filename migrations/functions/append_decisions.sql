@@ -14,6 +14,12 @@ language plpgsql security definer set search_path from current as $$
 declare
     v_endpoints text[];
 begin
+    perform require_login_of(p_address);
+    perform require_argument(p_version >= 0 and jsonb_array_length(p_events) <= 10000, 'at most 10000 events at once');
+    perform require_argument(
+        not exists (select from jsonb_array_elements(p_events) e where may_append(e ->> 'type') is not true),
+        'a unit may not append events of this type'
+    );
     update lease set stream_version = p_version + jsonb_array_length(p_events)
     where address = p_address and epoch = p_epoch and stream_version = p_version;
     if not found then

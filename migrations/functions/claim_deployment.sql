@@ -15,6 +15,8 @@ declare
     v_won boolean;
     v_fault text;
 begin
+    -- What a claimant got wrong must not look like a row that nobody can claim.
+    perform require_argument(p_event_id is not null, 'a claim has an id');
     perform append_decisions(p_address, p_epoch, p_stream_version, p_events);
 
     -- A locked row is being claimed or changed: waiting would only delay the decision of the ordering constraint. The

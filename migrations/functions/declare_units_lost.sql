@@ -14,6 +14,7 @@ declare
     v_addresses text[];
     v_lost text[];
 begin
+    perform require_login_of(p_by);
     perform require_epoch(p_by, p_epoch);
     v_addresses := array(
         select a.address from (select distinct unnest(p_addresses) as address order by 1) a

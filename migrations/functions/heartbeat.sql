@@ -1,6 +1,7 @@
 -- The one statement of a heartbeat: renews the lease, stores the samples, and answers what the unit must know.
 -- p_samples: [{"deployment_id", "claim_version", "cpu_percent", "memory_mb", "log_bytes"}, ...], the programs measured,
 -- and {"log_bytes", "install_bytes"} without a deployment for the unit; the bytes are left out of most heartbeats.
+-- The lease is renewed for p_lease_ttl, and at most for what the unit said when it joined.
 -- p_cpu_percent is null if the unit has not measured itself yet.
 -- The renewal is as durable as a claim, because programs run on it; the samples share its transaction and its round trip.
 --
@@ -38,8 +39,10 @@ declare
     v_cpu_percent double precision := case when measure(p_memory_mb) is not null then measure(p_cpu_percent) end;
     v_memory_mb double precision := case when v_cpu_percent is not null then p_memory_mb end;
 begin
+    perform require_login_of(p_address);
     update lease l
-    set renewed_at = v_now, expires_at = v_now + p_lease_ttl, inactive_at = v_now + p_inactive_after,
+    set renewed_at = v_now, expires_at = v_now + least(p_lease_ttl, l.ttl, interval '1 hour'),
+        inactive_at = v_now + least(p_inactive_after, l.inactive_after, interval '1 hour'),
         cpu_percent = coalesce(v_cpu_percent, l.cpu_percent), memory_mb = coalesce(v_memory_mb, l.memory_mb)
     where l.address = p_address and l.epoch = p_epoch;
     if not found then
@@ -73,6 +76,8 @@ begin
             -- A row that another transaction has locked, as in the deletion of its deployment, is left unchanged: a
             -- sample is not worth waiting for, because the lease is not renewed meanwhile.
             select c.deployment_id from current_usage c join sampled s on s.deployment_id = c.deployment_id
+            -- Only of rows that the unit holds, because every unit computes with them.
+            join deployment d on d.id = c.deployment_id and d.address = p_address and d.address_version >= s.claim_version
             where c.claim_version <= s.claim_version
             for update of c skip locked
         ), updated as (
@@ -85,6 +90,7 @@ begin
         insert into current_usage (deployment_id, claim_version, cpu_percent, memory_mb, sampled_at)
         select s.deployment_id, s.claim_version, s.cpu_percent, s.memory_mb, v_now from sampled s
         join deployment d on d.id = s.deployment_id and d.type = 'deployment'
+            and d.address = p_address and d.address_version >= s.claim_version
         where not exists (select from current_usage c where c.deployment_id = s.deployment_id)
         order by s.deployment_id
         on conflict on constraint current_usage_pkey do nothing;

@@ -25,6 +25,12 @@ declare
     v_lease lease;
     v_epoch integer;
 begin
+    perform require_login_of(p_address);
+    perform require_joinable(p_address, p_data);
+    perform require_argument(p_lease_ttl > interval '0' and p_lease_ttl <= interval '1 hour', 'a lease is of at most one hour');
+    perform require_argument(
+        p_inactive_after >= interval '0' and p_inactive_after <= interval '1 hour', 'a unit is inactive within one hour'
+    );
     perform lock_membership(p_address);
     insert into lease (address, supervisor, renewed_at, expires_at, inactive_at)
     values (p_address, p_supervisor, v_now, v_now + p_lease_ttl, v_now + p_inactive_after)
@@ -58,7 +64,8 @@ begin
     );
     update lease
     set epoch = v_epoch, supervisor = p_supervisor, stream_version = 0, cpu_percent = null, memory_mb = null,
-        renewed_at = v_now, expires_at = v_now + p_lease_ttl, inactive_at = v_now + p_inactive_after
+        renewed_at = v_now, expires_at = v_now + p_lease_ttl, inactive_at = v_now + p_inactive_after,
+        ttl = p_lease_ttl, inactive_after = p_inactive_after
     where address = p_address;
     perform remove_dead_leases();
     return v_epoch;

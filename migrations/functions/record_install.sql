@@ -9,6 +9,7 @@ create or replace function record_install(
 language plpgsql security definer set search_path from current as $$
 #variable_conflict use_column
 begin
+    perform require_login_of(p_address);
     -- The lease need not be locked: what a unit has installed stays true when its epoch ends meanwhile.
     perform require_epoch(p_address, p_epoch);
     perform from deployment d

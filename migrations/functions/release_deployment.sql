@@ -7,6 +7,8 @@ language plpgsql security definer set search_path from current as $$
 declare
     v_held boolean;
 begin
+    perform require_login_of(p_address);
+    perform require_argument(p_reason ~ '^[a-z_]{1,40}$', 'a reason is a word');
     -- The row is locked before its order, because a person who moves or deletes the row has locked it while the trigger
     -- writes the order. Waiting for a person here would keep the row of lease locked and block the unit's heartbeats.
     perform from deployment

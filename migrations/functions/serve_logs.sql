@@ -22,6 +22,7 @@ language plpgsql security definer set search_path from current as $$
 declare
     v_now timestamptz := clock_timestamp();
 begin
+    perform require_login_of(p_address);
     perform set_config('synchronous_commit', 'off', true);
     perform remove_expired_log_request();
 

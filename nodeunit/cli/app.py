@@ -11,6 +11,7 @@ from nodeunit.cli.backtest import backtest
 from nodeunit.cli.cordon import cordon
 from nodeunit.cli.demo import demo
 from nodeunit.cli.drain import drain
+from nodeunit.cli.enroll import enroll
 from nodeunit.cli.events import events
 from nodeunit.cli.logs import logs
 from nodeunit.cli.migrate import migrate
@@ -53,6 +54,7 @@ def options(
 app.command(rich_help_panel="Run", help=run.__doc__)(run)
 app.command(rich_help_panel="Run")(address)
 app.command(rich_help_panel="Run")(demo)
+app.command(rich_help_panel="Operate")(enroll)
 app.command(rich_help_panel="Operate")(cordon)
 app.command(rich_help_panel="Operate")(uncordon)
 app.command(rich_help_panel="Operate")(drain)

@@ -49,7 +49,7 @@ def test_a_table_of_ones_own_called_event_deletes_nothing(request: pytest.Fixtur
             owner.execute("create temp table event (like public.event including defaults)")
             owner.execute(
                 "insert into pg_temp.event (position, stream_id, stream_version, type, transaction_id, data) "
-                "values (0, 'log', 1000000, 'LogArchived', log_transaction_id(), jsonb_build_object('before', '2999-01-01'))"
+                "values (0, 'log', 1000000, 'LogArchived', log_transaction_id(), '{\"before\": \"2999-01-01\"}')"
             )
             for setting in ("infinity", "2999-01-01 00:00:00+00"):
                 owner.execute("select set_config('nodeunit.archived_before', %s, false)", (setting,))

@@ -113,7 +113,7 @@ async def test_a_deleted_row_leaves_no_version(pool: Pool, database: str) -> Non
 
 async def test_a_units_login_records_by_the_function_only(database: str, login: Login, pool: Pool) -> None:
     fleet = await two_units(pool, database, "latest")
-    conninfo = login("nodeunit_unit")
+    conninfo = login(unit=fleet.one.address)
     async with connections.pool(conninfo, "test") as own:
         unit = Membership(own, fleet.one.address, fleet.one.epoch, 60, 30)
         assert await packages.record(unit, fleet.row_of_one, FIRST) == FIRST

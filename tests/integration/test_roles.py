@@ -25,13 +25,13 @@ from tests.support.waiting import eventually
 
 
 async def test_a_unit_can_do_all_that_a_unit_does(database: str, login: Login) -> None:
-    conninfo = login("nodeunit_unit")
+    conninfo = login(unit="unit-1")
     insert_deployments(database, 3)
     await requirements.require(conninfo, timescaledb=True)
     heard: list[WakeUp] = []
     listening = asyncio.create_task(Listener(conninfo, heard.append).run())
-    async with connections.pool(conninfo, "test") as pool:
-        unit, other = await join(pool, "unit-1"), await join(pool, "unit-2")
+    async with connections.pool(conninfo, "test") as pool, connections.pool(login(unit="unit-2"), "test") as others:
+        unit, other = await join(pool, "unit-1"), await join(others, "unit-2")
         stream = DecisionStream(unit)
         await stream.append(DeploymentClaimSkipped("no_candidate"))
         (first, second, _) = (await unit_reads.round_inputs(pool, 64)).candidates
@@ -57,7 +57,7 @@ async def test_a_unit_can_do_all_that_a_unit_does(database: str, login: Login) -
 
 @pytest.mark.parametrize("loss", [Loss.ANSWER, Loss.IN_FLIGHT])
 async def test_a_unit_can_find_out_what_became_of_an_append(database: str, login: Login, loss: Loss) -> None:
-    async with LossyProxy(login("nodeunit_unit")) as lossy, connections.pool(lossy.conninfo, "test") as pool:
+    async with LossyProxy(login(unit="unit-1")) as lossy, connections.pool(lossy.conninfo, "test") as pool:
         await pool.wait()
         stream = DecisionStream(await join(pool, "unit-1"))
         lossy.lose(b"DeploymentClaimSkipped", loss)
@@ -79,6 +79,9 @@ FORBIDDEN = {
         "insert into membership_order values ('u', 1, 'present', null, null)",
         "update lease set expires_at = expires_at + interval '1 day'",
         "select from lease for update",
+        "select from unit_login",
+        "select enroll_unit('mallory', null, 'unit-1')",
+        "select require_enrolled_logins(false)",
         "insert into deployment default values",
         "update deployment set address = 'unit-1'",
         "delete from deployment",
@@ -170,7 +173,7 @@ async def test_temporary_tables_do_not_deceive_the_functions(database: str, pool
     taker = await join(pool, "unit-2")
     await join(pool, "unit-1")
     (one,) = insert_deployments(database, address="unit-1")
-    with psycopg.connect(login("nodeunit_unit"), autocommit=True) as thief:
+    with psycopg.connect(login(unit="unit-2"), autocommit=True) as thief:
         for table in ("lease", "assignment_order", "event"):
             thief.execute(
                 "create temp table " + table + " (like public." + table + " including defaults including identity)"

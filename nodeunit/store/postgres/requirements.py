@@ -5,7 +5,7 @@ import logging
 from types import MappingProxyType
 
 from psycopg import AsyncConnection
-from psycopg.errors import ProtocolViolation
+from psycopg.errors import InsufficientPrivilege, ProtocolViolation
 from psycopg.rows import DictRow
 
 from nodeunit.errors import PoolingProxy, PostgresTooOld
@@ -24,7 +24,8 @@ BACKEND_WITHIN_S = 3.0
 
 
 async def require(conninfo: str, *, timescaledb: bool = False) -> None:
-    """Connects as a unit does, and checks. With `timescaledb` a database without it is accepted with a warning.
+    """Connects as a unit does, and checks. With `timescaledb` a database without it is accepted with a warning, and so
+    is a login that may act for other units too.
 
     Raises what `connect` raises, PostgresTooOld, PoolingProxy, NotMigrated and SchemaTooNew.
     """
@@ -33,8 +34,25 @@ async def require(conninfo: str, *, timescaledb: bool = False) -> None:
         if connection.info.backend_pid != server["backend_pid"]:
             await _refuse_transaction_pooling(connection, conninfo)
         await refuse_unfit_schema(connection, writes=True)
-        if timescaledb and not server["timescaledb"]:
-            log.warning("the database has no TimescaleDB: event and usage are ordinary tables")
+        if timescaledb:
+            if not server["timescaledb"]:
+                log.warning("the database has no TimescaleDB: event and usage are ordinary tables")
+            await _warn_of_a_login_of_many(connection)
+
+
+async def _warn_of_a_login_of_many(connection: AsyncConnection[DictRow]) -> None:
+    try:
+        row = await (await connection.execute(QUERIES["login_binding"])).fetchone()
+    except InsufficientPrivilege:
+        return  # joining says what is missing
+    binding = "" if row is None else row["binding"]
+    if binding in ("all", "unenrolled"):
+        log.warning(
+            "the login %s may act for %s: that is fine for a first try; give each unit a login of its own with "
+            "nodeunit enroll",
+            connection.info.user,
+            "every unit, and own all rows" if binding == "all" else "every unit that is not enrolled",
+        )
 
 
 async def connect_to_schema(

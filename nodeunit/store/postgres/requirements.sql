@@ -6,3 +6,6 @@ select current_setting('server_version_num')::int as version_num,
 
 -- name: backend_pid
 select pg_backend_pid() as backend_pid
+
+-- name: login_binding
+select login_binding() as binding
