@@ -21,6 +21,26 @@ declare
     v_won uuid[];
     v_ordered integer;
 begin
+    perform require_login_of(p_address);
+    perform require_argument(
+        p_stream_version >= 0 and jsonb_typeof(p_claims) = 'array' and jsonb_array_length(p_claims) <= 1000,
+        'at most 1000 claims at once'
+    );
+    perform require_argument(
+        not exists (
+            select from jsonb_array_elements(p_claims) c
+            where c ->> 'event_id' is null or c ->> 'version' is null or c ->> 'holder' is null
+               or jsonb_typeof(c -> 'events') is distinct from 'array' or jsonb_array_length(c -> 'events') > 100
+        ),
+        'a claim has a version, a holder, an id and at most 100 events'
+    );
+    perform require_argument(
+        not exists (
+            select from jsonb_array_elements(p_claims) c, jsonb_array_elements(c -> 'events') e
+            where may_append(e ->> 'type') is not true
+        ),
+        'a unit may not append events of this type'
+    );
     begin
         -- The row that fences the unit comes first, as in append_decisions.
         perform from lease where address = p_address and epoch = p_epoch and stream_version = p_stream_version

@@ -51,6 +51,7 @@ IN_THE_NAME_OF_ANOTHER: dict[str, LiteralString] = {
     "ends a drain": "select end_drain('unit-2', %(other)s, %(id)s)",
     "says that its supervisor died": "select record_supervisor_death('unit-2', %(other)s, %(id)s)",
     "claims": "select claim_deployment('unit-2', %(other)s, 0, '[]', %(free)s, 0, '', %(id)s)",
+    "claims several": "select claim_deployments('unit-2', %(other)s, 0, '[]')",
     "releases": "select release_deployment('unit-2', %(other)s, %(row)s, 1, 'drained', %(id)s)",
     "appends": "select append_decisions('unit-2', %(other)s, 0, '[]')",
     "locks its lease": "select stream_version_now('unit-2', %(other)s)",
@@ -103,6 +104,14 @@ OUT_OF_RANGE: dict[str, LiteralString] = {
     "a stream before its beginning": "select append_decisions('unit-1', %(mine)s, -9, '[]')",
     "a reason of its own": "select release_deployment('unit-1', %(mine)s, %(row)s, 1, E'a\\u001bb', %(id)s)",
     "a claim without an id": "select claim_deployment('unit-1', %(mine)s, 0, '[]', %(free)s, 0, '', null)",
+    "a claim that is none": "select claim_deployments('unit-1', %(mine)s, 0, '[{}]')",
+    "claims of no form": "select claim_deployments('unit-1', %(mine)s, 0, '{\"a\": 1}')",
+    "no claims": "select claim_deployments('unit-1', %(mine)s, 0, null)",
+    "a claim with an event that is not its own": (
+        "select claim_deployments('unit-1', %(mine)s, 0, jsonb_build_array(jsonb_build_object("
+        "'deployment_id', %(free)s::uuid, 'version', 0, 'holder', '', 'event_id', %(id)s::uuid, "
+        "'events', '[{\"type\": \"UnitLost\"}]'::jsonb)))"
+    ),
     "a wake-up of no form": "select wake('unit', E'\\u001b[2J')",
     "a word that is none": "select wake('un it', '*')",
     "too many probes": "select probe_units(array(select 'u' || n from generate_series(1, 1001) n))",

@@ -154,7 +154,7 @@ VERBS = {
 }  # fmt: skip
 """Each verb that works with an existing schema, with what it cannot do without."""
 
-OTHERS = {"run", "address", "demo", "reload", "migrate"}
+OTHERS = {"run", "address", "demo", "enroll", "reload", "migrate"}
 """`run` is tested as a process; the others need no schema, or make it."""
 
 
