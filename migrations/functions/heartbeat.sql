@@ -43,7 +43,8 @@ begin
     update lease l
     set renewed_at = v_now, expires_at = v_now + least(p_lease_ttl, l.ttl, interval '1 hour'),
         inactive_at = v_now + least(p_inactive_after, l.inactive_after, interval '1 hour'),
-        cpu_percent = coalesce(v_cpu_percent, l.cpu_percent), memory_mb = coalesce(v_memory_mb, l.memory_mb)
+        cpu_percent = coalesce(v_cpu_percent, l.cpu_percent), memory_mb = coalesce(v_memory_mb, l.memory_mb),
+        held = jsonb_array_length(p_samples), claimed_since_sample = 0
     where l.address = p_address and l.epoch = p_epoch;
     if not found then
         return query select true, '{}'::text[], false, null::double precision, 0::bigint, null::double precision;

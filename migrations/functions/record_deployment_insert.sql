@@ -22,7 +22,10 @@ begin
         where n.address_version > 0 and not exists (select from event e where e.stream_id = 'assignment-' || n.id);
     end if;
     perform follow_address_set_by_hand(n.id, n.address_version, '', n.address) from new_row n where n.address <> '';
-    perform wake('deployment', '*');
+    -- Rows that are held, or that every unit runs, concern units that nobody can name here.
+    perform wake('deployment', case
+        when exists (select from new_row n where n.address <> '' or n.type <> 'deployment') then '*'
+        else units_to_wake((select count(*) from new_row n where n.enabled)) end);
     return null;
 end
 $$;

@@ -58,6 +58,7 @@ class Scheduler:
         self._abilities: set[Ability] = set()
         self._refused: set[Needs] = set()  # what none of these can run
         self._reasons: list[str] = []
+        self._named: frozenset[str] | None = frozenset()  # who was woken too; None: everybody
         self._notified = asyncio.Event()
         self._last_inputs: RoundInputs | None = None
         self._recorded_rows: frozenset[UUID] = frozenset()
@@ -83,6 +84,7 @@ class Scheduler:
     def on_wake_up(self, wake_up: WakeUp) -> None:
         """A notification for all units or for some, by address."""
         if wake_up.concerns(self._unit.address):
+            self._named = self._named | wake_up.who if self._named is not None and wake_up.who else None
             self.notify(wake_up.what)
 
     async def run(self) -> None:
@@ -93,15 +95,17 @@ class Scheduler:
                 self._notified.clear()
                 reasons = list(dict.fromkeys(self._reasons))
                 self._reasons.clear()
+                named, self._named = self._named, frozenset()
                 try:
-                    await self._run_rounds(next((r for r in reasons if r != "heartbeat"), "heartbeat"))
+                    await self._run_rounds(next((r for r in reasons if r != "heartbeat"), "heartbeat"), named)
                 except DatabaseError as error:
                     log.warning("claiming is interrupted: %s", error)
                     self._reconciler.refresh()  # the claimed rows may not have been read yet
         finally:
             self._suspicion.stop()
 
-    async def _run_rounds(self, reason: str) -> None:
+    async def _run_rounds(self, reason: str, named: frozenset[str] | None) -> None:
+        """`named`: the units that were woken together with this one, if not all were."""
         claimed = False
         conflicts: set[UUID] = set()
         while True:
@@ -114,6 +118,10 @@ class Scheduler:
             decisions = forward_play.play(self._unit.address, inputs, forecast, MOST_CLAIMS)
             if claimed or (not decisions and (reason in TARGETED_WAKE_UPS or self._others_expect_a_claim(inputs))):
                 await self._notify_eligible(inputs)
+            elif named:
+                # Others may come first, and must not wait until this unit has claimed what comes after theirs.
+                await self._notify_eligible(inputs, named)
+            named = None
             self._last_inputs = inputs
             if not decisions:
                 self._suspicion.watch(inputs)
@@ -187,6 +195,7 @@ class Scheduler:
         events: tuple[Event | None, ...] = (recorded, decision.eligibility, decision.skipped)
         await self._decisions.append(*(e for e in events if e is not None))
 
-    async def _notify_eligible(self, now: RoundInputs) -> None:
-        if others := claim_round.wake_ups(self._unit.address, self._last_inputs, now):
+    async def _notify_eligible(self, now: RoundInputs, awake: Collection[str] = ()) -> None:
+        others = claim_round.wake_ups(self._unit.address, self._last_inputs, now)
+        if others := [address for address in others if address not in awake]:
             await self._unit.notify("eligible", others)

@@ -1,8 +1,7 @@
 """No wake-up is lost: units that wake each other only by `wake_ups` claim everything, in any interleaving.
 
 The model has the steps of a unit apart: it looks and plays the next rounds forward, commits its claims together, looks
-again. A heartbeat brings a sample and wakes its own unit, once it has slept since the last; nothing else wakes anybody
-after the first insert.
+again. A heartbeat brings a sample and after the first insert.
 """
 
 from collections.abc import Callable
@@ -30,6 +29,8 @@ class Fleet:
         self.waiting = {
             UUID(int=n): Candidate(id=UUID(int=n), version=0, package_name=p) for n, p in enumerate(packages)
         }
+        self.named: set[str] = set()
+        """Whom the insert has woken, by what it knew of the loads; empty: everybody."""
         self.awake = set(self.units)
         self.decided: dict[str, list[Decision]] = {}
         self.conflicts = 0
@@ -54,6 +55,8 @@ class Fleet:
     def begin(self, address: str) -> None:
         self.awake.remove(address)
         seen = self.look()
+        if address in self.named:
+            self.awake.update(set(wake_ups(address, self.last_seen.get(address), seen)) - self.named)
         forecast = Forecast(default=dict.fromkeys(self.units, COST))
         if decisions := play(address, seen, forecast, self.most):
             self.decided[address] = decisions
@@ -116,6 +119,8 @@ def test_every_candidate_that_can_be_claimed_is_claimed(
         packages,
         most,
     )
+    named = data.draw(st.sets(st.sampled_from(sorted(fleet.units)), min_size=1))
+    fleet.named, fleet.awake = named, set(named)
     samples = data.draw(st.lists(st.tuples(st.sampled_from(sorted(fleet.units)), usages), max_size=4))
     while steps := fleet.steps():
         chosen: int = data.draw(st.integers(-1 if samples else 0, len(steps) - 1))
