@@ -6,10 +6,11 @@ Standard library only: tools/timescaledb uses this before anything is installed.
 import secrets
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Timer
+from types import MappingProxyType
 
 from nodeunit.errors import NoDatabase
 
@@ -78,14 +79,17 @@ def image_present_or_pulled(say: Callable[[str], None] = lambda _: None, checksu
 
 
 @contextmanager
-def timescaledb_container(image: str, *, keep: bool = False) -> Iterator[Container]:
-    """Runs `image` on a random port of the loopback address until the block ends (with `keep`: beyond it).
+def timescaledb_container(
+    image: str, *, keep: bool = False, settings: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Container]:
+    """Runs `image` on a random port of the loopback address until the block ends (with `keep`: beyond it), with these
+    `settings` of the server beside and before the usual ones.
 
     Raises NoDatabase if the container does not start or its server does not answer in time.
     """
     name = f"nodeunit-demo-{secrets.token_hex(4)}"
     password = secrets.token_urlsafe(18)
-    server = [argument for key, value in SETTINGS.items() for argument in ("-c", f"{key}={value}")]
+    server = [argument for key, value in {**SETTINGS, **settings}.items() for argument in ("-c", f"{key}={value}")]
     started = False
     try:
         # The password goes in through standard input, because every user of the machine can read argument lists.
