@@ -41,9 +41,8 @@ chaos: $(STAMP) database cluster ## Faults injected into a running fleet; HOURS=
 mutants: $(STAMP) ## Small changes of nodeunit/domain, each of which a test must notice; MODULES="fleet trust" takes some
 	@$(BIN)/python -m tools.mutants $(MODULES)
 
-bench: $(STAMP) database ## Benchmarks of tools/bench*
-	@for program in $(wildcard tools/bench*.py); do \
-		echo "== $$program"; $(BIN)/python -m "$$(echo "$${program%.py}" | tr / .)" || exit 1; done
+bench: $(STAMP) database ## Benchmarks beside floors and peers, in under 20 minutes; BENCH="--only latency --rounds 5" takes some
+	@$(BIN)/python -m tools.bench $(BENCH)
 
 cluster: $(STAMP) ## Make the image of a Patroni cluster available, which a test of its own runs on
 	@$(BIN)/python -m tools.patroni

@@ -1,6 +1,6 @@
 """What the heartbeats of an idle fleet cost the server: durable renewals next to renewals that a crash may forget.
 
-    python -m tools.bench_heartbeat [--units 2 100] [--programs 10] [--seconds 60] [--interval 2]
+    python -m tools.bench.heartbeats [--units 2 100] [--programs 10] [--seconds 60] [--interval 2]
 
 Each unit sends what a daemon sends, every interval, staggered: its own usage and a sample of each of its programs, over
 connections like the daemon's. The server is a container of its own that writes to the disk of this machine.
@@ -9,23 +9,22 @@ connections like the daemon's. The server is a container of its own that writes 
 import argparse
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-import psutil
 import psycopg
 
-from nodeunit.demo.container import timescaledb_container
 from nodeunit.domain.events import UnitJoined
 from nodeunit.domain.policy import Usage
 from nodeunit.store.postgres import connections, migrator
 from nodeunit.store.write import membership
 from nodeunit.store.write.membership import Membership, ProgramSample
-from tools.faults.server import docker
+from tools.bench.database import Place, place
+from tools.bench.figure import Figure
+from tools.bench.rounds import Measured, in_turn
+from tools.bench.suite import Bench
 from tools.faults.summary import quantile
-from tools.timescaledb.image import usable
 
 UNITS_A_POOL = 5
 """So many share two connections, because a server takes 200 and idle ones cost nothing here."""
@@ -66,8 +65,7 @@ def main() -> None:
     print("|" + " --- |" * 8)
     for units in options.units:
         before, after = [
-            asyncio.run(_measure(durable, units, options.programs, options.seconds, options.interval))
-            for durable in (False, True)
+            _measured(durable, units, options.programs, options.seconds, options.interval) for durable in (False, True)
         ]
         for name, cost in (("forgettable", before), ("durable", after)):
             print(
@@ -82,43 +80,77 @@ def main() -> None:
         )
 
 
-async def _measure(durable: bool, units: int, programs: int, seconds: float, interval_s: float) -> Cost:
-    with _server() as (name, conninfo):
-        await migrator.migrate(conninfo)
-        async with AsyncExitStack() as stack:
-            members = []
-            for number in range(units):
-                if number % UNITS_A_POOL == 0:
-                    pool = connections.pool(conninfo, f"units {number}", max_size=2)
-                    await stack.enter_async_context(pool)
-                    if not durable:
-                        async with pool.connection() as one, pool.connection() as other:
-                            await one.execute("set synchronous_commit = off")
-                            await other.execute("set synchronous_commit = off")
-                members.append(await join_unit(pool, f"unit-{number}"))
-            samples = [_samples(conninfo, unit, programs) for unit in members]
-            took: list[float] = []
-            beating = [
-                asyncio.create_task(_beat(unit, its, interval_s, interval_s * n / units, took))
-                for n, (unit, its) in enumerate(zip(members, samples, strict=True))
-            ]
-            await asyncio.sleep(SETTLES_S)
-            took.clear()
-            before = _counters(name, conninfo)
-            await asyncio.sleep(seconds)
-            after, count = _counters(name, conninfo), len(took)
-            for task in beating:
-                task.cancel()
-            await asyncio.wait(beating)
+async def measure(bench: Bench) -> list[Figure]:
+    """Of a fleet of a hundred units with ten programs each. Without the container of the server: no figures."""
+    if not bench.place.container:
+        return []
+
+    async def costs() -> Measured:
+        with bench.place.fresh() as database:
+            server = Server(bench.place, database)
+            cost = await cost_of(server, durable=True, units=100, programs=10, seconds=10.0, interval_s=2.0)
+        return {
+            "CPU of the server": cost.cpu_ms, "share of a core, 1,000 units": cost.cpu_ms / 1000 * 500 * 100,
+            "WAL": cost.wal_bytes / 1024, "syncs": cost.syncs, "answer": cost.p50_ms, "answer, p99": cost.p99_ms,
+        }  # fmt: skip
+
+    units = {
+        "CPU of the server": "ms", "share of a core, 1,000 units": "%", "WAL": "KiB", "syncs": "a heartbeat",
+        "answer": "ms", "answer, p99": "ms",
+    }  # fmt: skip
+    told = [Figure(name, unit, []) for name, unit in units.items()]
+    return await in_turn(1 if bench.short else bench.rounds, {"heartbeats of 100 units": costs}, told, bench.say)
+
+
+class Server(NamedTuple):
+    """A server in a container, and a database there."""
+
+    place: Place
+    conninfo: str
+
+
+def _measured(durable: bool, units: int, programs: int, seconds: float, interval_s: float) -> Cost:
+    with place("") as here:
+        return asyncio.run(
+            cost_of(Server(here, here.administrator), durable=durable, units=units, programs=programs,
+                    seconds=seconds, interval_s=interval_s)
+        )  # fmt: skip
+
+
+async def cost_of(
+    server: Server, *, durable: bool, units: int, programs: int, seconds: float, interval_s: float
+) -> Cost:
+    """Joins the units in the empty database, and measures their heartbeats for so many seconds."""
+    conninfo = server.conninfo
+    await migrator.migrate(conninfo)
+    async with AsyncExitStack() as stack:
+        members = []
+        for number in range(units):
+            if number % UNITS_A_POOL == 0:
+                pool = connections.pool(conninfo, f"units {number}", max_size=2)
+                await stack.enter_async_context(pool)
+                if not durable:
+                    async with pool.connection() as one, pool.connection() as other:
+                        await one.execute("set synchronous_commit = off")
+                        await other.execute("set synchronous_commit = off")
+            members.append(await join_unit(pool, f"unit-{number}"))
+        samples = [_samples(conninfo, unit, programs) for unit in members]
+        took: list[float] = []
+        beating = [
+            asyncio.create_task(_beat(unit, its, interval_s, interval_s * n / units, took))
+            for n, (unit, its) in enumerate(zip(members, samples, strict=True))
+        ]
+        await asyncio.sleep(SETTLES_S)
+        took.clear()
+        before = counters(server)
+        await asyncio.sleep(seconds)
+        after, count = counters(server), len(took)
+        for task in beating:
+            task.cancel()
+        await asyncio.wait(beating)
     commits, wal, syncs, cpu = ((b - a) / count for a, b in zip(before, after, strict=True))
     p50_ms, p99_ms = (quantile(took, share) * 1000 for share in (0.5, 0.99))
     return Cost(commits, wal, syncs, cpu * 1000, p50_ms, p99_ms, count / seconds)
-
-
-@contextmanager
-def _server() -> Iterator[tuple[str, str]]:
-    with timescaledb_container(usable()) as container:
-        yield container.name, container.conninfo
 
 
 async def join_unit(pool: connections.Pool, address: str) -> Membership:
@@ -154,21 +186,13 @@ async def _beat(
         await asyncio.sleep(max(every_s - (time.monotonic() - began), 0))
 
 
-def _counters(container: str, conninfo: str) -> tuple[float, float, float, float]:
+def counters(server: Server) -> tuple[float, float, float, float]:
     """Commits, bytes of WAL, syncs of it, and seconds of CPU of the server, so far."""
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with psycopg.connect(server.conninfo, autocommit=True) as connection:
         connection.execute("select pg_stat_force_next_flush()")
         found = connection.execute(COUNTERS.encode()).fetchone()
     assert found is not None
-    first = psutil.Process(int(docker("inspect", "--format", "{{.State.Pid}}", container)))
-    cpu = 0.0
-    for process in (first, *first.children(recursive=True)):
-        try:
-            times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        cpu += times.user + times.system
-    return (*found, cpu)
+    return (*found, server.place.cpu_s())
 
 
 if __name__ == "__main__":

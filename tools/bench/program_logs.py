@@ -1,6 +1,6 @@
 """How late a line of a program's log is printed on another machine, and what it costs to read logs so.
 
-    python -m tools.bench_logs [--followers 0 1 10] [--seconds 30] [--lines 20]
+    python -m tools.bench.program_logs [--followers 0 1 10] [--seconds 30] [--lines 20]
 
 A real unit runs one program for each follower, which prints the time so many times a second, and `nodeunit logs -f`
 runs for each. The server is a container of its own. Costs are CPU of the unit (supervisor, log writer, daemon), of the
@@ -26,7 +26,8 @@ import psycopg
 from nodeunit.demo.container import timescaledb_container
 from nodeunit.store.postgres import migrator
 from tests.support.unit_process import UnitProcess, unit_process
-from tools.bench_heartbeat import _counters
+from tools.bench.database import Place
+from tools.bench.heartbeats import Server, counters
 from tools.faults.summary import quantile
 from tools.timescaledb.image import usable
 
@@ -84,9 +85,14 @@ def _measure(container: str, conninfo: str, unit: UnitProcess, rows: list[str], 
         time.sleep(SETTLES_S)
         for delays in of_each:
             delays.clear()
-        before = [*_counters(container, conninfo), _cpu_of_unit(unit), sum(map(_cpu, followers))]
+        counted = Server(Place(conninfo, container), conninfo)
+        before = [
+            *counters(counted),
+            _cpu_of_unit(unit),
+            sum(map(_cpu, followers)),
+        ]
         time.sleep(seconds)
-        after = [*_counters(container, conninfo), _cpu_of_unit(unit), sum(map(_cpu, followers))]
+        after = [*counters(counted), _cpu_of_unit(unit), sum(map(_cpu, followers))]
     finally:
         for follower in followers:
             follower.kill()

@@ -1,42 +1,41 @@
 """How fast a log of a million events is read, folded and verified, in how much memory, next to what the machine can.
 
-    python -m tools.bench_log [--events 1000000] [--database URL] [--eventsourcing PYTHON]
+    python -m tools.bench.replay [--events 1000000] [--database URL]
 
 Two logs are made in databases of their own, one a tenth as long as the other: what needs more memory for the longer one
 is not flat. Each measurement is a process of its own, run five times, of which the fastest counts. The floors are of
-the same run: to copy the same rows out of the server and throw them away, and to decode what was copied. With a Python
-that has the library `eventsourcing` (else a virtual environment is made for it), that reads and folds the events too.
+the same run: to copy the same rows out of the server and throw them away, and to decode what was copied. The library
+`eventsourcing` reads and folds the events too.
 """
 
 import argparse
 import asyncio
 import json
 import random
-import resource
-import secrets
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import psycopg
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 from nodeunit.audit import replay
 from nodeunit.audit.source import LiveLog
-from nodeunit.demo.embedded import choose_database
 from nodeunit.store.postgres.connections import connect
 from nodeunit.store.postgres.migrator import migrate
 from nodeunit.store.read import event_log, projections
 from tools import synthetic_log
+from tools.bench.database import Place
+from tools.bench.database import place as database_of_bench
+from tools.bench.figure import Figure
+from tools.bench.peers import environments
+from tools.bench.suite import Bench
 
 ROWS = (
     "copy (select position, recorded_at, transaction_id, event_id, stream_id, stream_version, type, deployment_id, "
@@ -46,6 +45,7 @@ DATA = (
     "copy (select data from event order by transaction_id, position) to stdout "
     "(format csv, quote E'\\x01', delimiter E'\\x02')"
 )
+LIBRARY = "eventsourcing: read and fold"
 REPEATED = 5
 
 
@@ -124,8 +124,12 @@ def one(name: str, database: str) -> None:
     began = time.perf_counter()
     count = asyncio.run(MEASURED[name][1](database))
     seconds = time.perf_counter() - began
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "events": count, "peak_mb": memory}))
+    print(json.dumps({"seconds": seconds, "events": count, "peak_mb": _peak_mb()}))
+
+
+def _peak_mb() -> float:
+    """Of this process since it was executed; `getrusage` counts what its parent had when it forked."""
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
 
 
 class Backends(threading.Thread):
@@ -185,49 +189,50 @@ def _child(command: list[str]) -> dict[str, Any]:
     return found
 
 
-@contextmanager
-def _database(administrator: str) -> Iterator[str]:
-    name = sql.Identifier(f"bench_log_{secrets.token_hex(4)}")
-    with psycopg.connect(administrator, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(name))
-        try:
-            yield make_conninfo(administrator, dbname=name.as_string().strip('"'))
-        finally:
-            connection.execute(sql.SQL("drop database {} with (force)").format(name))
+async def measure(bench: Bench) -> list[Figure]:
+    """Of a log of a hundred thousand events, or of a million; the fastest of several repetitions counts."""
+    small, large, events = await asyncio.to_thread(compare, bench.place, 100_000 if bench.short else 1_000_000)
+    titles = {name: title for name, (title, _) in MEASURED.items()} | {"eventsourcing": LIBRARY}
+    floors = {"full_replay": LIBRARY, "verify": "", "copy_out": "", "copy_out_and_decode": "", "eventsourcing": ""}
+    told = [
+        Figure(title, "s", [large[name].seconds], floors.get(name, titles["copy_out"]), name == "eventsourcing")
+        for name, title in titles.items()
+    ]
+    told += [
+        Figure(f"memory of the client, {titles[name]}", "MB", [large[name].client_mb], f"the same, a tenth, {name}")
+        for name in ("full_replay",)
+    ]
+    told.append(Figure("the same, a tenth, full_replay", "MB", [small["full_replay"].client_mb]))
+    told.append(Figure("events", "", [float(events)]))
+    return told
 
 
-@contextmanager
-def _python_with_eventsourcing(given: str) -> Iterator[str]:
-    if given:
-        yield given
-        return
-    with tempfile.TemporaryDirectory() as directory:
-        subprocess.run([sys.executable, "-m", "venv", directory], check=True)
-        python = f"{directory}/bin/python"
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "eventsourcing", "psycopg[binary,pool]"], check=True)
-        yield python
+def compare(place: Place, events: int) -> tuple[dict[str, Result], dict[str, Result], int]:
+    """Measures everything on a log of so many events and on one a tenth as long. Returns the shorter one first, and how
+    many events the longer one really has."""
+    python = environments.python_of("eventsourcing")
+    results: list[dict[str, Result]] = []
+    for size in (events // 10, events):
+        with place.fresh() as database, place.fresh() as theirs:
+            asyncio.run(migrate(database))
+            loaded = synthetic_log.load(database, events=size)
+            print(f"{loaded.events} events in {loaded.transactions} transactions, {_bytes(database)}", flush=True)
+            found: dict[str, Result] = {}
+            for name in MEASURED:
+                command = [sys.executable, "-m", "tools.bench.replay", "--one", name, "--database", database]
+                found[name] = measured(command, database)._replace(events=loaded.events)
+                print(_line(MEASURED[name][0], found[name]), flush=True)
+            baseline = [str(python), "tools/bench/peers/eventsourcing_peer.py", database, theirs]
+            found["eventsourcing"] = measured(baseline, theirs, 1)
+            print(_line(LIBRARY, found["eventsourcing"]), flush=True)
+            results.append(found)
+    return results[0], results[1], loaded.events
 
 
-def run(administrator: str, events: int, eventsourcing: str) -> None:
-    results: dict[int, dict[str, Result]] = {}
-    with _python_with_eventsourcing(eventsourcing) as python:
-        for size in (events // 10, events):
-            with _database(administrator) as database, _database(administrator) as theirs:
-                asyncio.run(migrate(database))
-                loaded = synthetic_log.load(database, events=size)
-                print(f"{loaded.events} events in {loaded.transactions} transactions, {_bytes(database)}", flush=True)
-                results[size] = {}
-                for name in MEASURED:
-                    command = [sys.executable, "-m", "tools.bench_log", "--one", name, "--database", database]
-                    results[size][name] = measured(command, database)._replace(events=loaded.events)
-                    print(_line(MEASURED[name][0], results[size][name]), flush=True)
-                baseline = [python, "tools/eventsourcing_baseline.py", database, theirs]
-                results[size]["eventsourcing"] = measured(baseline, theirs, 1)
-                print(_line("eventsourcing: read and fold", results[size]["eventsourcing"]), flush=True)
-    small, large = results[events // 10], results[events]
+def _print(small: dict[str, Result], large: dict[str, Result]) -> None:
     print("\n| | seconds | events/s | client, MB | server, MB | client at a tenth, MB |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
-    for name, title in [*((n, t) for n, (t, _) in MEASURED.items()), ("eventsourcing", "eventsourcing: read and fold")]:
+    for name, title in [*((n, t) for n, (t, _) in MEASURED.items()), ("eventsourcing", LIBRARY)]:
         r = large[name]
         server = "" if r.server_mb is None else f"{r.server_mb:.0f}"
         print(
@@ -254,15 +259,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--database", default="", help="where databases may be made; else one is started")
-    parser.add_argument("--eventsourcing", default="", metavar="PYTHON", help="an interpreter that has the library")
     parser.add_argument("--one", default="", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
         one(given.one, given.database)
         return
-    with choose_database(given.database or None, say=print) as chosen:
-        print(f"database: {chosen.description}")
-        run(chosen.conninfo, given.events, given.eventsourcing)
+    with database_of_bench(given.database) as here:
+        small, large, _ = compare(here, given.events)
+    _print(small, large)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How long it takes from the INSERT of the report to the 21st answer, and how long an upgrade interrupts a program.
 
-    python -m tools.bench_installs [--runtime npm|python] [--deployments 21] [--upgrades 5] [--database URL]
+    python -m tools.bench.installs [--runtime npm|python] [--deployments 21] [--upgrades 5] [--database URL]
 
 Two units run the package of the demo from a registry of this machine. Cold: no unit has installed anything. Warm: the
 same rows once more, with the package in the stores of both. The floor is what the programs need without a fleet: so

@@ -1,6 +1,6 @@
-"""What the library `eventsourcing` takes to read and fold the same events; run by tools.bench_log.
+"""What the library `eventsourcing` takes to read and fold the same events; run by tools.bench.replay.
 
-    python tools/eventsourcing_baseline.py SOURCE TARGET     prints {"events", "seconds", "peak_mb", ...}
+    python tools/bench/peers/eventsourcing_log.py SOURCE TARGET     prints {"events", "seconds", "peak_mb", ...}
 
 The events of the nodeunit log SOURCE, with the same data, become stored events of the library in the database TARGET
 (not measured). Then its own recorder reads all of them in order, in large batches, its own mapper decodes them, and a
@@ -8,10 +8,10 @@ fold that does less than ours keeps who holds what.
 """
 
 import json
-import resource
 import sys
 import time
 from datetime import datetime
+from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import psycopg
@@ -113,7 +113,7 @@ def main() -> None:
         began = time.perf_counter()
         count, held = fold(recorder, mapper)
         seconds.append(time.perf_counter() - began)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    memory = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
     print(json.dumps({"events": count, "seconds": min(seconds), "peak_mb": memory, "held": held}))
     datastore.close()
 

@@ -1,6 +1,6 @@
 """What leases of units that are gone cost a heartbeat, and how long a fleet takes to declare many units lost at once.
 
-    python -m tools.bench_leases [--dead 20000] [--lost 200] [--sessions 40] [--seconds 10]
+    python -m tools.bench.leases [--dead 20000] [--lost 200] [--sessions 40] [--seconds 10]
 
 Leases of units that are gone were kept for ever before a join removed them, so that heartbeats are measured with and
 without them. The server is in a container of its own.
@@ -20,7 +20,7 @@ from nodeunit.domain.policy import Usage
 from nodeunit.store.postgres import connections, migrator
 from nodeunit.store.postgres.connections import Pool
 from nodeunit.store.write.membership import Membership
-from tools.bench_heartbeat import join_unit
+from tools.bench.heartbeats import join_unit
 from tools.faults.summary import quantile
 from tools.timescaledb.image import usable
 

@@ -1,13 +1,13 @@
 """Memory and CPU of a unit that runs idle programs, beside pm2 and supervisord with the same programs.
 
-    python -m tools.bench_programs [--programs 0 21 100] [--seconds 20] [--rounds 1]
+    python -m tools.bench.idle [--programs 0 21 100] [--seconds 20] [--rounds 1]
 
 One at a time, alternating, with `sleep` as the program, which itself is not counted. Counted are all processes of the
 unit (supervisor, guard, log writer, daemon), the daemon of pm2, and supervisord. RSS is the sum over them; PSS counts a
 page that n processes share 1/n for each; CPU is in milliseconds a second while nothing happens. A unit does what the
 others do not: it renews its lease and stores a sample of each program in the database, whose own cost is not counted.
 
-pm2 is installed from the npm registry into build/, supervisord from the Python registry into a temporary environment.
+pm2 is installed from the npm registry and supervisord from the Python registry, below build/.
 """
 
 import argparse
@@ -19,7 +19,6 @@ import statistics
 import subprocess
 import tempfile
 import time
-import venv
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -28,16 +27,15 @@ from typing import NamedTuple
 import psutil
 import psycopg
 
-from nodeunit.demo.container import timescaledb_container
 from nodeunit.store.postgres import migrator
 from tests.support.unit_process import unit_process
 from tests.support.waiting import wait_until
-from tools.timescaledb.image import usable
+from tools.bench.database import place
+from tools.bench.figure import Figure
+from tools.bench.peers import environments
+from tools.bench.suite import Bench
 
-PM2 = "pm2@7.0.4"
-SUPERVISORD = "supervisor==4.3.0"
 SLEEP = shutil.which("sleep") or "/bin/sleep"
-CACHE = Path(__file__).parent.parent / "build" / "bench-programs"
 SETTLES_S = 8.0
 WITHIN_S = 120.0
 _MIB = 1024 * 1024
@@ -63,38 +61,54 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20, help="of one measurement [20]")
     parser.add_argument("--rounds", type=int, default=1, help="the table has their median [1]")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory, timescaledb_container(usable()) as container:
-        asyncio.run(migrator.migrate(container.conninfo))
-        starts = _starts(container.conninfo, Path(directory))
+    with place("") as here:
+        asyncio.run(migrator.migrate(here.administrator))
         print("| programs | | processes | RSS MiB | PSS MiB | CPU ms/s |")
         print("|" + " --- |" * 6)
         for programs in options.programs:
-            found: dict[str, list[Cost]] = {name: [] for name in starts}
-            for number in range(options.rounds):
-                for name, start in starts.items():
-                    own = Path(directory, f"{name}-{programs}-{number}")
-                    own.mkdir()
-                    with start(programs, own) as pid:
-                        found[name].append(_measure(pid, programs, options.seconds))
-            for name, costs in found.items():
+            for name, costs in compare(here.administrator, programs, options.seconds, options.rounds).items():
                 processes, rss, pss, cpu = (statistics.median(column) for column in zip(*costs, strict=True))
                 print(f"| {programs} | {name} | {processes:.0f} | {rss:.1f} | {pss:.1f} | {cpu:.1f} |", flush=True)
 
 
-def _starts(conninfo: str, directory: Path) -> dict[str, Start]:
+async def measure(bench: Bench) -> list[Figure]:
+    """With no program and with the 21 of the report; in the short form only with these, once."""
+    numbers, seconds, rounds = ((21,), 10.0, 1) if bench.short else ((0, 21), 20.0, bench.rounds)
+    told = []
+    for number in numbers:
+        with bench.place.fresh() as database:
+            await migrator.migrate(database)
+            bench.say(f"idle units and others with {number} programs")
+            found = await asyncio.to_thread(compare, database, number, seconds, rounds)
+        for name, costs in found.items():
+            peer = name != "nodeunit"
+            told.append(Figure(f"{name}, {number} programs, PSS", "MiB", [c.pss_mb for c in costs], is_peer=peer))
+            told.append(Figure(f"{name}, {number} programs, CPU", "% of a core", [c.cpu_ms / 10 for c in costs],
+                               is_peer=peer))  # fmt: skip
+    return told
+
+
+def compare(conninfo: str, programs: int, seconds: float, rounds: int) -> dict[str, list[Cost]]:
+    """The costs of each, in turn, by name."""
+    found: dict[str, list[Cost]] = {}
+    with tempfile.TemporaryDirectory() as directory:
+        for number in range(rounds):
+            for name, start in _starts(conninfo).items():
+                own = Path(directory, f"{name}-{programs}-{number}")
+                own.mkdir()
+                with start(programs, own) as pid:
+                    found.setdefault(name, []).append(_measure(pid, programs, seconds))
+    return found
+
+
+def _starts(conninfo: str) -> dict[str, Start]:
     starts: dict[str, Start] = {"nodeunit": lambda programs, own: _unit(conninfo, programs, own)}
-    if shutil.which("npm") is None:
-        print("without npm there is no pm2 to compare with")
+    if pm2 := environments.pm2():
+        starts["pm2"] = lambda programs, own: _pm2(pm2, programs, own)
     else:
-        folder = CACHE / PM2
-        if not (folder / "node_modules").exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            _run("npm", "install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund", PM2)
-        starts["pm2"] = lambda programs, own: _pm2(folder / "node_modules" / ".bin" / "pm2", programs, own)
-    environment = directory / "supervisord"
-    venv.create(environment, with_pip=True)
-    _run(environment / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", SUPERVISORD)
-    starts["supervisord"] = lambda programs, own: _supervisord(environment / "bin" / "supervisord", programs, own)
+        print("without npm there is no pm2 to compare with")
+    supervisord = environments.python_of("supervisord").with_name("supervisord")
+    starts["supervisord"] = lambda programs, own: _supervisord(supervisord, programs, own)
     return starts
 
 
