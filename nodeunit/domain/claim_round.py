@@ -48,12 +48,13 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The inputs to record: `decide` gives the same decision for them."""
 
 
-def decide(me: str, inputs: RoundInputs) -> Decision:
-    """What unit `me` does under the policy of its own `UnitView`. It claims at most one candidate.
+def decide(me: str, inputs: RoundInputs, *, briefly: bool = False) -> Decision:
+    """What unit `me` does under the policy of its own `UnitView`. It claims at most one candidate. `briefly`: record
+    little, because the round follows another one from the same look.
 
     A unit that is not among the active units claims nothing: it skips as `not_eligible`.
     """
-    units, candidates = worth_recording(me, inputs.units, inputs.candidates)
+    units, candidates = worth_recording(me, inputs.units, inputs.candidates, briefly=briefly)
     recorded = RoundInputs(
         units,
         candidates,

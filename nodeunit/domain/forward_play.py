@@ -55,7 +55,7 @@ def play(me: str, inputs: RoundInputs, forecast: Forecast, most: int) -> list[De
         if me in claims:
             beyond = inputs.candidates_left_out + len(waiting) - len(ahead)
             state = RoundInputs(tuple(units.values()), tuple(ahead), inputs.units_left_out, beyond)
-            decisions.append(decide(me, state))
+            decisions.append(decide(me, state, briefly=played > 0))
             if len(decisions) == most:
                 break
         for address, row in claims.items():

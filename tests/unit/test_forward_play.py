@@ -49,17 +49,26 @@ def test_no_more_is_claimed_than_is_asked_for() -> None:
 
 
 @given(
-    loads=st.lists(st.integers(0, 5), min_size=1, max_size=8),
-    count=st.integers(0, 40),
-    policy=st.sampled_from(["deployment_count", "resource_usage"]),
-    me=st.integers(0, 7),
+    loads=st.lists(st.integers(0, 5), min_size=1, max_size=60),
+    packages=st.lists(st.sampled_from(["@yuants/a", "@yuants/b", "@other/c"]), max_size=80),
+    policies=st.lists(st.sampled_from(["deployment_count", "resource_usage"]), min_size=1, max_size=3),
+    me=st.integers(0, 59),
 )
-def test_each_round_can_be_decided_again_from_its_record(loads: list[int], count: int, policy: str, me: int) -> None:
-    units = [unit(f"u{n}", policy, deployment_count=load, measured=Usage(load, 0)) for n, load in enumerate(loads)]
-    seen = inputs(units, *map(candidate, range(count)))
+def test_each_round_can_be_decided_again_from_its_record(
+    loads: list[int], packages: list[str], policies: list[str], me: int
+) -> None:
+    units = [
+        unit(
+            f"u{n}", policies[n % len(policies)], deployment_count=load, measured=Usage(load, 0),
+            trusted="" if n % 3 else "^@yuants/",
+        )
+        for n, load in enumerate(loads)
+    ]  # fmt: skip
+    seen = inputs(units, *(candidate(n, package) for n, package in enumerate(packages)))
     forecast = Forecast(default={one.address: Usage(1, 0) for one in units})
     for decision in play(f"u{me}", seen, forecast, 100):
         again = decide(f"u{me}", decision.recorded)
+        assert again.recorded == decision.recorded
         assert (again.candidate, again.eligibility, again.attempt) == (
             decision.candidate, decision.eligibility, decision.attempt,
         )  # fmt: skip
@@ -71,3 +80,12 @@ def test_the_first_round_is_the_one_that_is_decided_now() -> None:
     assert first == decide(B, seen)
     assert first.candidate is not None
     assert first.candidate.id == UUID(int=1)
+
+
+def test_later_rounds_of_a_large_fleet_are_recorded_briefly() -> None:
+    seen = inputs([unit(f"u{n:04}") for n in range(1000)], *map(candidate, range(4000)))
+    first, second, *_ = play("u0500", seen, NO_FORECAST, 100)
+    assert [one.address for one in first.recorded.units] == [*(f"u{n:04}" for n in range(10)), "u0500"]
+    assert [one.address for one in second.recorded.units] == ["u0000", "u0001", "u0002", "u0500"]
+    assert [row.id.int for row in second.recorded.candidates] == [1000, 1001, 1002, 1500]
+    assert (second.recorded.units_left_out, second.recorded.candidates_left_out) == (996, 2996)
