@@ -26,11 +26,12 @@ from nodeunit.store.write.membership import Membership
 
 log = logging.getLogger(__name__)
 
-MOST_CLAIMS = 64
-"""The number of rows that are claimed in one transaction. More would let the others wait for what they lose."""
+FEWEST_CLAIMS, MOST_CLAIMS, ROWS_A_LOOK = 4, 64, 640
+"""A unit claims as many rows in one transaction as make `ROWS_A_LOOK` together with those of all others. Who looks late
+claims by an old picture, so units may end up to so many rows apart; with fewer a burst would take longer."""
 
-FEWEST_CANDIDATES, CANDIDATES_A_UNIT, MOST_CANDIDATES = 256, MOST_CLAIMS, 1024
-"""How many of the oldest rows a look reads, by the number of units: enough for several rounds of each."""
+FEWEST_CANDIDATES, MOST_CANDIDATES = 256, 1024
+"""How many of the oldest rows a look reads."""
 
 LOOK_AGAIN_AFTER_S = 30.0
 """Rows that no unit can run are looked at again so often, in case that a notification was lost."""
@@ -115,7 +116,7 @@ class Scheduler:
             takes_part = any(unit.address == self._unit.address for unit in inputs.units)
             self._nothing_to_run_at = None if inputs.candidates or conflicts or not takes_part else heard
             self._look_again_at = boottime() + LOOK_AGAIN_AFTER_S
-            decisions = forward_play.play(self._unit.address, inputs, forecast, MOST_CLAIMS)
+            decisions = forward_play.play(self._unit.address, inputs, forecast, _claims_at_once(len(inputs.units)))
             if claimed or (not decisions and (reason in TARGETED_WAKE_UPS or self._others_expect_a_claim(inputs))):
                 await self._notify_eligible(inputs)
             elif named:
@@ -139,7 +140,7 @@ class Scheduler:
         Rows that no unit can run are read only once. Rows of other units may come before the first of this unit.
         """
         units = len(self._last_inputs.units) if self._last_inputs is not None else 1
-        limit = min(max(units * CANDIDATES_A_UNIT, FEWEST_CANDIDATES), MOST_CANDIDATES) + len(conflicts)
+        limit = min(max(units * _claims_at_once(units), FEWEST_CANDIDATES), MOST_CANDIDATES) + len(conflicts)
         while True:
             inputs, forecast = await self._unit.look(limit, self._refused)
             abilities = {unit.ability for unit in inputs.units}
@@ -199,3 +200,7 @@ class Scheduler:
         others = claim_round.wake_ups(self._unit.address, self._last_inputs, now)
         if others := [address for address in others if address not in awake]:
             await self._unit.notify("eligible", others)
+
+
+def _claims_at_once(units: int) -> int:
+    return min(max(ROWS_A_LOOK // max(units, 1), FEWEST_CLAIMS), MOST_CLAIMS)
