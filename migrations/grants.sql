@@ -27,7 +27,7 @@ begin
         suspect_units, stream_version_now, wake, make_chunks_ahead, first_unlocked_deployment,
         installed_version, package_lock_of, record_install,
         serve_logs,
-        count_leases_anew_after_failover, login_binding
+        count_leases_anew_after_failover, login_binding, rows_to_run, disabled_rows_of
     to nodeunit_unit;
     -- For units of 0.1.0; remove with functions/predecessors.
     grant execute on function ask_units, doubt_units, declare_lost to nodeunit_unit;
@@ -49,8 +49,21 @@ begin
     -- Not for readers: a request makes units work and store, and what programs print may be more secret than their rows.
     grant execute on function request_log, read_log, end_log_requests to nodeunit_operator;
 
+    -- The env of rows may hold secrets: operators write and read it, a unit gets that of its own rows from functions.
+    execute format(
+        'revoke select on deployment from nodeunit_unit, nodeunit_reader; '
+        'grant select (%s) on deployment to nodeunit_unit, nodeunit_reader',
+        (
+            select string_agg(quote_ident(a.attname), ', ' order by a.attnum)
+            from pg_attribute a
+            where a.attrelid = 'deployment'::regclass and a.attnum > 0 and not a.attisdropped and a.attname <> 'env'
+        )
+    );
+    grant select on deployment to nodeunit_operator;
+    perform require_enrolled_logins(f.logins_must_be_enrolled) from fleet f;
+
     grant select on
-        deployment, event, usage, unit, lease, fleet, current_usage, wake_up, assignment_order, membership_order,
+        event, usage, unit, lease, fleet, current_usage, wake_up, assignment_order, membership_order,
         schema_migration, schema_compatibility, usage_hourly, unusable_deployment, package_lock, program_version, program
     to nodeunit_unit, nodeunit_operator, nodeunit_reader;
 

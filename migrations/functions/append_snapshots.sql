@@ -17,7 +17,7 @@ declare
     v_snapshots bigint := 0;
     v_more bigint;
 begin
-    perform pg_advisory_xact_lock(hashtextextended('nodeunit archive', 0));
+    perform lock_by_name('archive');
     -- The lock waits for running writers; the digest then shows whether they wrote before the cut.
     for v_chunk in select c.chunk from chunks_before('event', p_before) c loop
         execute format('lock table %s in share row exclusive mode', v_chunk);

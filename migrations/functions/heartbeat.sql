@@ -70,28 +70,31 @@ begin
                  log_bytes bigint)
             where s.deployment_id is not null
               and measure(s.cpu_percent) is not null and measure(s.memory_mb) is not null
+        ), held as materialized (
+            -- Every unit computes with the newest sample of a row, so only its holder gives one. By key, row by row.
+            select s.* from sampled s
+            where (
+                select d.type = 'deployment' and d.address = p_address and d.address_version >= s.claim_version
+                from deployment d where d.id = s.deployment_id
+            )
         ), recorded as (
             insert into usage (recorded_at, unit_address, deployment_id, cpu_percent, memory_mb, log_bytes)
             select v_now, p_address, s.deployment_id, s.cpu_percent, s.memory_mb, s.log_bytes from sampled s
         ), known as materialized (
             -- A row that another transaction has locked, as in the deletion of its deployment, is left unchanged: a
             -- sample is not worth waiting for, because the lease is not renewed meanwhile.
-            select c.deployment_id from current_usage c join sampled s on s.deployment_id = c.deployment_id
-            -- Only of rows that the unit holds, because every unit computes with them.
-            join deployment d on d.id = c.deployment_id and d.address = p_address and d.address_version >= s.claim_version
+            select c.deployment_id from current_usage c join held s on s.deployment_id = c.deployment_id
             where c.claim_version <= s.claim_version
             for update of c skip locked
         ), updated as (
             update current_usage c
             set (claim_version, cpu_percent, memory_mb, sampled_at) =
                 (s.claim_version, s.cpu_percent, s.memory_mb, v_now)
-            from known k join sampled s on s.deployment_id = k.deployment_id
+            from known k join held s on s.deployment_id = k.deployment_id
             where c.deployment_id = k.deployment_id
         )
         insert into current_usage (deployment_id, claim_version, cpu_percent, memory_mb, sampled_at)
-        select s.deployment_id, s.claim_version, s.cpu_percent, s.memory_mb, v_now from sampled s
-        join deployment d on d.id = s.deployment_id and d.type = 'deployment'
-            and d.address = p_address and d.address_version >= s.claim_version
+        select s.deployment_id, s.claim_version, s.cpu_percent, s.memory_mb, v_now from held s
         where not exists (select from current_usage c where c.deployment_id = s.deployment_id)
         order by s.deployment_id
         on conflict on constraint current_usage_pkey do nothing;

@@ -1,5 +1,9 @@
--- Like lock_membership, without waiting: false if another transaction holds the lock.
+-- Like lock_membership, without waiting: false if another transaction holds the lock, or if no such unit ever joined.
 
 create or replace function try_lock_membership(p_address text) returns boolean
-language sql
-as $$ select pg_try_advisory_xact_lock(hashtextextended('nodeunit membership ' || p_address, 0)) $$;
+language plpgsql as $$
+begin
+    perform from named_lock where name = 'membership ' || p_address for update skip locked;
+    return found;
+end
+$$;

@@ -158,7 +158,15 @@ async def test_a_reader_reads(database: str, pool: Pool, login: Login) -> None:
     insert_deployments(database)
     conninfo = login("nodeunit_reader")
     assert [each.type for each in await whole_log(conninfo)] == ["DeploymentCreated"]
-    for table in ("deployment", "unit", "usage", "lease", "current_usage", "assignment_order", "schema_migration"):
+    for table in (
+        "deployment_shown",
+        "unit",
+        "usage",
+        "lease",
+        "current_usage",
+        "assignment_order",
+        "schema_migration",
+    ):
         rows(conninfo, "select * from " + table)
 
 

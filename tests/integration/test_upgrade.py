@@ -33,6 +33,12 @@ async def test_an_upgraded_schema_is_a_fresh_one_without_timescaledb(
     await upgrade_and_compare(version, empty_plain_database, plain_database)
 
 
+def close(old: str) -> None:
+    """A fleet that was there goes on without enrolled logins until its owner says otherwise; a fresh one needs them."""
+    assert value(old, "select has_column_privilege('nodeunit_unit', 'deployment', 'env', 'select')")
+    rows(old, "select require_enrolled_logins(true)")
+
+
 async def upgrade_and_compare(version: str, old: str, fresh: str) -> None:
     """Installs a released schema in `old`, lives in it, and upgrades it to what `fresh` has."""
     await install(old, version)
@@ -44,6 +50,7 @@ async def upgrade_and_compare(version: str, old: str, fresh: str) -> None:
 
     await migrate(old)
 
+    close(old)
     assert differences(catalogue(old), catalogue(fresh)) == {}
     assert {line.state for line in await status(old) if line.state != "unknown"} == {"applied"}
     after = rows(old, "select * from deployment order by id")
@@ -95,6 +102,7 @@ async def test_an_upgrade_that_is_interrupted_anywhere_is_completed_by_the_next(
         assert await works_for_0_1_0(empty_plain_database), stop_at
     await migrate(empty_plain_database)
     assert interrupted == 5
+    close(empty_plain_database)
     assert differences(catalogue(empty_plain_database), catalogue(plain_database)) == {}
     assert await projections.verify(empty_plain_database) == []
 
@@ -149,8 +157,8 @@ def test_a_unit_does_not_start_on_an_older_schema(empty_plain_database: str, tmp
 
 VERBS = {
     "cordon": ["unit-1"], "uncordon": ["unit-1"], "drain": ["unit-1"], "report": [], "replay": [], "why": ["00000000"],
-    "plan": ["00000000"], "backtest": [], "events": [], "usage": [], "archive": ["--usage-until", "1h"],
-    "projections": ["verify"], "logs": ["00000000"],
+    "plan": ["00000000"], "enroll": ["unit-1"], "backtest": [], "events": [], "usage": [],
+    "archive": ["--usage-until", "1h"], "projections": ["verify"], "logs": ["00000000"],
 }  # fmt: skip
 """Each verb that works with an existing schema, with what it cannot do without."""
 

@@ -7,7 +7,7 @@ work as in psql. Only defaults that were not given are added.
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from types import MappingProxyType
 from typing import Any, Self
@@ -151,11 +151,13 @@ def conninfo(given: str, purpose: str) -> str:
     """
     try:
         parts: dict[str, Any] = conninfo_to_dict(given)
-    except psycopg.Error as error:
+    except psycopg.Error:
+        # What libpq says would quote a part, which may be one of a password.
         raise DatabaseUnreachable(
-            f"POSTGRES_URI (or --database) is not a connection string: {_first_line(error)}; "
-            "write it like postgresql://user@host:5432/database"
+            f"POSTGRES_URI (or --database) is not a connection string; {_WRITE_IT_LIKE}"
         ) from None
+    if _is_torn(parts):
+        raise DatabaseUnreachable(f"POSTGRES_URI (or --database) has a host or port that is none; {_WRITE_IT_LIKE}")
     for name, value in DEFAULTS.items():
         parts.setdefault(name, value)
     if parts.get("target_session_attrs") in ("read-write", "primary") and psycopg.pq.version() >= LIBPQ_BALANCES:
@@ -164,6 +166,23 @@ def conninfo(given: str, purpose: str) -> str:
     parts.setdefault("application_name", f"nodeunit {purpose}")
     parts["client_encoding"] = ENCODING  # at the start, because the driver decodes the first answer by it
     return make_conninfo("", **parts)
+
+
+_WRITE_IT_LIKE = (
+    "write it like postgresql://user@host:5432/database, with %XX for each of / @ : ? # % in a password, or like "
+    "host=… password='…', with quotes around what has spaces"
+)
+
+
+def _is_torn(parts: Mapping[str, Any]) -> bool:
+    """Whether a password with special characters was cut where they are, so that a piece of it stands elsewhere."""
+    ports = str(parts.get("port") or "5432").split(",")
+    hosts = f"{parts.get('host') or ''}{parts.get('hostaddr') or ''}"
+    return (
+        not all(port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536 for port in ports if port)
+        or "@" in hosts.removeprefix("@")  # an abstract socket begins with one
+        or "@" in str(parts.get("dbname") or "")
+    )
 
 
 async def connect(given: str, purpose: str, settings: Settings = MappingProxyType({})) -> Connection:

@@ -23,7 +23,7 @@ where x.extname = 'timescaledb' and not has_schema_privilege(n.oid, 'usage')
 -- Whether the roles were made after the grants.
 select exists (
     select from pg_roles r
-    where r.rolname = 'nodeunit_unit' and not has_table_privilege(r.oid, to_regclass('deployment'), 'select')
+    where r.rolname = 'nodeunit_unit' and not has_any_column_privilege(r.oid, to_regclass('deployment'), 'select')
 ) as missing
 
 -- name: tables_of_others

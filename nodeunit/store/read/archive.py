@@ -20,6 +20,7 @@ from nodeunit.domain.event_json import decode
 from nodeunit.domain.snapshot_events import LogArchived
 from nodeunit.errors import DatabaseError, EventUndecodable
 from nodeunit.store.postgres.connections import translate_errors
+from nodeunit.store.postgres.lock_wait import Holder
 from nodeunit.store.postgres.queries import QUERIES
 from nodeunit.store.postgres.requirements import connect_to_schema
 
@@ -181,6 +182,8 @@ async def archiving(conninfo: str) -> AsyncIterator[Archiver]:
             if row["taken"]:
                 break
             if time.monotonic() > give_up_at:
-                raise DatabaseError("another nodeunit archive runs on this log; wait until it ends")
+                found = await (await connection.execute(QUERIES["archive_lock_holders"])).fetchall()
+                who = " and ".join(str(Holder(**row)) for row in found) or "a session that has just ended"
+                raise DatabaseError(f"another nodeunit archive runs on this log: {who}; wait until it ends, or end it")
             await asyncio.sleep(POLL_INTERVAL_S)
         yield Archiver(connection, now=row["now"], hypertable=row["hypertable"], database=row["database"])

@@ -1,3 +1,13 @@
+-- name: archive_lock_holders
+-- Advisory locks can be taken by everybody who may connect.
+select a.pid, a.usename as user, a.application_name as application, a.xact_start as since,
+       left(regexp_replace(a.query, '\s+', ' ', 'g'), 60) as query
+from pg_locks l
+join pg_stat_activity a on a.pid = l.pid
+where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+  and l.database = (select b.oid from pg_database b where b.datname = current_database())
+  and (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended('nodeunit archive ' || current_schema(), 0)
+
 -- name: take_archive_lock
 -- One archive at a time; the lock ends with the session.
 select pg_try_advisory_lock(hashtextextended('nodeunit archive ' || current_schema(), 0)) as taken,

@@ -23,7 +23,8 @@ order by u.membership in ('left', 'lost'), u.since desc nulls last, u.address
 -- name: rows_to_move
 -- What a unit holds, and what the other units can run that take part in rounds now.
 select d.id, d.package_name || '@' || d.package_version as package, d.command <> '' as has_command, d.enabled,
-       runtime_of(d.*) as runtime, secret_names(d.secrets) as secrets,
+       case when d.runtime <> '' then d.runtime when d.command <> '' then 'command' else 'npm' end as runtime,
+       secret_names(d.secrets) as secrets,
        array(
            select json_build_object('trusted', o.trusted, 'custom_command', o.custom_command,
                                     'runtimes', coalesce(o.runtimes, '{}'), 'secrets', coalesce(o.secrets, '{}'))

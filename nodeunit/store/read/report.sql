@@ -76,7 +76,8 @@ order by 1
 
 -- name: report_waiting
 -- The rows that a round would look at now, by what they need of a unit.
-select d.package_name || '@' || d.package_version as package, d.command <> '' as has_command, runtime_of(d.*) as runtime,
+select d.package_name || '@' || d.package_version as package, d.command <> '' as has_command,
+       case when d.runtime <> '' then d.runtime when d.command <> '' then 'command' else 'npm' end as runtime,
        secret_names(d.secrets) as secrets, count(*) as deployments,
        (array_agg(d.id order by d.updated_at, d.id))[1] as example
 from deployment d

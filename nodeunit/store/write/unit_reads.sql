@@ -19,18 +19,14 @@ select stream_version_now(%(address)s, %(epoch)s) is not null as in_force
 -- The rows that a unit holds and does not run.
 select d.id, d.package_name, d.package_version, d.command, d.args, d.env, d.type, d.address, d.address_version,
        d.enabled, d.on_disconnect, d.revision, runtime_of(d.*) as runtime, program_options(d.*) as options
-from deployment d
-where not d.enabled and d.address = %(address)s and d.address <> '' and d.type = 'deployment'
+from disabled_rows_of(%(address)s) d
 order by d.id
 
 -- name: programs_of
 -- The programs that should run on a unit: the rows it holds and every daemon row.
 select d.id, d.package_name, d.package_version, d.command, d.args, d.env, d.type, d.address, d.address_version,
        d.enabled, d.on_disconnect, d.revision, runtime_of(d.*) as runtime, program_options(d.*) as options
-from deployment d
-where d.enabled
-  -- The index is limited to `<> ''`, which a prepared statement cannot conclude from its parameter.
-  and (d.address = %(address)s and d.address <> '' and d.type = 'deployment' or d.type = 'daemon')
+from rows_to_run(%(address)s) d
 order by d.id
 
 -- name: existing_rows
