@@ -4,6 +4,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from docker.errors import DockerException
@@ -159,7 +160,7 @@ def start_unit(tmp_path: Path) -> Iterator[Callable[..., UnitProcess]]:
     """`start_unit(database, name="unit-1", NODE_UNIT_...="...")`: a unit as a process, ended after the test."""
     with ExitStack() as units:
 
-        def start(database: str, *, name: str = "unit-1", **options: str) -> UnitProcess:
+        def start(database: str, *, name: str = "unit-1", **options: Any) -> UnitProcess:
             return units.enter_context(unit_process(database, tmp_path, name=name, **options))
 
         yield start

@@ -8,10 +8,12 @@ import sys
 from nodeunit import log
 from nodeunit.daemon import configuration, daemon
 from nodeunit.errors import NodeunitError
+from nodeunit.process.linux import hide_memory
 
 
 def main() -> int:
     """Runs the daemon; its exit code tells the supervisor how it ended."""
+    hide_memory()  # before it has read a secret
     parser = argparse.ArgumentParser(prog="nodeunit.daemon")
     parser.add_argument("--settings-fd", type=int, required=True)
     parser.add_argument("--link-fd", type=int, required=True)

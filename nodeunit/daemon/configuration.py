@@ -1,4 +1,4 @@
-"""The settings of the daemon, read once from the memory file that the supervisor passes on."""
+"""The settings of the daemon, read once from what the supervisor passes on."""
 
 import os
 from typing import Any
@@ -64,10 +64,9 @@ def of_unit(settings: Settings, address: str, environ: dict[str, str]) -> dict[s
 
 
 def read(settings_fd: int) -> Configuration:
-    """Reads the memory file without moving its offset, because the next daemon reads it too."""
-    content = os.pread(settings_fd, os.fstat(settings_fd).st_size, 0)
-    os.close(settings_fd)
-    whole = msgspec.json.decode(content)
+    """Reads the settings, from a socket or from the memory file of an earlier supervisor, and closes it."""
+    with open(settings_fd, "rb", buffering=0) as file:
+        whole = msgspec.json.decode(file.read())
     configuration = msgspec.convert(whole["daemon"], Configuration)
     os.environ.update(configuration.libpq)
     return configuration

@@ -1,11 +1,13 @@
-"""Linux calls that Python 3.11 lacks: prctl, the nice value of a session, and a timer that runs while the machine is
-suspended too."""
+"""Linux calls that Python 3.11 lacks: prctl, the nice value of a session, what was inherited, and a timer that runs
+while the machine is suspended too."""
 
 import ctypes
 import os
 import time
+from collections.abc import Container
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _TFD_TIMER_ABSTIME = 1
@@ -21,6 +23,22 @@ def die_with_parent(signum: int, parent: int) -> bool:
     """Makes the kernel send `signum` when the parent dies. False if `parent` has died already."""
     _prctl(_PR_SET_PDEATHSIG, signum)
     return os.getppid() == parent
+
+
+def hide_memory() -> None:
+    """No other process of the same user may read this one's memory, environment or descriptors, or trace it; only root
+    may. It leaves no core dump. Children have the same until they execute something."""
+    _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def close_inherited(keep: Container[int]) -> None:
+    """Closes what was open when this process was started, except 0 to 2 and `keep`."""
+    for fd in [int(name) for name in os.listdir("/proc/self/fd")]:
+        if fd > 2 and fd not in keep:
+            try:
+                os.close(fd)
+            except OSError:
+                pass  # the descriptor that the listing itself used
 
 
 def adopt_orphans() -> None:

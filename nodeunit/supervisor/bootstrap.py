@@ -4,7 +4,8 @@ The settings are a JSON object in an anonymous memory file, not in an argument o
 
     {"supervisor": {"address": …, "log_directory": …, "daemon_argv": […], …}, "daemon": {…}}
 
-The second part, which includes the password, is for the daemon; the supervisor passes it on unread.
+The second part, which includes how the database is reached, is for the daemon; the supervisor passes it on unread, to
+each daemon through a socket, which unlike a file cannot be opened by way of /proc.
 """
 
 import json
@@ -51,9 +52,9 @@ class SupervisorSettings(NamedTuple):
     """Whether the older generations, except the newest, are compressed."""
 
     @classmethod
-    def read(cls, fd: int) -> "SupervisorSettings":
-        """Reads `fd` from its beginning and leaves it open. Raises ValueError or TypeError if invalid."""
-        values: dict[str, Any] = json.loads(os.pread(fd, os.fstat(fd).st_size, 0))["supervisor"]
+    def read(cls, content: bytes) -> "SupervisorSettings":
+        """From all settings. Raises ValueError or TypeError if invalid."""
+        values: dict[str, Any] = json.loads(content)["supervisor"]
         return cls(**values)
 
     def absolute(self, start_directory: str) -> "SupervisorSettings":
@@ -99,6 +100,7 @@ def exec_supervisor(supervisor: Mapping[str, Any], daemon: Mapping[str, Any]) ->
     settings = os.memfd_create("nodeunit-settings")  # any exec but this one closes it
     with open(settings, "wb", closefd=False) as file:
         file.write(json.dumps({"supervisor": dict(supervisor), "daemon": dict(daemon)}).encode())
+    os.lseek(settings, 0, os.SEEK_SET)
     os.set_inheritable(settings, True)
     argv = interpreter_argv(SUPERVISOR_MODULE, site=False)
     argv += [ADDRESS_OPTION, supervisor["address"], SETTINGS_OPTION, str(settings)]

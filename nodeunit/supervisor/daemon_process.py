@@ -34,7 +34,7 @@ class DaemonProcess:
     def __init__(
         self,
         argv: list[str],
-        settings_fd: int,
+        settings: bytes,
         directory: str,
         silence_s: float,
         limits: tuple[int, int],
@@ -42,7 +42,7 @@ class DaemonProcess:
         connect: Callable[[int, socket.socket], None],
     ) -> None:
         self._argv = argv
-        self._settings_fd = settings_fd
+        self._settings = settings
         self._directory = directory
         self._silence_s = silence_s
         self._limits = limits
@@ -111,8 +111,7 @@ class DaemonProcess:
 
     def _start(self, now: float) -> None:
         ours, theirs = socket.socketpair()
-        # Opened again instead of inherited, because each daemon reads the settings from the beginning.
-        settings = os.open(f"/proc/self/fd/{self._settings_fd}", os.O_RDONLY | os.O_CLOEXEC)
+        settings = _readable(self._settings)
         argv = [*self._argv, "--settings-fd", str(settings), "--link-fd", str(theirs.fileno())]
         try:
             spawned = fork_and_exec(
@@ -139,6 +138,21 @@ class DaemonProcess:
         self._replace_by = now + _REPLACE_TIMEOUT_S
         self._heard_at = None
         self.kill()
+
+
+def _readable(content: bytes) -> int:
+    """A descriptor from which `content` can be read once. A socket, because files and pipes of a process can be opened
+    by way of /proc; a memory file if it is too much for a socket."""
+    sender, receiver = socket.socketpair()
+    with sender:
+        sender.setblocking(False)
+        if sender.send(content) == len(content):
+            return receiver.detach()
+    receiver.close()
+    file = os.memfd_create("nodeunit-settings")
+    os.write(file, content)
+    os.lseek(file, 0, os.SEEK_SET)
+    return file
 
 
 def _enter(directory: str) -> None:

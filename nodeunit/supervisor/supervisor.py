@@ -39,8 +39,9 @@ class Supervisor:
     """One unit's supervisor. `run` returns its exit code."""
 
     def __init__(
-        self, settings: SupervisorSettings, settings_fd: int, limits: tuple[int, int], stderr_log: StderrLog
+        self, settings: SupervisorSettings, content: bytes, limits: tuple[int, int], stderr_log: StderrLog
     ) -> None:
+        """`content` is what each daemon gets: the settings of both."""
         self._settings = settings
         self._log = stderr_log
         with open("/proc/sys/kernel/random/uuid", encoding="ascii") as fresh:
@@ -74,7 +75,7 @@ class Supervisor:
         )
         self._reaper.on_child_ended = self._programs.check_soon
         self._daemon = DaemonProcess(
-            settings.daemon_argv, settings_fd, settings.start_directory, settings.daemon_silence_s, limits, stderr_log,
+            settings.daemon_argv, content, settings.start_directory, settings.daemon_silence_s, limits, stderr_log,
             self._connect,
         )  # fmt: skip
         self._shutdown = Shutdown(

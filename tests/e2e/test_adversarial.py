@@ -107,7 +107,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def unit(fleet: Fleet, directory: Path) -> Iterator[UnitProcess]:
-    settings = {
+    settings: dict[str, Any] = {
         "NODE_UNIT_STOP_GRACE": str(GRACE_S),
         "NODE_UNIT_LOG_MAX_SIZE": f"{LOG_MIB}Mi",
         "NODE_UNIT_LOG_MAX_FILES": str(LOG_FILES),

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.e2e
 
 StartUnit = Callable[..., UnitProcess]
 
-MANY_LOGS = {"NODE_UNIT_LOG_MAX_SIZE": "16Ki", "NODE_UNIT_LOG_MAX_FILES": "400"}
+MANY_LOGS: dict[str, Any] = {"NODE_UNIT_LOG_MAX_SIZE": "16Ki", "NODE_UNIT_LOG_MAX_FILES": "400"}
 SMALL_LOGS = {"NODE_UNIT_LOG_MAX_SIZE": "4Ki", "NODE_UNIT_LOG_MAX_FILES": "100"}
 LINES = 500
 

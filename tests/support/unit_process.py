@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,20 +22,29 @@ NOWHERE = {"NODE_UNIT_NPM_REGISTRY": "http://127.0.0.1:9/", "NODE_UNIT_PYTHON_IN
 class UnitProcess:
     """A started unit: the process is its supervisor; daemon and programs are its descendants."""
 
-    def __init__(self, settings: Mapping[str, str], directory: Path, module: str, python: str) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, str],
+        directory: Path,
+        module: str,
+        python: str,
+        starter: Sequence[str] = (),
+        pass_fds: Sequence[int] = (),
+    ) -> None:
         self.settings = dict(settings)
         self.name = settings["NODE_UNIT_NAME"]
         self.address = address_of(self.name, settings["NODE_UNIT_PASSWORD"])
         self.log_path = directory / f"{self.name}.log"
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [python, "-P", "-m", module, "run"],
+                [*starter, python, "-P", "-m", module, "run"],
                 env=self.settings,
                 cwd=directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=pass_fds,
             )
         self._root = psutil.Process(self.process.pid)
 
@@ -95,12 +104,15 @@ def unit_process(
     name: str = "unit-1",
     module: str = "nodeunit",
     python: str = sys.executable,
+    starter: Sequence[str] = (),
+    pass_fds: Sequence[int] = (),
     **settings: str,
 ) -> Iterator[UnitProcess]:
     """Run a unit against `database` until the block ends; `settings` are environment variables, unchanged.
 
     Unless given, its password is one of this process, because a test of another process must not end its programs.
-    Programs may run, and its log files are kept in `directory`. `python` is the interpreter of another build.
+    Programs may run, and its log files are kept in `directory`. `python` is the interpreter of another build, `starter`
+    a command that starts it, `pass_fds` what it leaves open.
     """
     environment = {
         "POSTGRES_URI": database,
@@ -112,7 +124,7 @@ def unit_process(
         "ENABLE_CUSTOM_COMMAND": "true",
         "TRUSTED_PACKAGE_REGEXP": ".*",
     } | settings
-    unit = UnitProcess(environment, directory, module, python)
+    unit = UnitProcess(environment, directory, module, python, starter, pass_fds)
     try:
         yield unit
     finally:
