@@ -6,6 +6,8 @@ import threading
 from collections import deque
 from datetime import datetime
 
+from nodeunit.plain import MOST_LINE, plain
+
 STDERR = 2
 
 MOST_WAITING = 1000
@@ -76,6 +78,10 @@ class NonBlockingHandler(logging.Handler):
 
 
 class _Line(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        record.message = plain(record.message, MOST_LINE)
+        return super().formatMessage(record)
+
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         return datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from nodeunit.errors import PatternInvalid, SettingInvalid, UnknownPolicy, WeightInvalid
+from nodeunit.patterns import PatternRefused, compiled
 
 _POLICIES = ("deployment_count", "resource_usage", "none")
 _SIZES = {None: 1, "K": 1000, "M": 1000**2, "G": 1000**3, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
@@ -43,9 +44,10 @@ def log_level(variable: str, text: str) -> str:
 
 def pattern(variable: str, text: str) -> str:
     try:
-        re.compile(plain_text(variable, text))
-    except (re.error, OverflowError, RecursionError) as error:
-        raise PatternInvalid(f"{variable} is {text!r}, which is not a valid regular expression: {error}") from None
+        compiled(plain_text(variable, text))
+    except PatternRefused as error:
+        shown = f"{text:.200}" if len(text) <= 200 else f"{text:.200}…"
+        raise PatternInvalid(f"{variable} is {shown!r}, which is not a usable regular expression: {error}") from None
     return text
 
 
@@ -55,6 +57,15 @@ def switch(variable: str, text: str) -> bool:
     if text.lower() in ("false", "0", "no"):
         return False
     raise SettingInvalid(f"{variable} is {text!r}, which is not one of true, false, 1, 0, yes, no")
+
+
+def opening_switch(variable: str, text: str) -> bool:
+    """Of what opens something: nothing that is only near the word `true` switches it on."""
+    if text == "true":
+        return True
+    if text.lower() in ("false", "0", "no"):
+        return False
+    raise SettingInvalid(f"{variable} is {text!r}, which is not one of true, false: only the word true switches it on")
 
 
 def _number(text: str) -> float:

@@ -162,7 +162,7 @@ DESCRIPTIONS: tuple[Description, ...] = (
         "ENABLE_CUSTOM_COMMAND",
         "false",
         "whether the command of a row is run; if not, it is ignored",
-        read.switch,
+        read.opening_switch,
     ),
     Description(
         "heartbeat_interval_s",
@@ -218,7 +218,7 @@ DESCRIPTIONS: tuple[Description, ...] = (
         "NODE_UNIT_NPM_SCRIPTS",
         "false",
         "whether npm packages may run code while they are installed",
-        read.switch,
+        read.opening_switch,
     ),
     Description(
         "python_index",
@@ -232,7 +232,7 @@ DESCRIPTIONS: tuple[Description, ...] = (
         "NODE_UNIT_PYTHON_SOURCE_BUILDS",
         "false",
         "whether Python packages without a wheel are built, which runs code of them",
-        read.switch,
+        read.opening_switch,
     ),
     Description(
         "install_timeout_s",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from nodeunit.audit.report import Report, Round
 from nodeunit.audit.wording import local_time
 from nodeunit.domain.policy import Usage
+from nodeunit.plain import plain
 from nodeunit.store.read.report import SampleRow, invariant_text
 
 
@@ -278,5 +279,6 @@ def _table(header: list[str], rows: Iterable[list[object]]) -> Iterator[str]:
 
 
 def _cell(value: object) -> str:
-    """No character in a name or command may break the table."""
-    return " ".join(str(value).replace("|", "¦").split())
+    """No character in a name or command may break the table, or become a link, an image or a tag where it is shown."""
+    text = plain(str(value)).replace("|", "¦").replace("<", "&lt;").replace("](", "] (")
+    return " ".join(text.split())

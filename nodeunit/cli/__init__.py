@@ -12,6 +12,7 @@ import sys
 
 from nodeunit.cli.app import app
 from nodeunit.errors import NodeunitError
+from nodeunit.plain import MOST_LINE, plain
 
 
 def main() -> None:
@@ -20,5 +21,5 @@ def main() -> None:
         app()
     except NodeunitError as error:
         sys.stdout.flush()
-        sys.stderr.write(f"nodeunit: {error}\n")
+        sys.stderr.write(f"nodeunit: {plain(str(error), MOST_LINE)}\n")
         sys.exit(error.exit_code)

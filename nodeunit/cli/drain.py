@@ -12,6 +12,7 @@ from rich.console import Console
 from nodeunit.cli.options import Database, Unit, given
 from nodeunit.domain.can_run import can_run
 from nodeunit.errors import DatabaseError, DrainRefused
+from nodeunit.plain import plain
 from nodeunit.store.postgres.requirements import connect_to_schema
 from nodeunit.store.read import lookup
 from nodeunit.store.read.lookup import FleetUnit, RowToMove
@@ -39,7 +40,7 @@ def drain(
     [bold]Example[/bold]: nodeunit drain node-unit-1 --deadline 60
     """
     for line in asyncio.run(_drain(given(database), unit, deadline, force)):
-        typer.echo(line)
+        typer.echo(plain(line))
     typer.echo(f"unit/{unit} drained")
 
 

@@ -6,6 +6,7 @@ import typer
 
 from nodeunit.cli.options import Database, given
 from nodeunit.errors import ProjectionDiffers
+from nodeunit.plain import MOST_LINE, plain
 from nodeunit.store.read import projections as store
 
 projections = typer.Typer(
@@ -24,7 +25,8 @@ def verify(database: Database = "") -> None:
     """
     differences = asyncio.run(store.verify(given(database)))
     for one in differences:
-        typer.echo(f"{one.projection} {one.key}: the table has {one.live}, the log gives {one.folded}")
+        difference = f"{one.projection} {one.key}: the table has {one.live}, the log gives {one.folded}"
+        typer.echo(plain(difference, MOST_LINE))
     if differences:
         raise ProjectionDiffers(f"{len(differences)} rows differ from the log; run: nodeunit projections rebuild")
     typer.echo(f"{', '.join(store.PROJECTIONS)}: no difference")

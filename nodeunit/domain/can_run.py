@@ -4,12 +4,12 @@ A unit claims only what it can run, and is compared only with units that can run
 package and its command, and what a unit offers for it, belongs here as well.
 """
 
-import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Literal, NamedTuple, Protocol, get_args
 
 import msgspec
+
+from nodeunit import patterns
 
 INSTALLED_RUNTIMES = ("npm", "python")
 """The runtimes whose packages a unit installs. Every unit can run a command without one."""
@@ -83,11 +83,11 @@ OBSTACLES: frozenset[str] = frozenset(get_args(Obstacle))
 def obstacle(unit: Able, row: Needy) -> Obstacle | None:
     """What keeps the unit from running the row; None if it can run it.
 
-    The pattern is tested before anything is claimed, installed or run. One that is not a regular expression trusts
+    The pattern is tested before anything is claimed, installed or run. One that cannot be used trusts
     nothing. It may come from another unit, perhaps of another version, and the bad setting of one unit must not stop
     the rounds of the others.
     """
-    pattern = _compiled(unit.trusted)
+    pattern = patterns.usable(unit.trusted)
     if pattern is None or pattern.search(row.package) is None:
         return "untrusted"
     if row.has_command and not unit.custom_command:
@@ -102,11 +102,3 @@ def obstacle(unit: Able, row: Needy) -> Obstacle | None:
 def can_run(unit: Able, row: Needy) -> bool:
     """Whether nothing keeps the unit from running the row."""
     return obstacle(unit, row) is None
-
-
-@lru_cache(maxsize=4096)  # the cache of `re` is smaller than a fleet in which every unit has its own pattern
-def _compiled(trusted: str) -> re.Pattern[str] | None:
-    try:
-        return re.compile(trusted)
-    except (re.error, OverflowError, RecursionError):
-        return None

@@ -7,6 +7,8 @@ contains a secret of the program cannot be known.
 import os
 import re
 
+from nodeunit.plain import plain
+
 MOST_LINES = 20
 MOST_BYTES = 4096
 
@@ -35,7 +37,7 @@ def shortened(text: str) -> list[str]:
     found: list[str] = []
     left = MOST_BYTES
     for line in reversed(_ESCAPE_SEQUENCE.sub("", text).replace("\r\n", "\n").rstrip("\n").split("\n")[-MOST_LINES:]):
-        encoded = "".join(_printable(character) for character in line).encode(errors="replace")
+        encoded = plain(line, len(line)).encode(errors="replace")
         if not encoded and not found:
             continue
         kept = encoded[-left:].decode(errors="ignore")
@@ -44,9 +46,3 @@ def shortened(text: str) -> list[str]:
         if left <= 0 or len(kept.encode()) < len(encoded):
             break
     return found[::-1]
-
-
-def _printable(character: str) -> str:
-    if character.isprintable():
-        return character
-    return " " if character.isspace() else "\N{REPLACEMENT CHARACTER}"

@@ -11,6 +11,8 @@ import stat
 import time
 from collections.abc import Callable
 
+from nodeunit.plain import MOST_LINE, plain
+
 _STDERR = 2
 _RATE_LIMIT_S = 10.0
 
@@ -77,7 +79,7 @@ class StderrLog:
         local = time.localtime(now)
         offset = time.strftime("%z", local)
         moment = f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}.{int(now * 1000) % 1000:03d}{offset[:3]}:{offset[3:]}"
-        line = f"{moment} {level} nodeunit.supervisor: {text}\n".encode(errors="backslashreplace")
+        line = f"{moment} {level} nodeunit.supervisor: {plain(text, MOST_LINE)}\n".encode(errors="backslashreplace")
         try:
             if self._pass_on is not None:
                 return self._pass_on(line)

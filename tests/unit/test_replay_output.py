@@ -29,7 +29,7 @@ ROWS: list[dict[str, Any]] = [{"name": "a", "count": 1}, {"name": "long\x1b[2J",
 
 def test_lines_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     render.show(COLUMNS, ROWS, Format.TABLE)
-    assert capsys.readouterr().out == "NAME      COUNT\na             1\nlong [2J    100\n"
+    assert capsys.readouterr().out == "NAME      COUNT\na             1\nlong\ufffd[2J    100\n"
     render.show(COLUMNS, ROWS, Format.WIDE)
     assert capsys.readouterr().out.splitlines()[0] == "NAME      COUNT  NOTE"
 

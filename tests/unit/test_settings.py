@@ -113,7 +113,20 @@ def test_weights(text: str, value: float) -> None:
     [("true", True), ("TRUE", True), ("1", True), ("yes", True), ("false", False), ("0", False), ("No", False)],
 )
 def test_switches(text: str, value: bool) -> None:
-    assert _settings(ENABLE_CUSTOM_COMMAND=text).enable_custom_command is value
+    assert _settings(NODE_UNIT_LOG_ROTATE_COMPRESS=text).log_compress is value
+
+
+OPENING = ("ENABLE_CUSTOM_COMMAND", "NODE_UNIT_NPM_SCRIPTS", "NODE_UNIT_PYTHON_SOURCE_BUILDS")
+
+
+@pytest.mark.parametrize("variable", OPENING)
+def test_what_opens_something_is_switched_on_by_the_word_true_alone(variable: str) -> None:
+    field = next(d.field for d in DESCRIPTIONS if d.variable == variable)
+    assert getattr(_settings(**{variable: "true"}), field) is True
+    assert not any(getattr(_settings(**{variable: text}), field) for text in ("false", "FALSE", "0", "no", ""))
+    for near in ("TRUE", "True", "1", "yes", "on", "true ", " true", "t", "y", "truee", "\u0442rue", "tru\u0435"):
+        with pytest.raises(SettingInvalid, match="only the word true"):
+            _settings(**{variable: near})
 
 
 @pytest.mark.parametrize(

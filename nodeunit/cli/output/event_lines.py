@@ -11,6 +11,7 @@ from nodeunit.cli.output.render import Format, is_terminal, write
 from nodeunit.domain.events import UnitJoined
 from nodeunit.domain.snapshot_events import UnitSnapshot
 from nodeunit.errors import EventUndecodable
+from nodeunit.plain import MOST_LINE, plain
 from nodeunit.store.read.event_log import RecordedEvent
 
 
@@ -37,14 +38,15 @@ class EventLines:
         at = local_time(recorded.recorded_at)
         deployment = str(recorded.deployment_id or "")[:8]
         unit = called(recorded.unit_address, self._names) if recorded.unit_address else ""
-        words = "".join(character if character.isprintable() else " " for character in words)
+        words = plain(str(words), MOST_LINE)
+        unit, kind = plain(unit, 60), plain(recorded.type, 60)
         if self._console is None:
-            write(f"{at}  {deployment:8}  {unit:12}  {recorded.type:26}  {words}".rstrip())
+            write(f"{at}  {deployment:8}  {unit:12}  {kind:26}  {words}".rstrip())
             return
         self._console.print(
             Text.assemble(
                 (at, "dim"), "  ", (f"{deployment:8}", "cyan"), "  ", (f"{unit:12}", "green"), "  ",
-                (f"{recorded.type:26}", "bold"), "  ", words,
+                (f"{kind:26}", "bold"), "  ", words,
             )
         )  # fmt: skip
 

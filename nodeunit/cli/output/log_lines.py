@@ -13,6 +13,7 @@ from nodeunit.audit.program_logs import ReceivedPiece
 from nodeunit.audit.wording import local_time
 from nodeunit.cli.output.render import is_terminal
 from nodeunit.domain.program_log import RunMark
+from nodeunit.plain import plain
 
 LONGEST_LINE = 1024 * 1024
 """What is longer is printed in parts."""
@@ -70,10 +71,10 @@ class LogLines:
     def _print_line(self, source: tuple[UUID, str], line: bytes) -> None:
         if self._terminal:
             text = line.decode(errors="replace").expandtabs()
-            line = "".join(one if one.isprintable() else "\ufffd" for one in text.rstrip("\r")).encode()
+            line = plain(text.rstrip("\r"), len(text) + 1).encode()
         prefix = b""
         if self._prefix:
-            prefix = f"{str(source[0])[:8]} {self._unit_name(source[1])} | ".encode()
+            prefix = f"{str(source[0])[:8]} {plain(self._unit_name(source[1]), 60)} | ".encode()
         sys.stdout.buffer.write(prefix + line + os.linesep.encode())
 
 

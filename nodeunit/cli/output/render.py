@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from nodeunit.plain import plain
+
 Row = TypeVar("Row")
 
 _PLAIN_KEY = re.compile(r"(?!(?i:y|n|yes|no|on|off|true|false|null)$)[A-Za-z_][\w.-]*")
@@ -99,8 +101,7 @@ def show(columns: Sequence[Column[Row]], rows: Sequence[Row], output: Format, wh
 
 def _text(value: object) -> str:
     """No character in a name or command may break a line or control the terminal."""
-    text = "" if value is None else str(value)
-    return "".join(character if character.isprintable() else " " for character in text)
+    return "" if value is None else plain(str(value))
 
 
 def _yaml(value: Any, indent: str = "") -> Iterator[str]:
