@@ -99,7 +99,7 @@ def duration(variable: str, text: str) -> float:
 
 
 def size(variable: str, text: str) -> int:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]i?)?B?", text.strip())
+    match = re.fullmatch(r"(\d{1,20}(?:\.\d{1,20})?)\s*([KMG]i?)?B?", text.strip())
     value = int(float(match[1]) * _SIZES[match[2]]) if match else 0
     if not SMALLEST_LOG <= value < 2**31:
         raise SettingInvalid(

@@ -28,6 +28,7 @@ from nodeunit.demo.package import DemoPackage, demo_package
 from nodeunit.demo.view import DemoView
 from nodeunit.errors import DemoFailed
 from nodeunit.store.postgres import migrator
+from nodeunit.store.postgres.connections import with_passfile
 from nodeunit.store.read.report import Bounds
 from nodeunit.store.write import demo_rows as store
 
@@ -254,7 +255,12 @@ def _stop(console: Console, fleet: DemoFleet) -> None:
 def _say_how_to_look(console: Console, chosen: ChosenDatabase, fleet: DemoFleet, directory: Path) -> None:
     """Prints commands that can be copied."""
     nodeunit = shlex.join([sys.executable, "-m", "nodeunit"])
-    database = shlex.quote(chosen.conninfo)
+    shown, line = with_passfile(chosen.conninfo, os.fspath(directory / "pgpass"))
+    if line:
+        # In a file that only its owner reads: what is printed is kept by terminals and by logs.
+        with os.fdopen(os.open(directory / "pgpass", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(line)
+    database = shlex.quote(shown)
     pids = " ".join(str(unit.process.pid) for unit in fleet.units)
     ended = f"timeout 30 sh -c 'for pid in {pids}; do while kill -0 $pid 2>/dev/null; do sleep 0.1; done; done'"
     rows = f"psql {database} -c 'delete from deployment'"

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from nodeunit.identity import address_of
 from nodeunit.process.leftovers import find_leftovers
@@ -139,6 +140,9 @@ def test_the_units_see_nothing_but_their_settings(empty_database: str, directory
             pids = [row["pid"] for row in rows(empty_database, "select (data ->> 'pid')::int as pid from event "
                                                "where type = 'ProcessStarted'")]  # fmt: skip
             assert len(pids) == 21
+            password = conninfo_to_dict(empty_database)["password"]
+            assert f"password={password}" not in demo.said
+            assert f":{password}@" not in demo.said
             for pid in pids:
                 environment = Path(f"/proc/{pid}/environ").read_text()
                 assert "SECRET" not in environment
@@ -158,6 +162,7 @@ def test_kept_it_can_be_looked_at_and_stopped_as_it_says(directory: Path) -> Non
         answers = [subprocess.run(line, shell=True, capture_output=True, text=True, check=False) for line in look]
         assert [answer.returncode for answer in answers] == [0] * len(answers), [one.stderr for one in answers]
         assert answers[0].stdout.startswith("# nodeunit report")
+        assert not re.search(r"://[^/ ]*:[^/ ]*@|password=", demo.said), "no password is printed"
     finally:
         _stop_as_told(demo)
     assert demo.left_behind() == []

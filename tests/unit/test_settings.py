@@ -91,7 +91,7 @@ def test_hosts(text: str) -> None:
     assert _settings(NODE_UNIT_HOST=text).host == text
 
 
-@pytest.mark.parametrize("text", ["10MiMi", "-1", "1", "4095", "0", "2Gi", "10 apples", "1e9", "mi"])
+@pytest.mark.parametrize("text", ["10MiMi", "-1", "1", "4095", "0", "2Gi", "10 apples", "1e9", "mi", "9" * 4400])
 def test_what_is_no_size_of_a_log_is_refused(text: str) -> None:
     with pytest.raises(SettingInvalid, match="NODE_UNIT_LOG_MAX_SIZE"):
         _settings(NODE_UNIT_LOG_MAX_SIZE=text)

@@ -6,6 +6,7 @@ work as in psql. Only defaults that were not given are added.
 
 import asyncio
 import os
+import re
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -183,6 +184,21 @@ def _is_torn(parts: Mapping[str, Any]) -> bool:
         or "@" in hosts.removeprefix("@")  # an abstract socket begins with one
         or "@" in str(parts.get("dbname") or "")
     )
+
+
+def with_passfile(given: str, path: str) -> tuple[str, str]:
+    """The same connection with its password in a libpq password file at `path`: what may be shown, and the file's line.
+    Without a password there is no line, and the connection stays as it is.
+    """
+    parts: dict[str, Any] = conninfo_to_dict(given)
+    password = parts.pop("password", None)
+    if not password:
+        return given, ""
+    fields = [
+        parts.get(name) or other for name, other in (("host", "*"), ("port", "*"), ("dbname", "*"), ("user", "*"))
+    ]
+    line = ":".join(re.sub(r"([\\:])", r"\\\1", str(field)) for field in [*fields, password])
+    return make_conninfo("", **parts, passfile=path), line + "\n"
 
 
 async def connect(given: str, purpose: str, settings: Settings = MappingProxyType({})) -> Connection:
