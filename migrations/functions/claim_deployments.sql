@@ -122,8 +122,8 @@ begin
             raise exception 'claimed rows are not at the versions of their assignment streams' using errcode = 'NU003';
         end if;
         update lease
-        set stream_version = p_stream_version + v_written, held = held + v_ordered,
-            claimed_since_sample = claimed_since_sample + v_ordered
+        set stream_version = p_stream_version + v_written, held = coalesce(held, 0) + v_ordered,
+            claimed_since_sample = coalesce(claimed_since_sample, 0) + v_ordered
         where address = p_address and epoch = p_epoch;
         return query select d.* from deployment d where d.id = any (v_won);
         return;

@@ -17,9 +17,9 @@ begin
     from (
         select u.address, row_number() over (
             partition by u.policy, u.cpu_weight, u.memory_weight
-            order by case when u.policy = 'deployment_count' then l.held else
+            order by case when u.policy = 'deployment_count' then coalesce(l.held, 0) else
                 coalesce(measure(l.cpu_percent), 0) * u.cpu_weight + coalesce(measure(l.memory_mb), 0) / 1024 * u.memory_weight
-                + l.claimed_since_sample * (u.reserved_cpu_percent * u.cpu_weight + u.reserved_memory_mb / 1024 * u.memory_weight)
+                + coalesce(l.claimed_since_sample, 0) * (u.reserved_cpu_percent * u.cpu_weight + u.reserved_memory_mb / 1024 * u.memory_weight)
             end, u.address
         ) as place
         from lease l

@@ -75,7 +75,7 @@ Act = Callable[[Membership], Awaitable[object]]
 ACTS: dict[str, Act] = {
     "heartbeat": lambda unit: unit.heartbeat(Usage(1.0, 1.0), []),
     "join": lambda unit: join(unit.pool, "another"),
-    "declare_lost": lambda unit: unit.declare_lost([f"lost to {unit.address}"]),
+    "declare_lost": lambda unit: unit.declare_lost([f"lost-to-{unit.address}"]),
     "leave": lambda unit: unit.leave(),
     "programs": lambda unit: unit.programs(),
 }
@@ -84,8 +84,8 @@ ACTS: dict[str, Act] = {
 @pytest.mark.parametrize("act", ACTS)
 async def test_what_the_standby_may_not_have_counts_as_not_done(act: str, servers: Servers, pool: Pool) -> None:
     unit = await join(pool, f"unit-{act}")
-    await join(pool, f"lost to {unit.address}", lease_ttl_s=5)
-    turn_back_leases(servers[0].conninfo, f"lost to {unit.address}")
+    await join(pool, f"lost-to-{unit.address}", lease_ttl_s=5)
+    turn_back_leases(servers[0].conninfo, f"lost-to-{unit.address}")
     insert_deployments(servers[0].conninfo, 1, address=unit.address)
     async with a_standby_that_stands_still(servers) as cancel:
         doing = asyncio.ensure_future(ACTS[act](unit))

@@ -127,6 +127,7 @@ def test_the_round_of_a_claim_is_found_in_its_chunk(long_log: Any) -> None:
         claimant=claim["unit_address"],
         transaction_id=str(claim["transaction_id"]),
         claimed_at=claim["recorded_at"],
+        position=2**62,
     )
     assert {s["Relation Name"] for s in scans if s["Actual Loops"]} <= {
         chunk_of(conninfo, claim["recorded_at"]),
