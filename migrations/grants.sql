@@ -42,7 +42,7 @@ begin
     to nodeunit_unit, nodeunit_operator, nodeunit_reader;
     grant execute on function inputs_of_round to nodeunit_operator, nodeunit_reader;
 
-    grant execute on function cordon_unit, uncordon_unit, drain_unit to nodeunit_operator;
+    grant execute on function cordon_unit, uncordon_unit, drain_unit, undo_deployment to nodeunit_operator;
     -- The way to have a package resolved or locked anew, when the registry serves other bytes for a reason.
     grant delete on program_version, package_lock to nodeunit_operator;
 
@@ -81,10 +81,10 @@ begin
     to nodeunit_unit, nodeunit_operator, nodeunit_reader;
 
     -- Includes columns that programs write back as they have read them; triggers keep their right values.
-    grant insert (id, package_name, package_version, command, args, env, type, address, enabled, on_disconnect,
+    grant insert (id, name, package_name, package_version, command, args, env, type, address, enabled, on_disconnect,
             runtime, cwd, stop_grace_s, stop_signal, memory_limit_mb, cpu_weight, process_limit, restart, restart_limit,
             startup_check, startup_timeout_s, liveness_check, wants_port, secrets, created_at, updated_at),
-        update (id, package_name, package_version, command, args, env, type, address, enabled, on_disconnect,
+        update (id, name, package_name, package_version, command, args, env, type, address, enabled, on_disconnect,
             runtime, cwd, stop_grace_s, stop_signal, memory_limit_mb, cpu_weight, process_limit, restart, restart_limit,
             startup_check, startup_timeout_s, liveness_check, wants_port, secrets, created_at, updated_at),
         delete

@@ -19,7 +19,7 @@
     │   ├── OrderAndRowDiffer     16   internal: a deployment row is not at the version of its assignment order
     │   ├── LogAppendOnly         16   someone tried to change or delete events, or to truncate a table of the log
     │   ├── UnitUnknown           17   no unit in the fleet has this name or address
-    │   ├── DeploymentUnknown     18   no deployment, or more than one, has an id that begins like this
+    │   ├── DeploymentUnknown     18   no deployment, or more than one, has this name, package or beginning of an id
     │   ├── HistoryArchived       19   the live log begins later: an archive file has that time
     │   ├── TimeNotInLog          25   a time in the future, or before the first event
     │   ├── ArchiveConflict       16   the log is not what the archive file was written from
@@ -27,6 +27,8 @@
     │   ├── ArgumentRefused       16   what a unit or an operator hands to a function is not within its limits
     │   ├── LoginOfAnother        33   the login may not act for this unit: it is not enrolled, or for another address
     │   └── RowLocked             16   another transaction has changed or locked the row and is still open
+    ├── WaitTimedOut              27   what was waited for did not come about in time
+    ├── NotConfirmed              28   a change that asks was answered with no, or there was nobody to ask
     ├── LogUnavailable            26   the log of a program cannot be read now: nobody has it, or too many are read
     ├── SettingInvalid            23
     │   ├── UnknownPolicy         20
@@ -37,6 +39,7 @@
     ├── StaleEpoch                31   a later daemon of this identity has joined: this one may write nothing
     ├── DrainRefused              32   no other unit can take what a drain would stop
     ├── DeploymentRefused         40   a row breaks a constraint, or names an address that no unit has
+    │   └── UndoRefused           41   the specification or the environment of then is not kept
     ├── NoDatabase                50   `nodeunit demo` can neither find nor start one
     └── DemoFailed                51
 
@@ -149,7 +152,7 @@ class UnitUnknown(DatabaseError):
 
 
 class DeploymentUnknown(DatabaseError):
-    """No deployment has an id that begins like this, or several have."""
+    """No deployment has this name, package or beginning of an id, or several have."""
 
     exit_code = 18
 
@@ -187,6 +190,18 @@ class LoginOfAnother(DatabaseError):
 class RowLocked(DatabaseError):
     """Another transaction, perhaps a person's, has changed or locked the row. The unit waits outside the database,
     because a waiting session may hold locks that others need."""
+
+
+class WaitTimedOut(NodeunitError):
+    """What a command waited for did not come about in time."""
+
+    exit_code = 27
+
+
+class NotConfirmed(NodeunitError):
+    """A change that asks first was answered with no, or nobody can be asked."""
+
+    exit_code = 28
 
 
 class LogUnavailable(NodeunitError):
@@ -249,6 +264,12 @@ class DeploymentRefused(NodeunitError):
     exit_code = 40
 
 
+class UndoRefused(DeploymentRefused):
+    """An earlier specification of a row, or its environment of then, is not kept."""
+
+    exit_code = 41
+
+
 class NoDatabase(NodeunitError):
     """No database was given and none could be started."""
 
@@ -274,5 +295,6 @@ BY_SQLSTATE: dict[str, type[NodeunitError]] = {
     "NU010": LogUnavailable,
     "NU011": LoginOfAnother,
     "NU012": ArgumentRefused,
+    "NU013": UndoRefused,
 }
 """The SQLSTATEs that nodeunit's own SQL functions and triggers raise, and the error each becomes."""

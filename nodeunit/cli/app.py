@@ -13,10 +13,12 @@ from nodeunit.cli.demo import demo
 from nodeunit.cli.drain import drain
 from nodeunit.cli.enroll import enroll
 from nodeunit.cli.events import events
+from nodeunit.cli.get import get
 from nodeunit.cli.logs import logs
 from nodeunit.cli.migrate import migrate
 from nodeunit.cli.plan import plan
 from nodeunit.cli.projections import projections
+from nodeunit.cli.ps import ps
 from nodeunit.cli.reload import reload
 from nodeunit.cli.replay import replay
 from nodeunit.cli.report import report
@@ -59,6 +61,8 @@ app.command(rich_help_panel="Operate")(cordon)
 app.command(rich_help_panel="Operate")(uncordon)
 app.command(rich_help_panel="Operate")(drain)
 app.command(rich_help_panel="Operate")(reload)
+app.add_typer(get, rich_help_panel="Look")
+app.command(rich_help_panel="Look")(ps)
 app.command(rich_help_panel="Look")(report)
 app.command(rich_help_panel="Look")(replay)
 app.command(rich_help_panel="Look")(logs)

@@ -8,7 +8,8 @@ import typer
 
 from nodeunit.audit import archive as audit
 from nodeunit.audit.wording import local_time
-from nodeunit.cli.options import Database, Time, Until, given, parse_time
+from nodeunit.cli.moments import Time, parse_time
+from nodeunit.cli.options import Database, Until, given
 from nodeunit.store.read.archive import RolledUp, archiving
 
 

@@ -12,12 +12,12 @@ from nodeunit.audit import rounds_file
 from nodeunit.audit.backtest import LONGEST_ROUND, TYPES, Backtest
 from nodeunit.audit.source import ArchiveFiles, EventSource, LiveLog
 from nodeunit.audit.wording import called, local_time
+from nodeunit.cli.moments import Time
 from nodeunit.cli.options import (
     Archives,
     Database,
     OutputFormat,
     Since,
-    Time,
     Until,
     given,
     resolve_stretch,

@@ -8,19 +8,20 @@ import typer
 
 from nodeunit.audit.schema import event_schema
 from nodeunit.audit.source import LiveLog
+from nodeunit.cli.moments import Time
 from nodeunit.cli.options import (
     Database,
     DeploymentOption,
     Since,
-    Time,
+    Types,
     UnitOption,
     Until,
     given,
     resolve_stretch,
+    stored_types,
 )
 from nodeunit.cli.output.event_lines import EventLines
 from nodeunit.cli.output.render import Format, document, is_terminal
-from nodeunit.domain.upcasting import stored_names
 from nodeunit.store.read import event_log, lookup
 from nodeunit.store.read.event_log import EventFilter
 
@@ -31,9 +32,7 @@ events = typer.Typer(name="events", rich_markup_mode="rich", invoke_without_comm
 def print_events(
     context: typer.Context,
     database: Database = "",
-    types: Annotated[
-        list[str] | None, typer.Option("--type", metavar="TYPE", help="Only this type; may be given several times.")
-    ] = None,
+    types: Types = None,
     since: Since = None,
     until: Until = None,
     deployment: DeploymentOption = "",
@@ -55,8 +54,9 @@ def print_events(
         raise typer.BadParameter("events are printed one per line: use table or jsonl", param_hint="--output")
     if follow and until:
         raise typer.BadParameter("following has no end; leave out --until", param_hint="--follow")
+    kinds = stored_types(types)
     try:
-        asyncio.run(_print(given(database), types, since, until, deployment, unit, follow, output))
+        asyncio.run(_print(given(database), kinds, since, until, deployment, unit, follow, output))
     except KeyboardInterrupt:
         if not follow:
             raise
@@ -77,7 +77,7 @@ async def _print(
         wanted = EventFilter(
             since=first,
             until=last,
-            types=[name for kind in types for name in stored_names(kind)] if types else None,
+            types=types,
             deployment_id=await lookup.find_deployment(connection, deployment) if deployment else None,
             unit_address=(await lookup.find_unit(connection, unit)).address if unit else None,
         )

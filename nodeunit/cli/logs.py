@@ -10,7 +10,8 @@ import typer
 
 from nodeunit.audit.program_logs import ProgramLogs, WantedLog
 from nodeunit.audit.wording import called
-from nodeunit.cli.options import FORMS, Database, Time, UnitOption, given, parse_time, resolve
+from nodeunit.cli.moments import FORMS, Time, parse_time
+from nodeunit.cli.options import Database, UnitOption, given, resolve
 from nodeunit.cli.output.log_lines import LogLines
 from nodeunit.domain.program_log import SLICE_BYTES, LogQuery
 from nodeunit.errors import InputFileInvalid, LogUnavailable

@@ -4,41 +4,21 @@ One convention for all verbs: a period is `--since TIME` (from then on) and `--u
 time is `--at TIME`, and every TIME takes the same forms. A file that is read or written is `--<what it is> FILE`.
 """
 
-import re
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
 from nodeunit.audit.wording import local_time
+from nodeunit.cli.moments import FORMS, Time, parse_length, parse_time
 from nodeunit.cli.output.render import Format
+from nodeunit.domain.events import EVENT_TYPES
+from nodeunit.domain.upcasting import stored_names
 from nodeunit.errors import DatabaseUnreachable, TimeNotInLog
 from nodeunit.store.postgres.connections import Connection
 from nodeunit.store.read import fleet, lookup
-
-FORMS = "ISO 8601, local time without an offset, or so long ago: 30s, 5m, 2h, 1d"
-"""How a TIME may be written, for the help of options."""
-
-_AGO = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-class Time(NamedTuple):
-    """A time, or how long ago by the database's clock."""
-
-    at: datetime | None
-    ago: timedelta = timedelta()
-
-
-def parse_time(text: str) -> Time:
-    """Parses a TIME. Raises typer.BadParameter, a usage error with exit code 2."""
-    if match := _AGO.fullmatch(text.strip()):
-        return Time(None, timedelta(**{_UNITS[match["unit"]]: float(match["number"])}))
-    try:
-        return Time(datetime.fromisoformat(text.strip()).astimezone())
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{text!r} is not a time; give {FORMS}") from None
 
 
 async def resolve(time: Time | None, connection: Connection) -> datetime | None:
@@ -77,6 +57,19 @@ def given(database: str) -> str:
     return database
 
 
+def stored_types(given: list[str] | None) -> list[str] | None:
+    """The names under which the given types may be stored; None for all. Raises typer.BadParameter for unknown ones."""
+    if not given:
+        return None
+    former = {old for name in EVENT_TYPES for old in stored_names(name)}
+    for name in given:
+        if name not in EVENT_TYPES and name not in former:
+            near = get_close_matches(name, EVENT_TYPES, 3, 0.5)
+            meant = f"; did you mean {' or '.join(near)}?" if near else "; see: nodeunit events schema"
+            raise typer.BadParameter(f"there is no event type {name}{meant}", param_hint="--type")
+    return [stored for name in given for stored in stored_names(name)]
+
+
 Database = Annotated[
     str,
     typer.Option(
@@ -98,6 +91,9 @@ Until = Annotated[
 At = Annotated[
     Time | None, typer.Option("--at", metavar="TIME", parser=parse_time, help=f"As of this time. TIME: {FORMS}.")
 ]
+Types = Annotated[
+    list[str] | None, typer.Option("--type", metavar="TYPE", help="Only this type; may be given several times.")
+]
 Archives = Annotated[
     list[Path] | None,
     typer.Option(
@@ -106,13 +102,22 @@ Archives = Annotated[
         help="Read this archive file instead of the live log; may be given several times, oldest first.",
     ),
 ]
+Timeout = Annotated[
+    timedelta, typer.Option("--timeout", metavar="LENGTH", parser=parse_length, help="How long to wait: 30s, 5m, 1h.")
+]
+NoHeaders = Annotated[bool, typer.Option("--no-headers", help="No line with the names of the columns.")]
+SortBy = Annotated[
+    str,
+    typer.Option("--sort-by", metavar="FIELD", help="A field of the items, as -o json has them; -FIELD descending."),
+]
 OutputFormat = Annotated[Format, typer.Option("--output", "-o", help="The format.")]
 Deployment = Annotated[
     str,
-    typer.Argument(metavar="DEPLOYMENT", help="The id of the deployment, or the beginning of it.", show_default=False),
+    typer.Argument(metavar="DEPLOYMENT", help="Its name, package or id, or a unique beginning.", show_default=False),
 ]
 DeploymentOption = Annotated[
-    str, typer.Option("--deployment", metavar="ID", help="Of one deployment: its id, or the beginning of it.")
+    str,
+    typer.Option("--deployment", metavar="DEPLOYMENT", help="Of one: name, package or id, or a unique beginning."),
 ]
 Unit = Annotated[
     str, typer.Argument(metavar="UNIT", help="Name or address of the unit, or the beginning of the address.")

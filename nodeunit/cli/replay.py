@@ -15,13 +15,13 @@ from nodeunit.audit.lookup import Found, look_up
 from nodeunit.audit.replay import HISTORY_WITHOUT, FleetAt
 from nodeunit.audit.source import ArchiveFiles, ArchivesThenLog, EventSource, LiveLog
 from nodeunit.audit.wording import called, local_time
+from nodeunit.cli.moments import Time
 from nodeunit.cli.options import (
     Archives,
     At,
     Database,
     DeploymentOption,
     OutputFormat,
-    Time,
     UnitOption,
     given,
     resolve,

@@ -9,7 +9,8 @@ import typer
 
 from nodeunit.audit import report as audit
 from nodeunit.audit.markdown import markdown
-from nodeunit.cli.options import Database, Since, Time, Until, given, resolve_stretch
+from nodeunit.cli.moments import Time
+from nodeunit.cli.options import Database, Since, Until, given, resolve_stretch
 from nodeunit.errors import InvariantViolated
 from nodeunit.store.postgres.requirements import connect_to_schema
 from nodeunit.store.read.report import Bounds

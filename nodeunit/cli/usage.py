@@ -10,23 +10,14 @@ from typing import Annotated, NamedTuple
 import typer
 
 from nodeunit.audit.wording import local_time
-from nodeunit.cli.options import (
-    FORMS,
-    Database,
-    DeploymentOption,
-    OutputFormat,
-    Time,
-    UnitOption,
-    Until,
-    given,
-    parse_time,
-    resolve,
-)
+from nodeunit.cli.moments import FORMS, Time, parse_length, parse_time
+from nodeunit.cli.options import Database, DeploymentOption, OutputFormat, UnitOption, Until, given, resolve
 from nodeunit.cli.output import usage_plot
 from nodeunit.cli.output.blocks import Values, chart, sparkline
 from nodeunit.cli.output.render import Column, Format, show, table, write
 from nodeunit.store.postgres.requirements import connect_to_schema
 from nodeunit.store.read import lookup
+from nodeunit.store.read.deployments import find_rows, the_row
 from nodeunit.store.read.usage import UsagePoint, UsageWindow, of_deployments, of_units
 
 
@@ -50,16 +41,6 @@ class Series(NamedTuple):
         return sum(p.memory_mb_avg * p.samples for p in self.points) / sum(p.samples for p in self.points)
 
 
-def _bucket(text: str) -> timedelta:
-    try:
-        length = parse_time(text).ago
-    except typer.BadParameter:
-        length = timedelta()
-    if not length:
-        raise typer.BadParameter(f"{text!r} is not a length of time; write it like 10s, 1m or 1h")
-    return length
-
-
 def usage(
     database: Database = "",
     unit: UnitOption = "",
@@ -73,11 +54,12 @@ def usage(
     until: Until = None,
     bucket: Annotated[
         timedelta,
-        typer.Option("--bucket", metavar="LENGTH", parser=_bucket, help="Averaging period.", show_default="1m"),
+        typer.Option("--bucket", metavar="LENGTH", parser=parse_length, help="Averaging period.", show_default="1m"),
     ] = "1m",  # type: ignore[assignment]
     output: OutputFormat = Format.TABLE,
     png: Annotated[
-        Path | None, typer.Option("--png", metavar="FILE", help="Also draw a picture; needs the extra nodeunit[plot].")
+        Path | None,
+        typer.Option("--png", metavar="FILE", help="Also draw a picture; needs the extra nodeunit\\[plot]."),
     ] = None,
 ) -> None:
     """Show CPU (all cores busy is 100 %) and resident memory of units, each with all its programs, over time.
@@ -108,11 +90,16 @@ async def _read(
         now = await lookup.now(connection)
         window = UsageWindow(await resolve(since, connection) or now, await resolve(until, connection) or now, bucket)
         if deployment:
+            # The samples of a deleted row are found by the beginning of its id.
+            rows = await find_rows(connection, deployment)
+            deployment = str(the_row(deployment, rows).id) if rows else deployment
             found = await of_deployments(connection, window, unit_address=address, deployment=deployment)
         else:
             found = await of_units(connection, window, address)
             if address is not None:
                 found += await of_deployments(connection, window, unit_address=address)
+    if deployment and not found and not rows:
+        the_row(deployment, rows)
     return found, window
 
 

@@ -5,7 +5,8 @@ import asyncio
 from nodeunit.audit import why as audit
 from nodeunit.audit.why import Explanation
 from nodeunit.audit.wording import local_time, program_state
-from nodeunit.cli.options import At, Database, Deployment, OutputFormat, Time, given, resolve
+from nodeunit.cli.moments import Time
+from nodeunit.cli.options import At, Database, Deployment, OutputFormat, given, resolve
 from nodeunit.cli.output.render import Format, document, lines, write
 from nodeunit.cli.output.verdicts import show_verdicts
 from nodeunit.store.read import event_log

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nodeunit.cli.app import app
-from nodeunit.errors import InputFileInvalid, SettingInvalid, UnitUnknown
+from nodeunit.errors import DeploymentUnknown, InputFileInvalid, SettingInvalid, UnitUnknown
 from tests.support.rows import rows
 
 
@@ -64,7 +64,7 @@ def test_data(measured: str) -> None:
 
 
 def test_nothing_measured(measured: str) -> None:
-    assert said(measured, "--deployment", "ffff").startswith("no samples since ")
+    assert isinstance(failed(measured, "--deployment", "ffff"), DeploymentUnknown)
     assert said(measured, "--since", "3h", "--until", "2h").startswith("no samples since ")
 
 

@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from nodeunit.audit.wording import describe, program_sentence
-from nodeunit.cli.options import Time, parse_time
+from nodeunit.cli.moments import Time, parse_time
 from nodeunit.cli.output import render
 from nodeunit.cli.output.render import Column, Format
 from nodeunit.domain.event_json import decode

@@ -20,6 +20,8 @@ from nodeunit.domain.program_log import LogQuery, LogRequest
 from nodeunit.domain.program_options import ProgramOptions
 from nodeunit.domain.restart import RestartRule, RestartState
 from nodeunit.domain.rounds_table import TableRow
+from nodeunit.domain.row_state import DeploymentRow, Program
+from nodeunit.domain.specification import Specification
 from nodeunit.domain.verdict import Verdict
 from nodeunit.domain.what_if import PolicyOverride
 
@@ -36,10 +38,13 @@ BY_NAME_ONLY = {
     Candidate,
     Decision,
     Deployment,
+    DeploymentRow,
     DeploymentState,
     LogQuery,
     LogRequest,
+    Program,
     ProgramOptions,
+    Specification,
     UnitState,
     UnitView,
     Verdict,

@@ -1,5 +1,6 @@
 """One way to show rows, for every verb: a table on a terminal, aligned lines in a pipe, or a format for programs."""
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ class Format(StrEnum):
     JSON = "json"
     JSONL = "jsonl"
     YAML = "yaml"
+    NAME = "name"
 
 
 class Column(NamedTuple, Generic[Row]):
@@ -41,8 +43,8 @@ class Column(NamedTuple, Generic[Row]):
 
 
 def is_terminal() -> bool:
-    """Whether standard output is a terminal."""
-    return sys.stdout.isatty()
+    """Whether standard output is a terminal, or is to be treated as one (FORCE_COLOR)."""
+    return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
 
 
 def write(text: str) -> None:
@@ -51,26 +53,45 @@ def write(text: str) -> None:
     sys.stdout.flush()
 
 
-def table(columns: Sequence[Column[Row]], rows: Iterable[Row], *, wide: bool = False) -> None:
-    """Prints rows for a person: with lines and colours on a terminal, otherwise aligned and not truncated."""
+def table(
+    columns: Sequence[Column[Row]],
+    rows: Iterable[Row],
+    *,
+    wide: bool = False,
+    headers: bool = True,
+    widths: Sequence[int] = (),
+) -> list[int]:
+    """Prints rows for a person: with colours on a terminal, as wide as it is (or COLUMNS); else aligned, not cut.
+
+    Returns the widths of the columns, for rows that follow under the same headers.
+    """
     shown = [column for column in columns if wide or not column.wide]
-    cells = [[_text(column.cell(row)) for column in shown] for row in rows]
+    cells = [[printable(column.cell(row)) for column in shown] for row in rows]
+    heads = [column.header.upper() if headers else "" for column in shown]
+    found = [max(len(line[at]) for line in (heads, *cells)) for at in range(len(shown))]
+    if widths:
+        found = [max(pair) for pair in zip(found, widths, strict=True)]
     if is_terminal():
-        rendered = Table(box=None, pad_edge=False, header_style="bold")
-        for column in shown:
-            rendered.add_column(column.header, justify="right" if column.right else "left", overflow="fold")
+        rendered = Table(box=None, pad_edge=False, header_style="bold", show_header=headers)
+        for column, width in zip(shown, found, strict=True):
+            rendered.add_column(
+                column.header.upper(),
+                justify="right" if column.right else "left",
+                overflow="fold",
+                min_width=width if widths else None,
+            )
         for line in cells:
             rendered.add_row(*map(Text, line))
         Console().print(rendered)
-        return
-    widths = [max(len(line[at]) for line in ([c.header for c in shown], *cells)) for at in range(len(shown))]
-    for line in ([column.header.upper() for column in shown], *cells):
+        return found
+    for line in ([heads] if headers else []) + cells:
         padded = (
             text.rjust(width) if column.right else text.ljust(width)
-            for text, width, column in zip(line, widths, shown, strict=True)
+            for text, width, column in zip(line, found, shown, strict=True)
         )
         sys.stdout.write("  ".join(padded).rstrip() + "\n")
     sys.stdout.flush()
+    return found
 
 
 def document(value: Any, output: Format) -> None:
@@ -99,7 +120,7 @@ def show(columns: Sequence[Column[Row]], rows: Sequence[Row], output: Format, wh
         document(rows if whole is None else whole, output)
 
 
-def _text(value: object) -> str:
+def printable(value: object) -> str:
     """No character in a name or command may break a line or control the terminal."""
     return "" if value is None else plain(str(value))
 

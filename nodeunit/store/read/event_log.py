@@ -173,6 +173,13 @@ async def read(
         return await cursor.fetchall()
 
 
+async def newest(connection: Connection, wanted: EventFilter, limit: int) -> list[RecordedEvent]:
+    """The newest events that are committed, the last one last."""
+    async with translate_errors(), connection.cursor(row_factory=args_row(RecordedEvent)) as cursor:
+        await cursor.execute(QUERIES["newest_events"], msgspec.structs.asdict(wanted) | {"limit": limit})
+        return list(reversed(await cursor.fetchall()))
+
+
 def _parameters(wanted: EventFilter, below: int, after: Checkpoint, limit: int | None) -> dict[str, object]:
     bounds = {
         "after_transaction_id": str(after.transaction_id),

@@ -36,3 +36,15 @@ where (e.transaction_id, e.position) > (%(after_transaction_id)s::text::xid8, %(
   and (%(unit_address)s::text is null or e.unit_address = %(unit_address)s)
 order by e.transaction_id, e.position
 limit %(limit)s
+
+-- name: newest_events
+-- The newest that are committed, the last one first. It does not wait for transactions that are still open.
+select {event_columns}
+from event e
+where (%(since)s::timestamptz is null or e.recorded_at >= %(since)s)
+  and (%(until)s::timestamptz is null or e.recorded_at < %(until)s)
+  and (%(types)s::text[] is null or e.type = any (%(types)s))
+  and (%(deployment_id)s::uuid is null or e.deployment_id = %(deployment_id)s)
+  and (%(unit_address)s::text is null or e.unit_address = %(unit_address)s)
+order by e.recorded_at desc, e.position desc
+limit %(limit)s

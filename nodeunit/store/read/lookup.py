@@ -10,6 +10,7 @@ from nodeunit.domain.can_run import Ability
 from nodeunit.errors import DeploymentUnknown, UnitUnknown
 from nodeunit.store.postgres.connections import Connection, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
+from nodeunit.store.read.deployments import find_rows, the_row
 
 
 class FleetUnit(msgspec.Struct, frozen=True):
@@ -25,8 +26,16 @@ class FleetUnit(msgspec.Struct, frozen=True):
 
 
 async def find_deployment(connection: Connection, given: str) -> UUID:
-    """The deployment whose id begins like this, deleted or not. Raises DeploymentUnknown for none or several."""
-    lowest, highest = ids_like(given)
+    """The deployment that a name, package, id or unique beginning means; one that was deleted by its id.
+
+    Raises DeploymentUnknown for none or several.
+    """
+    if found := await find_rows(connection, given):
+        return the_row(given, found).id
+    try:
+        lowest, highest = ids_like(given)
+    except DeploymentUnknown:
+        return the_row(given, found).id
     async with translate_errors():
         cursor = await connection.execute(QUERIES["deployments_like"], {"lowest": lowest, "highest": highest})
         return the_deployment(given, [row["deployment_id"] for row in await cursor.fetchall()])
@@ -61,7 +70,9 @@ def ids_like(given: str) -> tuple[UUID, UUID]:
 def the_deployment(given: str, found: Sequence[UUID]) -> UUID:
     """The only id that was found. Raises DeploymentUnknown for none or several."""
     if not found:
-        raise DeploymentUnknown(f"no deployment has an id that begins with {given}; see: nodeunit replay")
+        raise DeploymentUnknown(
+            f"no deployment has the name or package {given}, or an id that begins so; see: nodeunit get deployments"
+        )
     if len(found) > 1:
         more = " and more" if len(found) > 10 else ""
         raise DeploymentUnknown(

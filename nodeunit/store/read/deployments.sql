@@ -1,0 +1,74 @@
+-- Rows as people list them, by key and without a count of all.
+
+-- name: deployment_page
+-- The rows after an id, in the order of ids. A parameter that is null filters nothing.
+select d.id, coalesce(d.name, '') as name, d.package_name, d.package_version, d.type, d.enabled,
+       runtime_of(d.*) as runtime, d.revision, d.address_version as claim_version, d.created_at, d.updated_at,
+       extract(epoch from clock_timestamp() - d.created_at)::double precision as age_s,
+       d.address as unit_address, coalesce(u.name, '') as unit
+from deployment d
+left join unit u on u.address = d.address
+where (%(after)s::uuid is null or d.id > %(after)s)
+  and (%(ids)s::uuid[] is null or d.id = any (%(ids)s))
+  and (%(package_name)s::text is null or d.package_name = %(package_name)s)
+  and (%(package_version)s::text is null or d.package_version = %(package_version)s)
+  and (%(address)s::text is null or d.address = %(address)s or d.type = 'daemon')
+  and (%(columns)s::jsonb is null or to_jsonb(d.*) @> %(columns)s)
+order by d.id
+limit %(limit)s
+
+-- name: programs_of_rows
+-- The programs of some rows; one without a unit says why a row waits.
+select p.deployment_id, coalesce(p.unit, '') as unit, coalesce(p.unit_address, '') as unit_address, p.state, p.reason,
+       p.detail, p.since, p.pid, p.port, p.ready_since, p.resolved_version, p.restarts, p.failures, p.next_try_at,
+       p.ended_at, p.exit_code, p.exit_signal, p.claim_version
+from unnest(%(ids)s::uuid[]) as m (id)
+cross join lateral (select * from program_state s where s.deployment_id = m.id) p
+order by p.deployment_id, p.unit, p.unit_address
+
+-- name: deployments_called
+-- The rows that somebody may mean: by name or whole id (1), by package (2), by the beginning of name or id (3).
+(
+    select 1 as rank, d.id, d.name, d.package_name, d.package_version from deployment d
+    where d.name = %(given)s::text collate "C"
+)
+union
+(
+    select case when %(lowest)s::uuid = %(highest)s then 1 else 3 end, d.id, d.name, d.package_name, d.package_version
+    from deployment d
+    where d.id between %(lowest)s and %(highest)s
+      and (%(of_package)s::text is null or d.package_name = %(of_package)s or d.package_name like '%%/' || %(of_package)s)
+    order by d.id limit 11
+)
+union
+(
+    select 2, d.id, d.name, d.package_name, d.package_version from deployment d
+    where d.package_name = %(package_name)s and (%(package_version)s::text is null or d.package_version = %(package_version)s)
+    order by d.id limit 11
+)
+union
+(
+    select 3, d.id, d.name, d.package_name, d.package_version from deployment d
+    where d.name >= %(given)s::text collate "C" and d.name < (%(given)s::text || '~') collate "C"
+    order by d.name limit 11
+)
+order by 1, 3, 2
+
+-- name: change_mark
+-- Differs when something was appended or a notification was sent since it was read before.
+select coalesce((select max(w.number) from wake_up w), 0) as woken,
+       (select e.position from event e order by e.transaction_id desc, e.position desc limit 1) as position
+
+-- name: row_columns
+-- What a person may have set, with the values of env: for those who may change the row.
+select to_jsonb(d.*) as columns from deployment d where d.id = any (%(ids)s) order by d.id
+
+-- name: named_rows
+select d.id, d.name, to_jsonb(d.*) as columns from deployment d where d.name = any (%(names)s::text[]) order by d.name
+
+-- name: other_named_rows
+-- Rows with a name that is not among these.
+select d.id, d.name from deployment d
+where d.name is not null and d.name <> all (%(names)s::text[]) and (%(after)s::text is null or d.name > %(after)s collate "C")
+order by d.name
+limit %(limit)s
