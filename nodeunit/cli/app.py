@@ -6,11 +6,18 @@ import typer
 
 from nodeunit import __version__
 from nodeunit.cli.address import address
+from nodeunit.cli.apply import apply
 from nodeunit.cli.archive import archive
 from nodeunit.cli.backtest import backtest
 from nodeunit.cli.cordon import cordon
+from nodeunit.cli.create import create
+from nodeunit.cli.delete import delete
 from nodeunit.cli.demo import demo
+from nodeunit.cli.diff import diff
+from nodeunit.cli.disable import disable
 from nodeunit.cli.drain import drain
+from nodeunit.cli.edit import edit
+from nodeunit.cli.enable import enable
 from nodeunit.cli.enroll import enroll
 from nodeunit.cli.events import events
 from nodeunit.cli.get import get
@@ -22,7 +29,9 @@ from nodeunit.cli.ps import ps
 from nodeunit.cli.reload import reload
 from nodeunit.cli.replay import replay
 from nodeunit.cli.report import report
+from nodeunit.cli.restart import restart
 from nodeunit.cli.run import run
+from nodeunit.cli.set import set_columns
 from nodeunit.cli.uncordon import uncordon
 from nodeunit.cli.usage import usage
 from nodeunit.cli.why import why
@@ -57,6 +66,9 @@ app.command(rich_help_panel="Run", help=run.__doc__)(run)
 app.command(rich_help_panel="Run")(address)
 app.command(rich_help_panel="Run")(demo)
 app.command(rich_help_panel="Operate")(enroll)
+for change in (create, enable, disable, restart, delete, edit, apply, diff):
+    app.command(rich_help_panel="Change rows")(change)
+app.command(name="set", rich_help_panel="Change rows")(set_columns)
 app.command(rich_help_panel="Operate")(cordon)
 app.command(rich_help_panel="Operate")(uncordon)
 app.command(rich_help_panel="Operate")(drain)
