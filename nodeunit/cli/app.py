@@ -13,6 +13,7 @@ from nodeunit.cli.cordon import cordon
 from nodeunit.cli.create import create
 from nodeunit.cli.delete import delete
 from nodeunit.cli.demo import demo
+from nodeunit.cli.describe import describe
 from nodeunit.cli.diff import diff
 from nodeunit.cli.disable import disable
 from nodeunit.cli.drain import drain
@@ -30,10 +31,12 @@ from nodeunit.cli.reload import reload
 from nodeunit.cli.replay import replay
 from nodeunit.cli.report import report
 from nodeunit.cli.restart import restart
+from nodeunit.cli.rollout import rollout
 from nodeunit.cli.run import run
 from nodeunit.cli.set import set_columns
 from nodeunit.cli.uncordon import uncordon
 from nodeunit.cli.usage import usage
+from nodeunit.cli.wait import wait
 from nodeunit.cli.why import why
 
 app = typer.Typer(
@@ -68,6 +71,7 @@ app.command(rich_help_panel="Run")(demo)
 app.command(rich_help_panel="Operate")(enroll)
 for change in (create, enable, disable, restart, delete, edit, apply, diff):
     app.command(rich_help_panel="Change rows")(change)
+app.add_typer(rollout, rich_help_panel="Change rows")
 app.command(name="set", rich_help_panel="Change rows")(set_columns)
 app.command(rich_help_panel="Operate")(cordon)
 app.command(rich_help_panel="Operate")(uncordon)
@@ -75,6 +79,8 @@ app.command(rich_help_panel="Operate")(drain)
 app.command(rich_help_panel="Operate")(reload)
 app.add_typer(get, rich_help_panel="Look")
 app.command(rich_help_panel="Look")(ps)
+app.command(rich_help_panel="Look")(describe)
+app.command(rich_help_panel="Look")(wait)
 app.command(rich_help_panel="Look")(report)
 app.command(rich_help_panel="Look")(replay)
 app.command(rich_help_panel="Look")(logs)

@@ -1,7 +1,6 @@
 """`nodeunit get deployments|units|events`: what there is now, as a table for people or data for programs."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 import typer
@@ -22,7 +21,7 @@ from nodeunit.cli.options import (
     stored_types,
 )
 from nodeunit.cli.output.kinds import DEPLOYMENTS, EVENTS, UNITS, EventRow, event_row
-from nodeunit.cli.output.listing import show_list
+from nodeunit.cli.output.listing import each, show_list
 from nodeunit.cli.output.render import Format
 from nodeunit.cli.rows.selection import Labels, Names, parse_labels, row_filter
 from nodeunit.cli.rows.watch_rows import watch_rows
@@ -31,7 +30,6 @@ from nodeunit.store.read import deployments as store
 from nodeunit.store.read import event_log, lookup
 from nodeunit.store.read import units as store_units
 from nodeunit.store.read.event_log import EventFilter
-from nodeunit.store.read.units import UnitRow
 
 get = typer.Typer(
     name="get",
@@ -112,12 +110,8 @@ async def _units(
         addresses = {(await lookup.find_unit(connection, name)).address for name in names or []}
         found = await store_units.units(connection, with_left=everything or bool(names))
 
-    async def each() -> AsyncIterator[UnitRow]:
-        for unit in found:
-            if not addresses or unit.address in addresses:
-                yield unit
-
-    return await show_list(UNITS, each(), output, headers=headers, sort_by=sort_by)
+    wanted = [unit for unit in found if not addresses or unit.address in addresses]
+    return await show_list(UNITS, each(wanted), output, headers=headers, sort_by=sort_by)
 
 
 def events(
@@ -141,11 +135,7 @@ def events(
     kinds = stored_types(types)
     found = asyncio.run(_events(given(database), kinds, since, until, deployment, unit, limit))
 
-    async def each() -> AsyncIterator[EventRow]:
-        for one in found:
-            yield one
-
-    count = asyncio.run(show_list(EVENTS, each(), output, headers=not no_headers, sort_by=sort_by))
+    count = asyncio.run(show_list(EVENTS, each(found), output, headers=not no_headers, sort_by=sort_by))
     if not count and output in (Format.TABLE, Format.WIDE):
         typer.echo("no events found", err=True)
 

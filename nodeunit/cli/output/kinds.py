@@ -34,6 +34,30 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any]
 
 
+class RevisionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What a row wanted from one revision on."""
+
+    revision: int
+    recorded_at: str
+    """With its offset."""
+    event: str
+    """`DeploymentCreated`, `DeploymentChanged` or, after an archive, `DeploymentSnapshot`."""
+    by: str = ""
+    """The login that wrote it."""
+    changed: list[str] = msgspec.field(default_factory=list)
+    """The columns that differ from the revision before."""
+    package_name: str = ""
+    package_version: str = ""
+    command: str = ""
+    args: list[str] = msgspec.field(default_factory=list)
+    env_names: list[str] = msgspec.field(default_factory=list)
+    type: str = ""
+    on_disconnect: str = ""
+    runtime: str = ""
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
+    """The other columns, those that differ from their defaults."""
+
+
 def event_row(recorded: RecordedEvent, names: dict[str, str]) -> EventRow:
     """An event as it is listed. The data of an unknown type, a newer version or a damaged event is its own summary."""
     try:
@@ -127,4 +151,21 @@ EVENTS: Kind[EventRow] = Kind(
     lambda e: f"event/{e.position}",
 )  # fmt: skip
 
-KINDS: dict[str, Kind[Any]] = {kind.plural: kind for kind in (DEPLOYMENTS, UNITS, EVENTS)}
+REVISIONS: Kind[RevisionRow] = Kind(
+    "revisions", 1, RevisionRow,
+    [
+        Column("revision", lambda r: r.revision, right=True),
+        Column("time", lambda r: r.recorded_at[:19]),
+        Column("by", lambda r: r.by),
+        Column("changed", lambda r: ",".join(r.changed) or r.event.removeprefix("Deployment").lower()),
+        Column("version", lambda r: r.package_version),
+        Column("package", lambda r: r.package_name, wide=True),
+        Column("command", lambda r: r.command, wide=True),
+        Column("args", lambda r: " ".join(r.args), wide=True),
+        Column("env", lambda r: ",".join(r.env_names), wide=True),
+    ],
+    lambda r: f"revision/{r.revision}",
+)  # fmt: skip
+
+KINDS: dict[str, Kind[Any]] = {kind.plural: kind for kind in (DEPLOYMENTS, UNITS, EVENTS, REVISIONS)}
+"""Every kind, by the name that its schema has."""

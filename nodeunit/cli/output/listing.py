@@ -10,7 +10,7 @@
 A field is never renamed or removed, and its meaning does not change, within one version of a schema; fields are added.
 """
 
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, Generic, NamedTuple
 
 import msgspec
@@ -64,7 +64,7 @@ async def show_list(
     Raises InputFileInvalid for a field to sort by that the items do not have.
     """
     if sort_by:
-        rows = _each(sorted_by([row async for row in rows], kind, sort_by))
+        rows = each(sorted_by([row async for row in rows], kind, sort_by))
     count, shown, page = 0, headers, list[Row]()
     widths: list[int] = []
     async for row in rows:
@@ -103,7 +103,8 @@ def sorted_by(rows: list[Row], kind: Kind[Row], field: str) -> list[Row]:
     return known + [row for row in rows if getattr(row, name) is None]
 
 
-async def _each(rows: list[Row]) -> Any:
+async def each(rows: Iterable[Row]) -> AsyncIterator[Row]:
+    """Rows that are there already, as `show_list` takes them."""
     for row in rows:
         yield row
 

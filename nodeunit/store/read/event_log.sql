@@ -44,6 +44,7 @@ from event e
 where (%(since)s::timestamptz is null or e.recorded_at >= %(since)s)
   and (%(until)s::timestamptz is null or e.recorded_at < %(until)s)
   and (%(types)s::text[] is null or e.type = any (%(types)s))
+  and (%(without)s::text[] is null or e.type <> all (%(without)s))
   and (%(deployment_id)s::uuid is null or e.deployment_id = %(deployment_id)s)
   and (%(unit_address)s::text is null or e.unit_address = %(unit_address)s)
 order by e.recorded_at desc, e.position desc
