@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from nodeunit.audit.wording import local_time
+from nodeunit.cli import contexts
 from nodeunit.cli.moments import FORMS, Time, parse_length, parse_time
 from nodeunit.cli.output.render import Format
 from nodeunit.domain.events import EVENT_TYPES
@@ -51,10 +52,11 @@ def without_database(time: Time | None, option: str) -> datetime | None:
 
 
 def given(database: str) -> str:
-    """The conninfo. Raises DatabaseUnreachable if there is none."""
-    if not database:
+    """The conninfo. Raises DatabaseUnreachable if there is none, SettingInvalid for a context that there is not."""
+    found = contexts.database(database)
+    if not found:
         raise DatabaseUnreachable("no database is given; set POSTGRES_URI or --database to its connection string")
-    return database
+    return found
 
 
 def stored_types(given: list[str] | None) -> list[str] | None:

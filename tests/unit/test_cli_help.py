@@ -75,4 +75,4 @@ def test_a_file_is_not_named_like_a_time() -> None:
 
 def test_a_module_is_a_verb_or_shared_by_verbs() -> None:
     modules = {file.stem for file in Path(inspect.getfile(cli)).parent.glob("*.py")}
-    assert modules - {"__init__", "app", "moments", "options"} == {path[0] for path in VERBS}
+    assert modules - {"__init__", "app", "contexts", "group", "moments", "options"} == {path[0] for path in VERBS}
