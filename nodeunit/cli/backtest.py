@@ -23,7 +23,8 @@ from nodeunit.cli.options import (
     resolve_stretch,
     without_database,
 )
-from nodeunit.cli.output.render import Column, Format, document, lines, table, write
+from nodeunit.cli.output.render import Column, Format, lines, table, write
+from nodeunit.cli.output.schemas import show_document
 from nodeunit.domain.policy import POLICIES
 from nodeunit.domain.what_if import PolicyOverride
 from nodeunit.errors import DecisionsDiffer, InputFileInvalid, UnknownPolicy, WeightInvalid
@@ -69,7 +70,7 @@ def backtest(
     elif output is Format.JSONL:
         lines(found.differences)
     else:
-        document(found, output)
+        show_document("backtest", found, output, [f"round/{one.position}" for one in found.differences])
     if found.differing and (rounds is not None or not found.another_policy):
         raise DecisionsDiffer(f"{found.differing} of {found.decisions} decisions come out differently")
 

@@ -9,10 +9,9 @@ from nodeunit.audit.description import Description
 from nodeunit.cli.options import Database, Deployment, OutputFormat, given
 from nodeunit.cli.output.description import description_lines
 from nodeunit.cli.output.kinds import DEPLOYMENTS, event_row
-from nodeunit.cli.output.render import Format, document, lines, write
+from nodeunit.cli.output.render import Format, write
+from nodeunit.cli.output.schemas import show_document
 from nodeunit.store.read import event_log
-
-SCHEMA = "nodeunit.description/1"
 
 
 def describe(deployment: Deployment, database: Database = "", output: OutputFormat = Format.TABLE) -> None:
@@ -21,12 +20,8 @@ def describe(deployment: Deployment, database: Database = "", output: OutputForm
     [bold]Example[/bold]: nodeunit describe clock
     """
     found = asyncio.run(_describe(given(database), deployment))
-    if output is Format.NAME:
-        write(DEPLOYMENTS.name(found.deployment))
-    elif output is Format.JSONL:
-        lines([as_data(found)])
-    elif output in (Format.JSON, Format.YAML):
-        document(as_data(found), output)
+    if output not in (Format.TABLE, Format.WIDE):
+        show_document("description", _as_data(found), output, [DEPLOYMENTS.name(found.deployment)])
     else:
         for line in description_lines(found):
             write(line)
@@ -37,7 +32,6 @@ async def _describe(conninfo: str, deployment: str) -> Description:
         return await audit.describe(connection, deployment)
 
 
-def as_data(found: Description) -> dict[str, object]:
-    """The document: what `get` shows of the row, and the rest."""
+def _as_data(found: Description) -> dict[str, object]:
     events = {name: [event_row(one, found.names) for one in getattr(found, name)] for name in ("places", "events")}
-    return {"schema": SCHEMA} | msgspec.structs.asdict(found) | events
+    return msgspec.structs.asdict(found) | events

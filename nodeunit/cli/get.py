@@ -1,6 +1,7 @@
 """`nodeunit get deployments|units|events`: what there is now, as a table for people or data for programs."""
 
 import asyncio
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -67,7 +68,8 @@ def deployments(
         )
     fields = parse_labels(labels)
     if watch:
-        asyncio.run(watch_rows(given(database), names, fields, output, headers=not no_headers, limit=limit))
+        with suppress(KeyboardInterrupt):
+            asyncio.run(watch_rows(given(database), names, fields, output, headers=not no_headers, limit=limit))
         return
     if not asyncio.run(_deployments(given(database), names, fields, output, not no_headers, sort_by, limit)):
         _say_none("deployments", output)

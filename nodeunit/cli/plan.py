@@ -5,7 +5,8 @@ import asyncio
 from nodeunit.audit import plan as audit
 from nodeunit.audit.plan import Plan
 from nodeunit.cli.options import Database, Deployment, OutputFormat, given
-from nodeunit.cli.output.render import Format, document, lines, write
+from nodeunit.cli.output.render import Format, write
+from nodeunit.cli.output.schemas import show_document
 from nodeunit.cli.output.verdicts import show_verdicts
 from nodeunit.store.read import event_log
 
@@ -20,10 +21,8 @@ def plan(
     [bold]Example[/bold]: nodeunit plan 044142ec
     """
     found = asyncio.run(_plan(given(database), deployment))
-    if output in (Format.JSON, Format.YAML):
-        document(found, output)
-    elif output is Format.JSONL:
-        lines([found])
+    if output not in (Format.TABLE, Format.WIDE):
+        show_document("plan", found, output, [f"deployment/{found.deployment_id}"])
     else:
         _show(found, wide=output is Format.WIDE)
 

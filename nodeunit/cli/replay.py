@@ -28,7 +28,8 @@ from nodeunit.cli.options import (
     without_database,
 )
 from nodeunit.cli.output.event_lines import EventLines
-from nodeunit.cli.output.render import Column, Format, lines, show, write
+from nodeunit.cli.output.render import Column, Format, lines, table, write
+from nodeunit.cli.output.schemas import show_document
 from nodeunit.domain.fleet import DeploymentState
 from nodeunit.store.read import event_log, fleet, lookup
 from nodeunit.store.read.event_log import EventFilter, TransactionSnapshot
@@ -61,6 +62,8 @@ def replay(
         )
     if follow and output in (Format.JSON, Format.YAML):
         raise typer.BadParameter("following cannot give a single document; use jsonl or table", param_hint="--output")
+    if output in (Format.JSON, Format.YAML, Format.NAME) and (deployment or unit):
+        raise typer.BadParameter("a history is printed event by event: use jsonl or table", param_hint="--output")
     if follow and archive and not (deployment or unit):
         raise typer.BadParameter("with --archive it needs --deployment or --unit", param_hint="--follow")
     asked = _Asked(at, position, deployment, unit, follow, output)
@@ -158,7 +161,9 @@ def _show(fleet: FleetAt, output: Format) -> None:
         return
     if output in (Format.TABLE, Format.WIDE):
         write(_headline(fleet))
-    show(_columns(names), fleet.deployments, output, whole=fleet)
+        table(_columns(names), fleet.deployments, wide=output is Format.WIDE)
+        return
+    show_document("fleet", fleet, output, [f"deployment/{one.deployment_id}" for one in fleet.deployments])
 
 
 def _headline(fleet: FleetAt) -> str:
@@ -174,12 +179,14 @@ def _headline(fleet: FleetAt) -> str:
 
 def _columns(names: Mapping[str, str]) -> list[Column[DeploymentState]]:
     return [
-        Column("deployment", lambda d: d.deployment_id),
+        Column("deployment", lambda d: str(d.deployment_id)[:8]),
+        Column("id", lambda d: d.deployment_id, wide=True),
         Column("package", lambda d: d.package),
         Column("type", lambda d: d.type, wide=True),
         Column("enabled", lambda d: "yes" if d.enabled else "no"),
         Column("unit", lambda d: called(d.address, names) if d.address else ""),
         Column("address", lambda d: d.address, wide=True),
         Column("version", lambda d: d.address_version, right=True),
-        Column("since", lambda d: d.address_since and local_time(d.address_since)),
+        Column("since", lambda d: d.address_since and local_time(d.address_since)[:19]),
+        Column("exactly", lambda d: d.address_since and local_time(d.address_since), wide=True),
     ]

@@ -4,13 +4,14 @@ import asyncio
 from enum import StrEnum
 from typing import Annotated
 
-import msgspec
 import typer
 
 from nodeunit.audit import report as audit
 from nodeunit.audit.markdown import markdown
 from nodeunit.cli.moments import Time
 from nodeunit.cli.options import Database, Since, Until, given, resolve_stretch
+from nodeunit.cli.output.render import Format
+from nodeunit.cli.output.schemas import show_document
 from nodeunit.errors import InvariantViolated
 from nodeunit.store.postgres.requirements import connect_to_schema
 from nodeunit.store.read.report import Bounds
@@ -21,6 +22,8 @@ class ReportFormat(StrEnum):
 
     MARKDOWN = "markdown"
     JSON = "json"
+    YAML = "yaml"
+    JSONL = "jsonl"
 
 
 def report(
@@ -37,8 +40,8 @@ def report(
     [bold]Example[/bold]: nodeunit report --since 2h > report.md
     """
     found = asyncio.run(_read(given(database), since, until, rounds))
-    if output is ReportFormat.JSON:
-        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+    if output is not ReportFormat.MARKDOWN:
+        show_document("report", found, Format(output.value))
     else:
         typer.echo(markdown(found, queries=True), nl=False)
     require_invariants(found)

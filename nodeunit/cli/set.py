@@ -54,10 +54,11 @@ async def _set(
     conninfo: str, names: list[str], labels: list[str] | None, everything: bool,
     columns: dict[str, Any], added: dict[str, str], removed: list[str],
 ) -> list[Row]:  # fmt: skip
-    async with await connect_to_schema(conninfo, "operator", writes=True) as connection:
+    async with await connect_to_schema(conninfo, "operator", writes=True) as connection, connection.transaction():
         ids = [one.id for one in await selected(connection, names or None, labels, everything)]
         changes = dict.fromkeys(ids, columns)
         if added or removed:
+            await read.lock(connection, ids)
             for row in await read.columns_of(connection, ids):
                 env = {key: value for key, value in row["env"].items() if key not in removed} | added
                 changes[UUID(row["id"])] = columns | {"env": env}

@@ -14,7 +14,8 @@ from nodeunit.cli.moments import FORMS, Time, parse_length, parse_time
 from nodeunit.cli.options import Database, DeploymentOption, OutputFormat, UnitOption, Until, given, resolve
 from nodeunit.cli.output import usage_plot
 from nodeunit.cli.output.blocks import Values, chart, sparkline
-from nodeunit.cli.output.render import Column, Format, show, table, write
+from nodeunit.cli.output.render import Column, Format, table, write
+from nodeunit.cli.output.schemas import show_items
 from nodeunit.store.postgres.requirements import connect_to_schema
 from nodeunit.store.read import lookup
 from nodeunit.store.read.deployments import find_rows, the_row
@@ -79,7 +80,10 @@ def usage(
     if output in (Format.TABLE, Format.WIDE):
         _show(series, window, wide=output is Format.WIDE)
     else:
-        show([], points, output)
+        names = {
+            f"deployment/{one.deployment_id}" if one.deployment_id else f"unit/{one.unit_address}" for one in points
+        }
+        show_items("usage", points, output, sorted(names))
 
 
 async def _read(

@@ -7,7 +7,8 @@ from nodeunit.audit.why import Explanation
 from nodeunit.audit.wording import local_time, program_state
 from nodeunit.cli.moments import Time
 from nodeunit.cli.options import At, Database, Deployment, OutputFormat, given, resolve
-from nodeunit.cli.output.render import Format, document, lines, write
+from nodeunit.cli.output.render import Format, write
+from nodeunit.cli.output.schemas import show_document
 from nodeunit.cli.output.verdicts import show_verdicts
 from nodeunit.store.read import event_log
 
@@ -25,10 +26,8 @@ def why(
     [bold]Example[/bold]: nodeunit why 044142ec --at 2026-01-16T15:52:50+08:00
     """
     explanation = asyncio.run(_explain(given(database), deployment, at))
-    if output in (Format.JSON, Format.YAML):
-        document(explanation, output)
-    elif output is Format.JSONL:
-        lines([explanation])
+    if output not in (Format.TABLE, Format.WIDE):
+        show_document("explanation", explanation, output, [f"deployment/{explanation.deployment_id}"])
     else:
         _show(explanation, wide=output is Format.WIDE)
 

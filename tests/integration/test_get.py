@@ -116,6 +116,8 @@ async def test_units(database: str, pool: Pool) -> None:
     ]
     assert sum(one["rows"] for one in found) == 3
     assert [one["name"] for one in await items(database, "get", "units", "unit-b")] == ["unit-b"]
+    names = (await said(database, "get", "units", "-o", "name")).splitlines()
+    assert [one["name"] for one in await items(database, "get", "units", names[1])] == ["unit-b"]
     held = await items(database, "get", "deployments", "-l", "unit=unit-a")
     assert {one["unit"] for one in held} == {"unit-a"}
 

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from nodeunit.store.postgres.connections import Pool
-from tests.support.command_line import complained, items, said
+from tests.support.command_line import complained, items, said, typed
 from tests.support.process_reports import report, started
 from tests.support.rounds import deciding
 from tests.support.rows import rows, value
@@ -74,24 +74,24 @@ async def test_the_last_twenty_environments_are_kept(database: str) -> None:
 
 
 async def test_wait(database: str, pool: Pool) -> None:
-    late = asyncio.create_task(said(database, "wait", "clock", "--for", "claimed", "--timeout", "30s"))
+    late = asyncio.create_task(typed(database, "wait", "clock", "--for", "claimed", "--timeout", "30s"))
     unit = await deciding(pool, "unit-a", custom_command=True)
     await said(database, "create", "--name", "clock", "--package", "@yuants/clock@1")
     await unit.look()
-    assert await late == ""
+    assert await late == (0, "")
     (row,) = rows(database, "select id from deployment")
     not_yet = await complained(database, "wait", "clock", "--for", "running", "--timeout", "300ms", code=27)
     assert "clock: starting (claimed), 0/1 ready" in not_yet
     status = await complained(database, "rollout", "status", "clock", "--timeout", "300ms", code=27)
     assert "starting (claimed) on unit-a" in status
-    running = asyncio.create_task(said(database, "wait", "--all", "--for", "running", "--timeout", "30s"))
-    done = asyncio.create_task(said(database, "rollout", "status", "clock", "--timeout", "30s"))
+    running = asyncio.create_task(typed(database, "wait", "--all", "--for", "running", "--timeout", "30s"))
+    done = asyncio.create_task(typed(database, "rollout", "status", "clock", "--timeout", "30s"))
     report(database, "unit-a", started(row["id"]))
-    assert await running == ""
-    assert await done == "deployment/clock runs revision 1\n"
-    gone = asyncio.create_task(said(database, "wait", "clock", "--for", "deleted", "--timeout", "30s"))
+    assert await running == (0, "")
+    assert await done == (0, "deployment/clock runs revision 1\n")
+    gone = asyncio.create_task(typed(database, "wait", "clock", "--for", "deleted", "--timeout", "30s"))
     await said(database, "delete", "clock", "--yes")
-    assert await gone == ""
+    assert await gone == (0, "")
     assert "nobody: no such deployment" in await complained(
         database, "wait", "nobody", "--for", "running", "--timeout", "100ms", code=27
     )

@@ -57,10 +57,12 @@ def test_one_program_is_drawn_large(measured: str) -> None:
 
 
 def test_data(measured: str) -> None:
-    points = msgspec.json.decode(said(measured, "-o", "json", "--bucket", "1h"))
+    points = msgspec.json.decode(said(measured, "-o", "json", "--bucket", "1h"))["items"]
     assert {point["unit"] for point in points} == {"one", "two"}
     assert {point["memory_mb_avg"] for point in points} == {100}
-    assert said(measured, "-o", "yaml", "--bucket", "1h").startswith('- bucket_start: "')
+    assert said(measured, "-o", "yaml", "--bucket", "1h").startswith(
+        'schema: "nodeunit.usage/1"\nitems:\n  - bucket_start: "'
+    )
 
 
 def test_nothing_measured(measured: str) -> None:

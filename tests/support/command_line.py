@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import sys
 from typing import Any
 
 from typer.testing import CliRunner, Result
@@ -41,3 +43,13 @@ async def items(conninfo: str, *words: str) -> list[dict[str, Any]]:
     document = json.loads(await said(conninfo, *words, "-o", "json"))
     found: list[dict[str, Any]] = document["items"]
     return found
+
+
+async def typed(conninfo: str, *words: str) -> tuple[int | None, str]:
+    """Exit code and standard output of a verb as a process of its own, beside which other verbs may be called."""
+    environment = os.environ | {"POSTGRES_URI": conninfo}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "nodeunit", *words, stdout=asyncio.subprocess.PIPE, env=environment
+    )
+    out, _ = await process.communicate()
+    return process.returncode, out.decode()

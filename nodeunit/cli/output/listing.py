@@ -11,9 +11,7 @@ A field is never renamed or removed, and its meaning does not change, within one
 """
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from typing import Any, Generic, NamedTuple
-
-import msgspec
+from typing import Generic, NamedTuple
 
 from nodeunit.cli.output.render import Column, Format, Row, document, lines, table, write
 from nodeunit.errors import InputFileInvalid
@@ -36,18 +34,6 @@ class Kind(NamedTuple, Generic[Row]):
     @property
     def schema_name(self) -> str:
         return f"nodeunit.{self.plural}/{self.version}"
-
-    def schema(self) -> dict[str, Any]:
-        """The JSON Schema of the document that json and yaml are; jsonl has its items."""
-        (item,), components = msgspec.json.schema_components([self.item], ref_template="#/$defs/{name}")
-        return {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "$id": self.schema_name,
-            "type": "object",
-            "properties": {"schema": {"const": self.schema_name}, "items": {"type": "array", "items": item}},
-            "required": ["schema", "items"],
-            "$defs": components,
-        }
 
 
 async def show_list(

@@ -146,6 +146,12 @@ async def columns_of(connection: Connection, ids: list[UUID]) -> list[dict[str, 
     return [row["columns"] for row in found]
 
 
+async def lock(connection: Connection, ids: list[UUID]) -> None:
+    """Nobody else changes these rows until the transaction ends."""
+    async with translate_errors():
+        await connection.execute(QUERIES["lock_rows"], {"ids": ids})
+
+
 async def named_rows(connection: Connection, names: list[str]) -> dict[str, dict[str, Any]]:
     """The columns of the rows with these names, by name."""
     async with translate_errors():

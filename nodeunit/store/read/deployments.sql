@@ -57,11 +57,15 @@ order by 1, 3, 2
 -- name: change_mark
 -- Differs when something was appended or a notification was sent since it was read before.
 select coalesce((select max(w.number) from wake_up w), 0) as woken,
-       (select e.position from event e order by e.transaction_id desc, e.position desc limit 1) as position
+       (select e.position from event e order by e.recorded_at desc limit 1) as position
 
 -- name: row_columns
 -- What a person may have set, with the values of env: for those who may change the row.
 select to_jsonb(d.*) as columns from deployment d where d.id = any (%(ids)s) order by d.id
+
+-- name: lock_rows
+-- In one order, so that two sessions do not wait for each other.
+select d.id from deployment d where d.id = any (%(ids)s) order by d.id for update
 
 -- name: named_rows
 select d.id, d.name, to_jsonb(d.*) as columns from deployment d where d.name = any (%(names)s::text[]) order by d.name

@@ -47,6 +47,7 @@ async def find_unit(connection: Connection, given: str) -> FleetUnit:
     A unit that left or was lost is found only when no unit in the fleet is meant; of several with this name the last
     one, because a unit without its own password leaves one behind with each start.
     """
+    given = given.removeprefix("unit/")  # as -o name prints it
     async with translate_errors():
         rows = await (await connection.execute(QUERIES["units_like"], {"unit": given})).fetchall()
     found = [FleetUnit(**row) for row in rows]
