@@ -1,6 +1,6 @@
 # Everything a newcomer, a maintainer and CI run. `make help` lists it.
 .DEFAULT_GOAL := help
-.PHONY: demo mutants test unit check format e2e chaos bench database cluster registries update newest help
+.PHONY: demo mutants test unit check format e2e chaos bench database cluster registries update newest audit help
 
 VENV   ?= .venv
 PYTHON ?= python3
@@ -55,6 +55,9 @@ registries: $(STAMP) ## Make Node.js and verdaccio available, from which tests i
 
 update: $(STAMP) ## Renew requirements.lock: the newest versions that pyproject.toml allows
 	@tools/update.sh $(BIN)/python requirements.lock
+
+audit: $(STAMP) ## Look the locked dependencies up among known vulnerabilities; without that data, hold them to their checksums
+	@tools/audit.sh $(BIN)/python requirements.lock
 
 newest: ## All tests with the newest versions that pyproject.toml allows, in an environment of their own
 	@rm -f .venv-newest/.installed

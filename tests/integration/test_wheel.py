@@ -1,12 +1,16 @@
 """An installed wheel works outside the checkout: the command is there, and so is the SQL."""
 
+import json
 import subprocess
 import sys
 import sysconfig
 import venv
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
+
+from tools import sbom
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +50,23 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_command_is_there(installed: Path, tmp_path: Path) -> None:
     assert "Usage: nodeunit" in run(installed / "nodeunit", "--help", at=tmp_path)
     assert run(installed / "nodeunit", "--version", at=tmp_path) == "nodeunit 0.2.0.dev0\n"
+
+
+def test_it_carries_what_the_lock_installs_and_can_be_built_again_bit_by_bit(tmp_path: Path) -> None:
+    assert sbom.SBOM.read_text() == sbom.sbom(sbom.LOCK.read_text()), "run: python -m tools.sbom"
+    wheels = []
+    for attempt, umask in (("one", "022"), ("two", "077")):
+        directory = tmp_path / attempt
+        directory.mkdir()
+        build = f"umask {umask}; exec {sys.executable} -m pip wheel --quiet --no-deps --no-build-isolation"
+        run("sh", "-c", f"{build} --wheel-dir {directory} {ROOT}", at=directory)
+        (wheel,) = directory.glob("nodeunit-*.whl")
+        wheels.append(wheel)
+    assert wheels[0].read_bytes() == wheels[1].read_bytes()
+    with ZipFile(wheels[0]) as content:
+        (name,) = (name for name in content.namelist() if name.endswith(".dist-info/sboms/sbom.cdx.json"))
+        carried = json.loads(content.read(name))
+    assert {"psycopg", "google-re2", "cryptography"} <= {one["name"] for one in carried["components"]}
 
 
 def test_migrations_and_projections_are_in_the_package(installed: Path, tmp_path: Path) -> None:
