@@ -4,8 +4,10 @@
     ├── DifferenceFound            1   a check found a difference
     │   ├── ProjectionDiffers      1   a live table is not the fold of the log
     │   ├── DecisionsDiffer        1   deciding again from the recorded inputs gives another decision
-    │   └── InvariantViolated      1   the log itself breaks a rule
-    │       └── EventUndecodable   1   a stored event does not have the shape of its type
+    │   ├── InvariantViolated      1   the log itself breaks a rule
+    │   │   └── EventUndecodable   1   a stored event does not have the shape of its type
+    │   └── FaultFound             1   the doctor found something wrong
+    ├── ChecksNotMade             27   the doctor found nothing, but some checks could not be made
     ├── DatabaseError             16   any other refusal of the database
     │   ├── DatabaseUnreachable   10
     │   ├── AuthenticationFailed  11
@@ -77,6 +79,16 @@ class InvariantViolated(DifferenceFound):
 
 class EventUndecodable(InvariantViolated):
     """A stored event of a known type and schema version lacks a field or has one of the wrong type."""
+
+
+class FaultFound(DifferenceFound):
+    """`nodeunit doctor` found at least one misconfiguration."""
+
+
+class ChecksNotMade(NodeunitError):
+    """`nodeunit doctor` found nothing wrong, and could not make every check."""
+
+    exit_code = 27
 
 
 class DatabaseError(NodeunitError):

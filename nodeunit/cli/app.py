@@ -12,7 +12,7 @@ PANELS = {
     "Run": "run address demo",
     "Change rows": "create set enable disable restart delete edit apply diff rollout",
     "Operate": "enroll cordon uncordon drain reload config completion",
-    "Look": "get ps describe wait logs why usage events replay report plan backtest schema",
+    "Look": "doctor get ps describe wait logs why usage events replay report plan backtest schema",
     "Database": "migrate archive projections",
 }
 """The verbs by the heading under which the help lists them, in its order."""

@@ -160,6 +160,17 @@ def cpu_s_of(directory: str) -> float | None:
         return None
 
 
+def why_not_permitted() -> str:
+    """Why a supervisor started as this process is could not make groups; empty if it could. Makes nothing."""
+    try:
+        own = _own_directory()
+    except (OSError, ValueError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    if not os.access(own, os.W_OK | os.X_OK):
+        return f"user {os.geteuid()} may not write in {own}"
+    return ""
+
+
 def _own_directory() -> str:
     """The group of this process, or the one above if a supervisor has moved into a group of its own."""
     own = _directory_of(os.getpid())

@@ -90,6 +90,19 @@ def read_name(pid: int) -> str:
     return _read(f"/proc/{pid}/comm").decode(errors="replace").rstrip("\n")
 
 
+def is_readable_by_its_user(pid: int) -> bool:
+    """Whether other processes of its user may read its memory and descriptors. Not told for root, who may read all.
+
+    The kernel gives the files of a process that is not dumpable to root.
+    """
+    try:
+        status = os.stat(f"/proc/{pid}/environ")
+        user = next(line.split()[1] for line in _read(f"/proc/{pid}/status").splitlines() if line.startswith(b"Uid:"))
+    except (OSError, StopIteration):
+        return False
+    return int(user) != 0 and status.st_uid == int(user)
+
+
 def read_outputs(pid: int) -> list[str]:
     """What standard output and error of a process are, as `/proc/PID/fd` names them; empty if that may not be seen."""
     found = []

@@ -61,6 +61,21 @@ class TimescaleServer:
     def thaw(self) -> None:
         self._container.get_wrapped_container().unpause()
 
+    def become_standby(self) -> None:
+        """Restart as a standby that waits for a primary which never comes: it answers, and writes nothing."""
+        self._in_data_directory("touch")
+        self.restart()
+
+    def end_standby(self) -> None:
+        """Restart as the primary that it was."""
+        self._in_data_directory("rm")
+        self.restart()
+
+    def _in_data_directory(self, do: str) -> None:
+        signal = "/var/lib/postgresql/data/standby.signal"
+        done = self._container.get_wrapped_container().exec_run([do, signal], user="postgres")
+        assert done.exit_code == 0, done.output
+
     def wait_until_it_answers(self) -> None:
         """Over TCP, as every client will; inside the container it answers earlier."""
         wait_until(self._answers, within_s=READY_S, every_s=0.05, what="the server answers over TCP")
@@ -84,8 +99,8 @@ class _Container(PostgresContainer):  # type: ignore[misc]  # testcontainers has
 
 
 @contextmanager
-def timescale_server(*, in_memory: bool = False) -> Iterator[TimescaleServer]:
-    """Start a server and remove it, with its data, when the block ends.
+def timescale_server(*, in_memory: bool = False, **settings: str) -> Iterator[TimescaleServer]:
+    """Start a server and remove it, with its data, when the block ends; `settings` are the server's own.
 
     With `in_memory` it makes databases ten times as fast, but they do not survive its end.
 
@@ -97,7 +112,7 @@ def timescale_server(*, in_memory: bool = False) -> Iterator[TimescaleServer]:
     container = _Container(image, driver=None)
     container.ports = {"5432/tcp": ("127.0.0.1", port)}  # a chosen port stays the same across a restart
     container.with_command(
-        ["postgres", *(word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}"))]
+        ["postgres", *(word for name, value in (SETTINGS | settings).items() for word in ("-c", f"{name}={value}"))]
     )
     container.with_kwargs(labels={_OWNER: _identity(os.getpid())}, shm_size="256m")
     if in_memory:

@@ -32,7 +32,7 @@ async def require(conninfo: str, *, timescaledb: bool = False) -> None:
     async with await connect(conninfo, "check") as connection, translate_errors(conninfo):
         server = await refuse_old_server(connection)
         if connection.info.backend_pid != server["backend_pid"]:
-            await _refuse_transaction_pooling(connection, conninfo)
+            await refuse_transaction_pooling(connection, conninfo)
         await refuse_unfit_schema(connection, writes=True)
         if timescaledb:
             if not server["timescaledb"]:
@@ -80,7 +80,7 @@ async def refuse_old_server(connection: AsyncConnection[DictRow]) -> DictRow:
     return server
 
 
-async def _refuse_transaction_pooling(connection: AsyncConnection[DictRow], conninfo: str) -> None:
+async def refuse_transaction_pooling(connection: AsyncConnection[DictRow], conninfo: str) -> None:
     """Called behind a proxy, which invents the backend pid. Checks that each session keeps its backend.
 
     A second connection takes a backend and keeps it in a transaction. If ours has another backend afterwards, or gets
