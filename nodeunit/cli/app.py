@@ -9,7 +9,7 @@ from nodeunit.cli.contexts import choose
 from nodeunit.cli.group import Verb, group_of
 
 PANELS = {
-    "Run": "run address demo",
+    "Run": "run service address demo",
     "Change rows": "create set enable disable restart delete edit apply diff rollout",
     "Operate": "enroll cordon uncordon drain reload config completion",
     "Look": "doctor get ps describe wait logs why usage events replay report plan backtest schema",

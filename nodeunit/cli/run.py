@@ -13,6 +13,7 @@ from nodeunit.identity import address_of
 from nodeunit.settings import DESCRIPTIONS, Settings
 from nodeunit.store.postgres.requirements import require
 from nodeunit.supervisor.bootstrap import exec_supervisor, interpreter_argv
+from nodeunit.supervisor.service_manager import notify_settings
 
 
 def settings_table() -> str:
@@ -53,6 +54,7 @@ def run(database: Database = "") -> None:
             "log_compress": settings.log_compress,
             "daemon_argv": interpreter_argv("nodeunit.daemon"),
             "stop_grace_s": settings.stop_grace_s,
+            **notify_settings(os.environ),
         },
         configuration.of_unit(settings, address, dict(os.environ)),
     )

@@ -50,6 +50,10 @@ class SupervisorSettings(NamedTuple):
     """So many older generations of a log are kept."""
     log_compress: bool = True
     """Whether the older generations, except the newest, are compressed."""
+    notify_socket: str = ""
+    """Where a service manager listens (sd_notify); empty: there is none."""
+    watchdog_s: float = 0.0
+    """How long that waits for a sign of life before it ends the supervisor; 0: for ever."""
 
     @classmethod
     def read(cls, content: bytes) -> "SupervisorSettings":

@@ -25,6 +25,7 @@ from nodeunit.supervisor.logs import LogLimits
 from nodeunit.supervisor.loop import Loop
 from nodeunit.supervisor.programs import LEASE_EXPIRED, Programs
 from nodeunit.supervisor.protocol import Event, Hello, Report
+from nodeunit.supervisor.service_manager import ServiceManager
 from nodeunit.supervisor.shortage import LEASE, LEFTOVER, lack_of
 from nodeunit.supervisor.shutdown import Shutdown
 from nodeunit.supervisor.stderr_log import StderrLog
@@ -51,6 +52,7 @@ class Supervisor:
         self._leftovers: list[Leftover] = []
         self._link: DaemonLink | None = None
         self._handover = Handover()
+        self._manager = ServiceManager(settings.notify_socket, settings.watchdog_s)
         self._loop = Loop(stderr_log)
         self._reaper = Reaper()
         self._groups = self._make_groups()
@@ -102,6 +104,7 @@ class Supervisor:
         self._loop.every_turn("reaping", self._reaper.tick)
         self._loop.every_turn("daemon", self._daemon.tick)
         self._loop.every_turn("ending", self._shutdown.tick)
+        self._loop.every_turn("service manager", self._manager.tick)
         exit_code = self._loop.run()
         self._guard.stop()
         self._logs.stop()
@@ -111,13 +114,17 @@ class Supervisor:
 
     def _handle_signals(self) -> None:
         for signum in signals.DRAIN:
-            self._loop.on_signal(signum, lambda: self._shutdown.request(boottime()))
+            self._loop.on_signal(signum, self._drain)
         for signum in signals.RELOAD:
             self._loop.on_signal(signum, self._replace_daemon)
         for signum in signals.REAP:
             self._loop.on_signal(signum, self._reaper.child_ended)
         for signum in signals.IGNORE:
             self._loop.on_signal(signum, partial(self._ignore, signals.name(signum)))
+
+    def _drain(self) -> None:
+        self._manager.stopping()
+        self._shutdown.request(boottime())
 
     def _ignore(self, name: str) -> None:
         self._log.rate_limited(name, f"{name} has no meaning for a unit and is ignored: TERM drains it, HUP reloads it")
@@ -217,6 +224,7 @@ class Supervisor:
                 case "ready":
                     self._log.info(f"daemon {self._daemon.pid} is ready")
                     self._daemon.mark_ready()
+                    self._manager.ready()
                 case "leave":
                     self._daemon.mark_leaving()
                 case "probe":

@@ -58,7 +58,7 @@ def test_units_are_started_by_tests_of_two_folders_only() -> None:
     assert elsewhere == [], "move these tests to tests/e2e"
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/upgrading.md"])
 def test_what_a_page_names_is_there(page: str) -> None:
     """Paths as they stand from the top of the checkout, or as the architecture names modules: below `nodeunit/`."""
     named = re.findall(r"`([a-z_]+(?:/[\w.*]+)+)`", (ROOT / page).read_text())

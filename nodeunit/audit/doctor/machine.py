@@ -169,7 +169,7 @@ def processes(unit: Settings) -> list[Finding]:
             Finding(
                 name="no_control_groups", severity="warning", subject="machine",
                 cause=f"programs run without control groups, so some may escape when they are ended: {reason}",
-                mend="run the unit under systemd with Delegate=yes, as nodeunit install-service does",
+                mend="run the unit under systemd with Delegate=yes, as nodeunit service prints it",
             )
         )  # fmt: skip
     own = address_of(unit.name, unit.password)
