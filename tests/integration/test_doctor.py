@@ -75,6 +75,11 @@ async def test_no_database() -> None:
     assert found.not_made
 
 
+async def test_no_database_is_given() -> None:
+    found = the_only(await examined(""))
+    assert (found.name, found.cause) == ("no_database", "no database is given")
+
+
 async def test_a_wrong_password(database: str) -> None:
     assert the_only(await examined(make_conninfo(database, password="wrong"))).name == "login_refused"
 

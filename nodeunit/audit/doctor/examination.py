@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from nodeunit.audit.doctor import fleet, log, machine, schema, server
 from nodeunit.domain.finding import Examination, Finding, Limits, NotMade
-from nodeunit.errors import NodeunitError
+from nodeunit.errors import DatabaseUnreachable, NodeunitError
 from nodeunit.settings import Settings
 from nodeunit.store.postgres.connections import Connection
 from nodeunit.store.read import doctor as store
@@ -45,6 +45,8 @@ async def _database(
 ) -> list[tuple[str, str]] | None:
     """The packages that rows want; None if nobody could be asked."""
     try:
+        if not conninfo:
+            raise DatabaseUnreachable("no database is given")
         async with asyncio.timeout(CONNECT_WITHIN_S):
             connection = await store.open_session(conninfo)
     except (NodeunitError, TimeoutError) as error:

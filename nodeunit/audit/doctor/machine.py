@@ -183,5 +183,6 @@ def parent_readable(pid: int) -> Finding:
         name="parent_readable", severity="warning", subject=f"pid {pid}",
         cause="programs run as the user of their unit and may read the memory of its supervisor, and with it the "
         "connection string of the database",
-        mend="give the unit a login of its own: nodeunit enroll",
+        mend="restart the unit, because a reload keeps its supervisor; if it is found again, this version does not "
+        "hide its memory: see to it that the login is of this unit alone, by nodeunit enroll",
     )  # fmt: skip
