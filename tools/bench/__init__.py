@@ -17,6 +17,7 @@
     listeners     what a notification costs with many listeners
     heartbeats    what a heartbeat costs the server
     replay        reading, folding and verifying a long log
+    storage       bytes of the log and of samples, connections
     idle          memory and CPU of a unit with idle programs
 
 `installs`, `leases` and `program_logs` answer questions of their own, each as `python -m tools.bench.NAME`.

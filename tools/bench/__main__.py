@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from tools.bench import convergence, growth, heartbeats, idle, latency, listeners, replay, throughput
+from tools.bench import convergence, growth, heartbeats, idle, latency, listeners, replay, storage, throughput
 from tools.bench.database import place
 from tools.bench.machine import load, machine
 from tools.bench.suite import Bench, Suite
@@ -29,6 +29,7 @@ SUITES: dict[str, Suite] = {
     "listeners": listeners.measure,
     "heartbeats": heartbeats.measure,
     "idle": idle.measure,
+    "storage": storage.measure,
     "replay": replay.measure,
 }
 OUTPUT = Path(__file__).parents[2] / "build" / "bench"

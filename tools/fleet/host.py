@@ -103,6 +103,7 @@ def main() -> None:
     """Reads the plan and runs the units."""
     plan = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=HostPlan)
     logging.basicConfig(level=plan.log_level, format="%(asctime)s %(name)s %(message)s", stream=sys.stderr)
+    logging.getLogger("psycopg").setLevel(plan.log_level)  # which has a level of its own
     asyncio.run(Host(plan).run())
 
 
