@@ -20,7 +20,7 @@ from tools.fleet.run import Outcome, run
 from tools.fleet.scenario import Size
 from tools.timescaledb.image import usable
 
-CONNECTIONS_BESIDES = 100
+CONNECTIONS_BESIDES = 200
 
 
 def main() -> None:
@@ -51,7 +51,7 @@ def database(given: str, units: int) -> Iterator[str]:
     if given:
         yield given
         return
-    settings = {"max_connections": str(min(4 * units, 1500 + units) + CONNECTIONS_BESIDES)}
+    settings = {"max_connections": str(3 * units + CONNECTIONS_BESIDES)}
     with timescaledb_container(usable(), settings=settings) as container:
         yield container.conninfo
 

@@ -15,7 +15,7 @@ from tools.fleet.unit import Plan
 
 ANSWERS_WITHIN_S = 300.0
 
-POOLS_FOR = 100
+POOLS_FOR = 25
 """So many units have a pool each, as real ones; of more, several share one, because a server has only so many
 connections. Each has its own listener in any case."""
 
