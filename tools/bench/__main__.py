@@ -71,6 +71,9 @@ def _measure(bench: Bench, name: str, run: Run) -> bool:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the other suites still say something
         bench.say(f"{name} failed: {error!r}")
         return False
+    if not figures:
+        bench.say(f"{name} needs the container of the server: left out")
+        return True
     run.suites.append(SuiteResult(name, round(time.monotonic() - began, 1), load(), figures))
     return True
 

@@ -161,4 +161,5 @@ class Steps:
 
     def _execute(self, statement: str, parameters: dict[str, object]) -> None:
         with psycopg.connect(self._conninfo, autocommit=True) as connection:
+            connection.execute("select setseed(%s)", (self._some.random(),))  # for what the statement picks at random
             connection.execute(statement.encode(), parameters)
