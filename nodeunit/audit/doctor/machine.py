@@ -5,13 +5,13 @@ What may hang, a disk or a registry, is asked in a thread that nobody waits for 
 
 import asyncio
 import os
-import re
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Collection
 from typing import TypeVar
 
+from nodeunit import patterns
 from nodeunit.domain.finding import Finding, Limits
 from nodeunit.errors import SettingInvalid
 from nodeunit.identity import address_of
@@ -114,8 +114,8 @@ async def registries(unit: Settings, wanted: Collection[tuple[str, str]]) -> lis
 
 
 def _needed(unit: Settings, wanted: Collection[tuple[str, str]]) -> list[str]:
-    trusted = re.compile(unit.trusted_package_regexp)
-    return sorted({runtime for runtime, package in wanted if trusted.search(package)})
+    trusted = patterns.compiled(unit.trusted_package_regexp)  # settings with a refused one are not read
+    return sorted({runtime for runtime, package in wanted if trusted.search(package) is not None})
 
 
 def _silence_of(url: str) -> str:
