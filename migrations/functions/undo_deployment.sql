@@ -18,7 +18,7 @@ begin
     end if;
     select e.data into v_then from event e
     where e.stream_id = 'deployment-' || p_id and e.stream_version = p_revision
-      and e.type in ('DeploymentCreated', 'DeploymentChanged', 'DeploymentSnapshot');
+      and e.type in ('DeploymentCreated', 'DeploymentChanged', 'DeploymentSnapshot', 'DeploymentCarried');
     if not found then
         raise exception 'deployment % has no specification of revision %', p_id, p_revision
             using errcode = 'NU013', hint = 'see: nodeunit rollout history';

@@ -135,6 +135,8 @@ async def test_every_example_can_be_typed(
         result = await asyncio.to_thread(call, *words, conninfo=fleet)
         assert result.exit_code in (0, 25), (words, result.output)  # the log of this test begins later
         return
+    if example[0] == "doctor":
+        code = 1  # this fleet has rows that no unit may run
     await said(fleet, *words, code=code)
 
 

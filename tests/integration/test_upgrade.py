@@ -159,11 +159,15 @@ VERBS = {
     "cordon": ["unit-1"], "uncordon": ["unit-1"], "drain": ["unit-1"], "report": [], "replay": [], "why": ["00000000"],
     "plan": ["00000000"], "enroll": ["unit-1"], "backtest": [], "events": [], "usage": [],
     "archive": ["--usage-until", "1h"], "projections": ["verify"], "logs": ["00000000"],
+    "get": ["deployments"], "ps": [], "describe": ["clock"], "wait": ["clock", "--for=running"],
+    "create": ["--name", "clock", "--command", "true"], "set": ["clock", "package_version=2"], "enable": ["clock"],
+    "disable": ["clock"], "restart": ["clock"], "delete": ["clock", "--yes"], "edit": ["clock"],
+    "apply": ["-f", "rows.json"], "diff": ["-f", "rows.json"], "rollout": ["history", "clock"],
 }  # fmt: skip
 """Each verb that works with an existing schema, with what it cannot do without."""
 
-OTHERS = {"run", "address", "demo", "enroll", "reload", "migrate"}
-"""`run` is tested as a process; the others need no schema, or make it."""
+OTHERS = {"run", "address", "demo", "doctor", "reload", "migrate", "service", "schema", "config", "completion"}
+"""`run` is tested as a process, `doctor` tells of it; the others need no schema, or make it."""
 
 
 def test_every_verb_is_here() -> None:
@@ -175,6 +179,7 @@ def test_a_verb_refuses_an_older_schema_and_one_that_does_not_serve_it(
     verb: str, empty_plain_database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.json").write_text('{"name": "clock", "command": "true"}')
     asyncio.run(install(empty_plain_database, "0.1.0"))
     call = [verb, *VERBS[verb], "--database", empty_plain_database]
     refused = CliRunner().invoke(app, call)

@@ -14,6 +14,7 @@ from nodeunit.domain.claim_round import Decision, RoundInputs
 from nodeunit.domain.deployment import Assignment, Deployment
 from nodeunit.domain.event import Event
 from nodeunit.domain.events import DeploymentClaimRound, UnitJoined
+from nodeunit.domain.finding import Examination, Finding
 from nodeunit.domain.fleet import DeploymentState, UnitState
 from nodeunit.domain.policy import NOTHING, Candidate, Policy, UnitView, Usage, Weights
 from nodeunit.domain.program_log import LogQuery, LogRequest
@@ -32,9 +33,11 @@ STRUCTS = [
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind.__module__ == module.__name__
 ]
-MUTABLE = {DeploymentState, UnitState}
-"""The fold of the whole log changes them in place."""
+MUTABLE = {DeploymentState, Examination, UnitState}
+"""The fold of the whole log changes them in place, and an examination grows."""
 BY_NAME_ONLY = {
+    Examination,
+    Finding,
     Candidate,
     Decision,
     Deployment,

@@ -3,7 +3,7 @@
 -- name: deployment_page
 -- The rows after an id, in the order of ids. A parameter that is null filters nothing.
 select d.id, coalesce(d.name, '') as name, d.package_name, d.package_version, d.type, d.enabled,
-       runtime_of(d.*) as runtime, d.revision, d.address_version as claim_version, d.created_at, d.updated_at,
+       case when d.runtime <> '' then d.runtime when d.command <> '' then 'command' else 'npm' end as runtime, d.revision, d.address_version as claim_version, d.created_at, d.updated_at,
        extract(epoch from clock_timestamp() - d.created_at)::double precision as age_s,
        d.address as unit_address, coalesce(u.name, '') as unit
 from deployment d
@@ -13,7 +13,17 @@ where (%(after)s::uuid is null or d.id > %(after)s)
   and (%(package_name)s::text is null or d.package_name = %(package_name)s)
   and (%(package_version)s::text is null or d.package_version = %(package_version)s)
   and (%(address)s::text is null or d.address = %(address)s or d.type = 'daemon')
-  and (%(columns)s::jsonb is null or to_jsonb(d.*) @> %(columns)s)
+  -- Not the whole row, because readers may not see its env.
+  and (%(columns)s::jsonb is null or jsonb_build_object(
+      'name', d.name, 'package_name', d.package_name, 'package_version', d.package_version,
+      'command', d.command, 'args', d.args, 'type', d.type,
+      'address', d.address, 'enabled', d.enabled, 'on_disconnect', d.on_disconnect,
+      'runtime', d.runtime, 'cwd', d.cwd, 'stop_grace_s', d.stop_grace_s,
+      'stop_signal', d.stop_signal, 'memory_limit_mb', d.memory_limit_mb, 'cpu_weight', d.cpu_weight,
+      'process_limit', d.process_limit, 'restart', d.restart, 'restart_limit', d.restart_limit,
+      'startup_check', d.startup_check, 'startup_timeout_s', d.startup_timeout_s, 'liveness_check', d.liveness_check,
+      'wants_port', d.wants_port, 'secrets', d.secrets
+  ) @> %(columns)s)
 order by d.id
 limit %(limit)s
 

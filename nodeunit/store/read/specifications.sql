@@ -3,7 +3,7 @@
 select e.stream_version as revision, e.recorded_at, e.type, e.data
 from event e
 where e.stream_id = 'deployment-' || %(id)s::text
-  and e.type in ('DeploymentCreated', 'DeploymentChanged', 'DeploymentSnapshot')
+  and e.type in ('DeploymentCreated', 'DeploymentChanged', 'DeploymentSnapshot', 'DeploymentCarried')
 order by e.stream_version desc
 limit %(limit)s
 
