@@ -72,17 +72,21 @@ def table(
     if widths:
         found = [max(pair) for pair in zip(found, widths, strict=True)]
     if is_terminal():
+        console = Console()
         rendered = Table(box=None, pad_edge=False, header_style="bold", show_header=headers)
-        for column, width in zip(shown, found, strict=True):
+        # Where there is room, only the last column, which has the most words, is folded.
+        whole = sum(found[:-1]) + 2 * len(found) + min(found[-1], 20) <= console.width
+        for at, (column, width) in enumerate(zip(shown, found, strict=True)):
             rendered.add_column(
                 column.header.upper(),
                 justify="right" if column.right else "left",
                 overflow="fold",
+                no_wrap=whole and at < len(shown) - 1,
                 min_width=width if widths else None,
             )
         for line in cells:
             rendered.add_row(*map(Text, line))
-        Console().print(rendered)
+        console.print(rendered)
         return found
     for line in ([heads] if headers else []) + cells:
         padded = (

@@ -53,6 +53,8 @@ async def row_filter(connection: Connection, names: list[str] | None, labels: di
     """The filter that the words of a command mean. Raises DeploymentUnknown, UnitUnknown and typer.BadParameter."""
     left = dict(labels)
     wanted: dict[str, Any] = {"state": left.pop("state", None), "reason": left.pop("reason", None)}
+    if left.get("name", "null") != "null":
+        wanted["name"] = left.pop("name")
     if package := left.pop("package", ""):
         name, at, version = package.rpartition("@")
         wanted["package_name"] = name if at and name else package

@@ -22,6 +22,7 @@ class RowFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which rows are read; None excludes nothing."""
 
     ids: list[UUID] | None = None
+    name: str | None = None
     package_name: str | None = None
     package_version: str | None = None
     address: str | None = None

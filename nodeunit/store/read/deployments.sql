@@ -10,6 +10,7 @@ from deployment d
 left join unit u on u.address = d.address
 where (%(after)s::uuid is null or d.id > %(after)s)
   and (%(ids)s::uuid[] is null or d.id = any (%(ids)s))
+  and (%(name)s::text is null or d.name = %(name)s::text collate "C")
   and (%(package_name)s::text is null or d.package_name = %(package_name)s)
   and (%(package_version)s::text is null or d.package_version = %(package_version)s)
   and (%(address)s::text is null or d.address = %(address)s or d.type = 'daemon')
