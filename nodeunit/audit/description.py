@@ -11,7 +11,7 @@ from nodeunit.domain.row_state import DeploymentRow
 from nodeunit.domain.specification import COLUMNS, Specification, columns
 from nodeunit.errors import DeploymentUnknown
 from nodeunit.store.postgres.connections import Connection
-from nodeunit.store.read import deployments, event_log, lookup
+from nodeunit.store.read import deployments, event_log, lookup, specifications
 from nodeunit.store.read.deployments import RowFilter
 from nodeunit.store.read.event_log import EventFilter, RecordedEvent
 from nodeunit.store.read.usage import UsagePoint, UsageWindow, of_deployments
@@ -55,7 +55,8 @@ async def describe(connection: Connection, given: str) -> Description:
     """Reads it. Raises DeploymentUnknown."""
     called = await deployments.find_row(connection, given)
     rows = [row async for row in deployments.rows(connection, RowFilter(ids=[called.id]))]
-    stored = await deployments.columns_of(connection, [called.id])
+    stored = await deployments.shown_columns_of(connection, [called.id])
+    last = await specifications.specifications(connection, called.id, 1)
     if not rows or not stored:
         raise DeploymentUnknown(f"deployment {called.label} was deleted meanwhile")
     explanation = await why.explain(connection, str(called.id), None)
@@ -63,7 +64,7 @@ async def describe(connection: Connection, given: str) -> Description:
     minute = UsageWindow(now - USAGE, now, timedelta(minutes=1))
     return Description(
         deployment=rows[0],
-        wanted=_wanted(stored[0]),
+        wanted=_wanted(stored[0], last[0].data["env_names"] if last else []),
         conditions=_conditions(rows[0], explanation),
         because=explanation.because,
         places=await event_log.newest(connection, EventFilter(deployment_id=called.id, types=list(PLACES)), 6),
@@ -75,12 +76,10 @@ async def describe(connection: Connection, given: str) -> Description:
     )
 
 
-def _wanted(stored: dict[str, Any]) -> dict[str, Any]:
+def _wanted(stored: dict[str, Any], env_names: list[str]) -> dict[str, Any]:
+    known = stored | {"env": dict.fromkeys(env_names, "")}
     defaults = columns(Specification())
-    found = {name: stored[name] for name in COLUMNS if stored[name] != defaults[name]}
-    if "env" in found:
-        found["env"] = dict.fromkeys(sorted(found["env"]), "")
-    return found
+    return {name: known[name] for name in COLUMNS if known[name] != defaults[name]}
 
 
 def _conditions(row: DeploymentRow, explanation: Explanation) -> list[Condition]:

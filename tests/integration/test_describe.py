@@ -4,6 +4,7 @@ import json
 
 from nodeunit.store.postgres.connections import Pool
 from tests.support.command_line import complained, said
+from tests.support.logins import Login
 from tests.support.process_reports import exited, report, started
 from tests.support.rounds import deciding
 from tests.support.rows import rows
@@ -39,6 +40,24 @@ async def test_a_row_that_fails(database: str, pool: Pool) -> None:
     assert document["deployment"]["programs"][0]["exit_code"] == 3
     assert "secret-value" not in json.dumps(document)
     assert await said(database, "describe", "web", "-o", "name") == "deployment/web\n"
+
+
+async def test_a_reader_sees_all_of_it(database: str, login: Login) -> None:
+    await said(database, "create", "--name", "web", "--package", "@yuants/web@1.0.0", "--env", "TOKEN=secret-value")
+    reader = login("nodeunit_reader")
+    for words in (
+        ["describe", "web"],
+        ["get", "deployments", "-l", "name=web"],
+        ["get", "deployments", "-l", "type=deployment"],
+    ):
+        shown = await said(reader, *words)
+        assert "web" in shown
+        assert "secret-value" not in shown
+    assert "TOKEN" in await said(reader, "describe", "web")
+    for words in (["get", "units"], ["get", "events"], ["rollout", "history", "web"], ["why", "web"], ["plan", "web"]):
+        await said(reader, *words)
+    await complained(reader, "wait", "web", "--for", "claimed", "--timeout", "10ms", code=27)
+    await complained(reader, "set", "web", "args=[]", code=16)
 
 
 async def test_a_row_that_waits(database: str) -> None:

@@ -147,6 +147,13 @@ async def columns_of(connection: Connection, ids: list[UUID]) -> list[dict[str, 
     return [row["columns"] for row in found]
 
 
+async def shown_columns_of(connection: Connection, ids: list[UUID]) -> list[dict[str, Any]]:
+    """The columns of these rows without env, by id."""
+    async with translate_errors():
+        found = await (await connection.execute(QUERIES["shown_columns"], {"ids": ids})).fetchall()
+    return [row["columns"] for row in found]
+
+
 async def lock(connection: Connection, ids: list[UUID]) -> None:
     """Nobody else changes these rows until the transaction ends."""
     async with translate_errors():

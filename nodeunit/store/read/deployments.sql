@@ -6,7 +6,7 @@ select d.id, coalesce(d.name, '') as name, d.package_name, d.package_version, d.
        case when d.runtime <> '' then d.runtime when d.command <> '' then 'command' else 'npm' end as runtime, d.revision, d.address_version as claim_version, d.created_at, d.updated_at,
        extract(epoch from clock_timestamp() - d.created_at)::double precision as age_s,
        d.address as unit_address, coalesce(u.name, '') as unit
-from deployment d
+from deployment_shown d
 left join unit u on u.address = d.address
 where (%(after)s::uuid is null or d.id > %(after)s)
   and (%(ids)s::uuid[] is null or d.id = any (%(ids)s))
@@ -73,6 +73,10 @@ select coalesce((select max(w.number) from wake_up w), 0) as woken,
 -- name: row_columns
 -- What a person may have set, with the values of env: for those who may change the row.
 select to_jsonb(d.*) as columns from deployment d where d.id = any (%(ids)s) order by d.id
+
+-- name: shown_columns
+-- The same without env, for whoever may read.
+select to_jsonb(d.*) as columns from deployment_shown d where d.id = any (%(ids)s) order by d.id
 
 -- name: lock_rows
 -- In one order, so that two sessions do not wait for each other.
