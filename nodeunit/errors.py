@@ -50,13 +50,21 @@ belongs to the command line parser (usage error). Which error a database refusal
 SQLSTATE, never by its text.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
 class NodeunitError(Exception):
-    """The root; not raised itself. `exit_code` is what the command line ends with."""
+    """The root; not raised itself. `exit_code` is what the command line ends with.
+
+    `details` are shown under the sentence, each on a line of its own, such as the candidates for a name.
+    """
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, sentence: str = "", *, details: Sequence[str] = ()) -> None:
+        super().__init__(sentence)
+        self.details = tuple(details)
 
 
 class DifferenceFound(NodeunitError):

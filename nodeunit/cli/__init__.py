@@ -30,5 +30,14 @@ def main() -> None:
         app()
     except NodeunitError as error:
         sys.stdout.flush()
-        sys.stderr.write(f"nodeunit: {plain(str(error), MOST_LINE)}\n")
+        sys.stderr.write(complaint(error))
         sys.exit(error.exit_code)
+
+
+def complaint(error: NodeunitError) -> str:
+    """What is said of an error: its sentence, and its details below it."""
+    return "".join(f"{line}\n" for line in (f"nodeunit: {plain(str(error), MOST_LINE)}", *map(_detail, error.details)))
+
+
+def _detail(text: str) -> str:
+    return f"  {plain(text)}"

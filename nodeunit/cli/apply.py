@@ -11,6 +11,7 @@ from nodeunit.cli.options import Database, given
 from nodeunit.cli.rows.change import called
 from nodeunit.cli.rows.confirmation import confirm, count
 from nodeunit.cli.rows.wanted_rows import Plan, lines_of, plan
+from nodeunit.plain import MOST_LINE, plain
 from nodeunit.store.postgres.requirements import connect_to_schema
 from nodeunit.store.write import deployments
 
@@ -37,7 +38,7 @@ def apply(
     found = asyncio.run(_plan(conninfo, file, prune))
     if dry_run:
         for line in lines_of(found):
-            typer.echo(line)
+            typer.echo(plain(line, MOST_LINE))
     else:
         if found.prune:
             confirm(f"Delete {count(len(found.prune))} that {file} does not have ({called(found.prune)})?", yes=yes)

@@ -7,6 +7,7 @@ import typer
 from nodeunit.cli.apply import Prune, RowFile
 from nodeunit.cli.options import Database, given
 from nodeunit.cli.rows.wanted_rows import Plan, lines_of, plan
+from nodeunit.plain import MOST_LINE, plain
 from nodeunit.store.postgres.requirements import connect_to_schema
 
 
@@ -17,7 +18,7 @@ def diff(file: RowFile, database: Database = "", prune: Prune = False) -> None:
     """
     found = asyncio.run(_plan(given(database), file, prune))
     for line in lines_of(found):
-        typer.echo(line)
+        typer.echo(plain(line, MOST_LINE))
     if not found.nothing:
         raise typer.Exit(1)
 

@@ -14,6 +14,7 @@ from nodeunit.cli.output.listing import each, show_list
 from nodeunit.cli.output.render import Format
 from nodeunit.cli.rows.watching import changes
 from nodeunit.errors import DeploymentUnknown, UndoRefused, WaitTimedOut
+from nodeunit.plain import MOST_LINE, plain
 from nodeunit.store.postgres.requirements import connect_to_schema
 from nodeunit.store.read import deployments, lookup
 from nodeunit.store.read import specifications as store
@@ -52,7 +53,7 @@ async def _status(conninfo: str, deployment: str, within: timedelta) -> str:
                 return f"deployment/{row.label} {what} revision {found[0].revision}"
             if (now := "; ".join(map(_words, found))) != said:
                 said = now
-                typer.echo(f"revision {found[0].revision}: {said}", err=True)
+                typer.echo(plain(f"revision {found[0].revision}: {said}", MOST_LINE), err=True)
         raise WaitTimedOut(
             f"deployment {row.label} is not done within {within.total_seconds():g} s: {'; '.join(map(_words, found))}"
         )

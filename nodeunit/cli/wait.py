@@ -49,8 +49,8 @@ def wait(
         raise typer.BadParameter("give the names of rows, or -l FIELD=VALUE, or --all", param_hint="DEPLOYMENT")
     missing = asyncio.run(_wait(given(database), condition, names, fields, timeout))
     if missing:
-        shown = "".join(f"\n  {one}" for one in missing[:20]) + ("\n  and more" if len(missing) > 20 else "")
-        raise WaitTimedOut(f"not {condition.value} within {timeout.total_seconds():g} s:{shown}")
+        details = [*missing[:20], *(["and more"] if len(missing) > 20 else [])]
+        raise WaitTimedOut(f"not {condition.value} within {timeout.total_seconds():g} s:", details=details)
 
 
 async def _wait(

@@ -194,7 +194,7 @@ async def test_who_is_not_there(database: str, pool: Pool) -> None:
     for each in ids:
         rows(database, "insert into deployment (id) values (%s)", (each,))
     for asked, said in (
-        ("aaaa", "aaaa means several deployments(.|\n)*aaaaaaa0-"),
+        ("aaaa", "aaaa means several deployments"),
         ("b", "no deployment"),
         ("xyz", "no deployment has the name"),
     ):

@@ -8,6 +8,7 @@ from typing import Any
 
 from typer.testing import CliRunner, Result
 
+from nodeunit.cli import complaint
 from nodeunit.cli.app import app
 from nodeunit.errors import NodeunitError
 
@@ -18,7 +19,7 @@ def call(*words: str, conninfo: str = "", given: str | None = None, columns: int
     result = CliRunner().invoke(app, list(words), input=given, env=environment)
     if isinstance(result.exception, NodeunitError):
         result.exit_code = result.exception.exit_code
-        result.stderr_bytes = (result.stderr_bytes or b"") + f"nodeunit: {result.exception}\n".encode()
+        result.stderr_bytes = (result.stderr_bytes or b"") + complaint(result.exception).encode()
     elif result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result

@@ -124,10 +124,9 @@ def the_row(given: str, found: Sequence[Called]) -> Called:
             f"no deployment has the name, package or id {given}, or one that begins so; see: nodeunit get deployments"
         )
     if len(found) > 1:
-        candidates = "".join(f"\n  {_candidate(one)}" for one in found[:10])
-        more = "\n  and more" if len(found) > 10 else ""
+        candidates = [*map(_candidate, found[:10]), *(["and more"] if len(found) > 10 else [])]
         raise DeploymentUnknown(
-            f"{given} means several deployments; give the name or more of the id of one:{candidates}{more}"
+            f"{given} means several deployments; give the name of one or more of its id:", details=candidates
         )
     return found[0]
 
