@@ -50,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str
     program_env_file: str
     secrets_directory: str
+    run_as: str
     port_range: tuple[int, int]
 
     @classmethod
@@ -296,6 +297,13 @@ DESCRIPTIONS: tuple[Description, ...] = (
         "",
         "a directory of files that only the user of the unit can read: the secrets that rows may name",
         read.path_or_none,
+    ),
+    Description(
+        "run_as",
+        "NODE_UNIT_RUN_AS",
+        "",
+        "the user, or user:group, that programs run as; only a unit that runs as root can set another one than its own",
+        read.plain_text,
     ),
     Description(
         "port_range",

@@ -8,8 +8,9 @@ import typer
 
 from nodeunit.cli.options import Database
 from nodeunit.daemon import configuration
-from nodeunit.errors import DatabaseUnreachable
+from nodeunit.errors import DatabaseUnreachable, SettingInvalid
 from nodeunit.identity import address_of
+from nodeunit.process.program_user import UserUnusable, find_user
 from nodeunit.settings import DESCRIPTIONS, Settings
 from nodeunit.store.postgres.requirements import require
 from nodeunit.supervisor.bootstrap import exec_supervisor, interpreter_argv
@@ -45,6 +46,12 @@ def run(database: Database = "") -> None:
             f"nodeunit: NODE_UNIT_PASSWORD is not set, so this start makes a new unit, {address}; set it to keep one",
             err=True,
         )
+    user = None
+    if settings.run_as:
+        try:
+            user = find_user(settings.run_as)
+        except UserUnusable as error:
+            raise SettingInvalid(f"NODE_UNIT_RUN_AS: {error}") from None
     exec_supervisor(
         {
             "address": address,
@@ -54,6 +61,7 @@ def run(database: Database = "") -> None:
             "log_compress": settings.log_compress,
             "daemon_argv": interpreter_argv("nodeunit.daemon"),
             "stop_grace_s": settings.stop_grace_s,
+            "run_as": user,
             **notify_settings(os.environ),
         },
         configuration.of_unit(settings, address, dict(os.environ)),

@@ -34,6 +34,7 @@ from nodeunit.daemon.supervisor_watch import SupervisorSilent, SupervisorWatch
 from nodeunit.domain.restart import RestartRule
 from nodeunit.errors import IdentityAlive, NodeunitError, StaleEpoch
 from nodeunit.install.of_unit import unit_store
+from nodeunit.process.program_user import find_user
 from nodeunit.process.sampler import Sampler
 from nodeunit.store.postgres import connections, requirements
 from nodeunit.store.write import membership
@@ -67,6 +68,7 @@ class Daemon:
             Ports(*s.port_range),
             self._installs,
             s.workspace,
+            find_user(s.run_as).home if s.run_as else "",
         )
         self._reconciler = Reconciler(
             link, self._outbox, spawn_requests, RestartRule(), configuration.program_logs, HealthTimes()

@@ -57,9 +57,10 @@ class SpawnRequestBuilder:
         ports: Ports | None = None,
         packages: Packages | None = None,
         workspace: str = "",
+        home: str = "",
     ) -> None:
         """`packages`: None for a unit that installs nothing. `workspace`: where each row has a directory of its own, in
-        which its program runs; empty: `/`."""
+        which its program runs; empty: `/`. `home`: that of the user that programs run as; empty: the unit's."""
         self.grace_s = grace_s
         """How long a program has to end, unless its row says it."""
         self.ports = ports or Ports(*DEFAULT_PORT_RANGE)
@@ -69,6 +70,7 @@ class SpawnRequestBuilder:
         """What the unit can run, as it joined with it."""
         self._packages = packages
         self._workspace = workspace
+        self._home = home
 
     def forget_all_but(self, keys: Container[str]) -> None:
         """Keeps nothing for rows that are gone from this unit."""
@@ -145,6 +147,7 @@ class SpawnRequestBuilder:
             deployment_id=str(row.id),
             address=self._address,
             claim_version=row.address_version,
+            home=self._home,
         )
         if installed is not None and installed.path:
             env["PATH"] = ":".join((*installed.path, env["PATH"]))

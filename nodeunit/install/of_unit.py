@@ -18,4 +18,5 @@ def unit_store(settings: Settings) -> InstallStore:
     python = PythonInstaller(
         cache / "python", index=settings.python_index, source_builds=settings.python_source_builds, limits=limits
     )
-    return InstallStore(workspace / "store", [npm, python], cache)
+    # Programs of another user run what is in it, and need not list it.
+    return InstallStore(workspace / "store", [npm, python], cache, mode=0o711 if settings.run_as else 0o700)

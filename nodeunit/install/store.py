@@ -44,9 +44,13 @@ class _Found(NamedTuple):
 class InstallStore:
     """Installs packages under `root` by the installers of their runtimes, of each of which three run at once."""
 
-    def __init__(self, root: Path, installers: Iterable[Installer], cache: Path | None = None) -> None:
-        """`cache`: the directory in which each installer has one for its downloads; None: they are not looked after."""
+    def __init__(
+        self, root: Path, installers: Iterable[Installer], cache: Path | None = None, mode: int = 0o700
+    ) -> None:
+        """`cache`: the directory in which each installer has one for its downloads; None: they are not looked after.
+        `mode`: of the directory of the store."""
         self._root = root
+        self._mode = mode
         self._cache = cache
         self._installers = {installer.runtime: installer for installer in installers}
         self._sizes: dict[str, int] = {}
@@ -166,7 +170,9 @@ class InstallStore:
     async def _install(self, installer: Installer, name: str, version: str, lock: Lock | None) -> _Found:
         key = _key(installer.runtime, name, version)
         # Private, as some of the packages may be.
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._root.mkdir(mode=self._mode, parents=True, exist_ok=True)
+        if self._root.stat().st_uid == os.geteuid():
+            self._root.chmod(self._mode)
         self._locks.mkdir(exist_ok=True)
         async with locked(self._locks / key), self._at_once[installer.runtime]:
             # Another unit may have installed it meanwhile.

@@ -27,8 +27,10 @@ def clean_environment(
     address: str,
     claim_version: int,
     environ: Mapping[str, str] | None = None,
+    home: str = "",
 ) -> dict[str, str]:
     """The environment of a deployment's program: the base, the row's own `env`, and the three that the unit sets.
+    `home`: that of the program's user, if it is not the user of the unit.
 
     A row may override `PATH`, `HOME` and `LANG`. It cannot override the unit's three: the supervisor finds a program's
     tree by the first two, and a fencing token is useless if the row can set it. `claim_version` is that token: a
@@ -36,6 +38,7 @@ def clean_environment(
     """
     return {
         **base_environment(environ),
+        **({"HOME": home} if home else {}),
         **row_env,
         DEPLOYMENT_MARK: deployment_id,
         ADDRESS_MARK: address,

@@ -50,6 +50,8 @@ class SupervisorSettings(NamedTuple):
     """So many older generations of a log are kept."""
     log_compress: bool = True
     """Whether the older generations, except the newest, are compressed."""
+    run_as: list[Any] | None = None
+    """The user that programs run as, as a `ProgramUser`; None: the user of the unit."""
     notify_socket: str = ""
     """Where a service manager listens (sd_notify); empty: there is none."""
     watchdog_s: float = 0.0

@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from nodeunit.process import not_executable
+from nodeunit.process.linux import die_with_parent
 from nodeunit.process.process_table import read_entry
+from nodeunit.process.program_user import ProgramUser, become
 from nodeunit.supervisor import signals
 
 # Ignored signals are inherited: those that Python ignores, and those that the parent ignored (nohup, some shells).
@@ -95,19 +97,20 @@ def fork_and_exec(
     keep: Sequence[int] = (),
     limits: tuple[int, int] | None = None,
     before_exec: Callable[[], None] = lambda: None,
+    user: ProgramUser | None = None,
 ) -> Spawned:
     """Starts `argv` in its own session and process group, with standard input from /dev/null.
 
     `output` becomes standard output and error (None: inherited), `keep` stays open under its numbers, everything else
-    is closed. `make_cwd`: the directory may have to be made. `before_exec` runs in the child. Raises OSError if no
-    process or pipe can be created.
+    is closed. `make_cwd`: the directory may have to be made, and is given to `user`. `before_exec` runs in the child.
+    `user`: whose process it becomes then; None: this one's. Raises OSError if no process or pipe can be created.
     """
     read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signals.HANDLED)  # as above
     try:
         pid = os.fork()
         if pid == 0:
-            _become(argv, env, cwd, make_cwd, output, keep, limits, before_exec, write_end)
+            _become(argv, env, cwd, make_cwd, output, keep, limits, before_exec, user, write_end)
     except OSError:
         os.close(read_end)
         raise
@@ -134,9 +137,11 @@ def _become(
     keep: Sequence[int],
     limits: tuple[int, int] | None,
     before_exec: Callable[[], None],
+    user: ProgramUser | None,
     report: int,
 ) -> NoReturn:
     doing, because = "prepare", "-"
+    parent = os.getppid()
     try:
         os.setsid()
         before_exec()
@@ -153,6 +158,11 @@ def _become(
             doing = f"enter {cwd}"
             if make_cwd:  # here, because a disk that hangs must hang the child alone
                 os.makedirs(cwd, 0o700, exist_ok=True)
+                if user is not None and os.lstat(cwd).st_uid != user.uid:
+                    os.chown(cwd, user.uid, user.gid, follow_symlinks=False)
+        if user is not None:
+            _become_user(user, output, parent)
+        if cwd is not None:
             os.chdir(cwd)
         doing = f"run {argv[0]}"
         _forget_signals()
@@ -168,6 +178,14 @@ def _become(
         number = (error.errno or 0) if isinstance(error, OSError) else 0
         os.write(report, f"{number} {because} cannot {doing}: {reason}".encode(errors="backslashreplace")[:4000])
     finally:
+        os._exit(127)
+
+
+def _become_user(user: ProgramUser, output: int | None, parent: int) -> None:
+    if output is not None:
+        os.fchown(output, user.uid, user.gid)  # so that /dev/stdout can be opened
+    become(user)
+    if not die_with_parent(signal.SIGKILL, parent):
         os._exit(127)
 
 

@@ -11,6 +11,7 @@ from nodeunit.process.control_groups import ControlGroups, Place
 from nodeunit.process.group_limits import nice_of
 from nodeunit.process.linux import be_nice, die_with_parent
 from nodeunit.process.process_table import ProcessEntry, ProcessTable, kill_all, read_mark, read_outputs
+from nodeunit.process.program_user import ProgramUser
 from nodeunit.supervisor.child_processes import Reaper, fork_and_exec, fork_only, read_failure
 from nodeunit.supervisor.guard import GuardedProgram
 from nodeunit.supervisor.lease import LeaseDeadline
@@ -47,7 +48,9 @@ class Programs:
         limits: tuple[int, int],
         report: Callable[[Report], None],
         publish_guard_state: Callable[[], None],
+        user: ProgramUser | None = None,
     ) -> None:
+        """`user`: whose processes programs become; None: they stay this one's."""
         self._address = address
         self._loop = loop
         self._logs = logs
@@ -55,6 +58,7 @@ class Programs:
         self._limits = limits
         self._report = report
         self._publish_guard_state = publish_guard_state
+        self._user = user
         self._programs: dict[str, Program] = {}
         self._outputs: dict[str, Output] = {}
         self._forking: str | None = None
@@ -114,6 +118,7 @@ class Programs:
                 output=write_end,
                 limits=self._limits,
                 before_exec=partial(_prepare_child, os.getpid(), place, request.limits.cpu_weight),
+                user=self._user,
             )
         except BaseException:
             os.close(read_end)

@@ -11,6 +11,7 @@ from nodeunit.clock import boottime
 from nodeunit.process.control_groups import ControlGroups
 from nodeunit.process.leftovers import Leftover, end_leftovers
 from nodeunit.process.process_table import ProcessTable, signal_exactly
+from nodeunit.process.program_user import ProgramUser
 from nodeunit.supervisor import protocol, requests, signals
 from nodeunit.supervisor.bootstrap import SupervisorSettings
 from nodeunit.supervisor.child_processes import Reaper, read_failure
@@ -74,6 +75,7 @@ class Supervisor:
             limits,
             self._report,
             self._publish_guard_state,
+            ProgramUser(*settings.run_as) if settings.run_as else None,
         )
         self._reaper.on_child_ended = self._programs.check_soon
         self._daemon = DaemonProcess(
