@@ -1,18 +1,17 @@
-"""What the lock says is installed, as a CycloneDX file that the wheel carries (PEP 770).
-
-    python -m tools.sbom     writes sbom.cdx.json; `make update` does
+"""What the lock says is installed, as a CycloneDX file that each build puts into the wheel (PEP 770).
 
 It is a function of the lock alone: no time and no random number, so that a build can be made again bit by bit.
 """
 
 import json
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-LOCK = ROOT / "requirements.lock"
-SBOM = ROOT / "sbom.cdx.json"
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+LOCK = "requirements.lock"
 
 _PINNED = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)")
 
@@ -34,9 +33,14 @@ def sbom(lock: str) -> str:
     return json.dumps(content, indent=1) + "\n"
 
 
-def main() -> None:
-    SBOM.write_text(sbom(LOCK.read_text()))
+class SbomHook(BuildHookInterface):  # type: ignore[type-arg]  # of the configuration, which it does not need
+    """Hatchling calls it with each build of a wheel."""
 
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        self._directory = tempfile.TemporaryDirectory()
+        file = Path(self._directory.name, "sbom.cdx.json")
+        file.write_text(sbom(Path(self.root, LOCK).read_text(encoding="utf8")), encoding="utf8")
+        build_data["sbom_files"].append(str(file))
 
-if __name__ == "__main__":
-    main()
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        self._directory.cleanup()

@@ -17,5 +17,4 @@ if [ -n "$index" ]; then
 fi
 "$scratch/bin/uv" pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
     --custom-compile-command 'make update' --extra dev --extra embedded --output-file "$lock" pyproject.toml
-"$python" -m tools.sbom
 echo "update: $lock is new; make test says whether all is well with it"

@@ -55,8 +55,8 @@ def drop_the_order(conninfo: str) -> None:
 
 BREAKAGES = {
     # The constraints alone are not enough to break anything: the functions lock the row and look at its version first,
-    # which keeps order as long as everybody uses them. So that goes as well, as in a version that relied on the
-    # constraints, and between the look and the claim there is time for another one.
+    # which keeps order as long as everybody uses them, and units share the rows among themselves before they claim any.
+    # So that goes as well, as in a version that relied on the constraints.
     "order": Breakage(
         "the ordering constraints are dropped",
         ("contend",),
@@ -68,8 +68,14 @@ BREAKAGES = {
             "migrations/functions/record_deployment_insert.sql": without(
                 "on conflict on constraint assignment_order_has_one_event_per_version do nothing"
             ),
-            "migrations/functions/claim_deployment.sql": replacing(
-                "v_won := found and v_address = p_holder;", "perform pg_sleep(0.1); v_won := true;"
+            "migrations/functions/claim_deployments.sql": without(
+                "d.address_version = g.version and",
+                "and d.address_version = w.version",
+                "skip locked",
+                "k.address = g.holder and",
+            ),
+            "nodeunit/domain/forward_play.py": replacing(
+                "for unit in inputs.units}", "for unit in inputs.units if unit.address == me}"
             ),
         },
         drop_the_order,
