@@ -1,5 +1,5 @@
 -- Whom to wake for new rows: as many of the units with the least load as there are rows, of each group that compares
--- itself, and two that watch whether these claim; '*' where that is nearly everybody. Loads are hints here. A unit that
+-- itself, and one that watches whether these claim; '*' where that is nearly everybody. Loads are hints here. A unit that
 -- was woken and is not the one that should claim wakes that one.
 
 create or replace function units_to_wake(p_rows bigint) returns text
@@ -9,10 +9,10 @@ declare
     v_named text[];
     v_online bigint;
 begin
-    if p_rows + 2 > v_most then
+    if p_rows + 1 > v_most then
         return '*';
     end if;
-    select array_agg(r.address order by r.address) filter (where r.place <= p_rows + 2), count(*)
+    select array_agg(r.address order by r.address) filter (where r.place <= p_rows + 1), count(*)
     into v_named, v_online
     from (
         select u.address, row_number() over (

@@ -11,7 +11,7 @@ Of the candidates with the same needs no more are recorded than there are record
 so the others are out of reach under any policy.
 
 A round that follows another one from the same look (`domain.forward_play`) is recorded briefly if there are more than
-ten units: the unit itself, the first three eligible units for each kind of candidate and policy, and their candidates
+four units: the unit itself, the first three eligible units for each kind of candidate and policy, and their candidates
 up to that of the unit. What else there was is in the record of the first of these rounds.
 """
 
@@ -35,7 +35,7 @@ def worth_recording(
 ) -> tuple[tuple[UnitView, ...], tuple[Candidate, ...]]:
     """The units (by address) and candidates (in their order) on which `me` decides as on all."""
     ordered = sorted(units, key=lambda unit: unit.address)
-    if len(ordered) > (NEAREST if briefly else ALL_UNITS):
+    if len(ordered) > (NEAREST_BRIEFLY + 1 if briefly else ALL_UNITS):
         ranking = Ranking(ordered)
         taken = {row.id: address for address, row in ranking.assign(candidates).items()}
         if briefly:
