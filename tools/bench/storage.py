@@ -70,7 +70,7 @@ def _size(database: str, table: str) -> float:
 
 def _row(database: str, query: str, parameters: dict[str, str]) -> tuple[float, ...]:
     with psycopg.connect(database, autocommit=True) as connection:
-        found = connection.execute(query.encode(), parameters).fetchone()
+        found = connection.execute(query.encode(), parameters or None).fetchone()  # without any, % is itself
     assert found is not None
     return tuple(found)
 
