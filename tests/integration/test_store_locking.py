@@ -118,15 +118,17 @@ async def test_a_heartbeat_waits_for_no_transaction_of_a_person(
     await unit.heartbeat(Usage(1.0, 1.0), samples)
     before = value(database, "select max(sampled_at) from current_usage")
     person.execute(OPEN[what], {"row": one})
+    async with asyncio.timeout(1):
+        assert not (await unit.heartbeat(Usage(1.0, 1.0), samples)).fenced
+    sampled = {
+        row["deployment_id"] for row in rows(database, "select * from current_usage where sampled_at > %s", (before,))
+    }
+    assert sampled >= {two}, "the other row is sampled"
     releasing = asyncio.create_task(_released(unit, await unit_reads.programs_of(pool, "unit-1")))
     async with asyncio.timeout(1):
         assert not (await unit.heartbeat(Usage(1.0, 1.0), samples)).fenced
         assert not (await other.heartbeat(Usage(1.0, 1.0), [])).fenced
         assert await claim(DecisionStream(other), "unit-2", candidate(database, insert_deployments(database)[0]))
-    sampled = {
-        row["deployment_id"] for row in rows(database, "select * from current_usage where sampled_at > %s", (before,))
-    }
-    assert sampled >= {two}, "the other row is sampled"
     await releasing
     assert deployment(database, two)["address"] == "", "the other row is released"
 
