@@ -169,7 +169,7 @@ def printed(database: str, *arguments: str) -> bytes:
 def test_what_is_no_id_gets_nowhere(fleet: Fleet, name: str) -> None:
     answer = logs(fleet.conninfo, name)
     assert answer.code == 18
-    assert "not the beginning of a deployment id" in answer.stderr
+    assert "no deployment has the name, package or id" in answer.stderr
 
 
 def test_binary_and_very_long_lines_arrive_as_they_are(fleet: Fleet, tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import asyncio
 import os
 import pwd
 import stat
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -23,6 +24,14 @@ NOBODY = pwd.getpwnam("nobody")
 TREE = "sh -c 'id > id; echo to-stdout > /dev/stdout; setsid sleep 1000 & exec sleep 1001'"
 
 
+@pytest.fixture
+def workspace() -> Iterator[Path]:
+    """Where others can pass; the directories of pytest are closed to them."""
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o711)
+        yield Path(made)
+
+
 def told(database: str, kind: str) -> list[dict[str, object]]:
     return [row["data"] for row in rows(database, "select data from event where type = %s order by position", (kind,))]
 
@@ -34,11 +43,8 @@ def effective_capabilities(pid: int) -> int:
 
 @needs_root
 async def test_programs_are_those_of_another_user(
-    database: str, start_unit: Callable[..., UnitProcess], tmp_path_factory: pytest.TempPathFactory
+    database: str, start_unit: Callable[..., UnitProcess], workspace: Path
 ) -> None:
-    workspace = tmp_path_factory.mktemp("workspace")
-    for directory in (workspace, *workspace.parents[:2]):
-        directory.chmod(0o711)
     unit = start_unit(
         database, NODE_UNIT_RUN_AS="nobody", NODE_UNIT_WORKSPACE=str(workspace),
         NODE_UNIT_LOG_DIR=str(workspace / "logs"), NODE_UNIT_STOP_GRACE="5",
