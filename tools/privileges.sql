@@ -2,30 +2,21 @@
 -- Asked by tools/privileges.py, once from each login.
 
 -- tables
-select c.relname as name,
-       concat_ws(', ',
-           case when has_table_privilege(c.oid, 'select') then 'select'
-                when has_any_column_privilege(c.oid, 'select') then 'select without ' || (
-                    select string_agg(a.attname, ' ' order by a.attnum) from pg_attribute a
-                    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-                      and not has_column_privilege(c.oid, a.attnum, 'select')
-                ) end,
-           case when has_table_privilege(c.oid, 'insert') then 'insert'
-                when has_any_column_privilege(c.oid, 'insert') then 'insert without ' || (
-                    select string_agg(a.attname, ' ' order by a.attnum) from pg_attribute a
-                    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-                      and not has_column_privilege(c.oid, a.attnum, 'insert')
-                ) end,
-           case when has_table_privilege(c.oid, 'update') then 'update'
-                when has_any_column_privilege(c.oid, 'update') then 'update without ' || (
-                    select string_agg(a.attname, ' ' order by a.attnum) from pg_attribute a
-                    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-                      and not has_column_privilege(c.oid, a.attnum, 'update')
-                ) end,
-           case when has_table_privilege(c.oid, 'delete') then 'delete' end,
-           case when has_table_privilege(c.oid, 'truncate') then 'truncate' end,
-           case when has_table_privilege(c.oid, 'references') then 'references' end,
-           case when has_table_privilege(c.oid, 'trigger') then 'trigger' end
+select c.relname as name, (
+           select string_agg(given.may, ', ' order by given.n)
+           from unnest(array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger'])
+               with ordinality as wanted (what, n)
+           cross join lateral (
+               select wanted.n, case
+                   when has_table_privilege(c.oid, wanted.what) then wanted.what
+                   -- Only these three can be given by column and are.
+                   when wanted.n <= 3 and has_any_column_privilege(c.oid, wanted.what) then wanted.what || ' without ' || (
+                       select string_agg(a.attname, ' ' order by a.attnum) from pg_attribute a
+                       where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+                         and not has_column_privilege(c.oid, a.attnum, wanted.what)
+                   )
+               end as may
+           ) given
        ) as may
 from pg_class c
 where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm')

@@ -26,13 +26,13 @@ from nodeunit.domain.events import (
 )
 from nodeunit.domain.fleet import DeploymentState
 from nodeunit.domain.policy import Candidate
+from nodeunit.domain.row_state import Program
 from nodeunit.domain.verdict import Verdict, judge
 from nodeunit.store.postgres.connections import Connection
 from nodeunit.store.read import fleet, lookup, programs
 from nodeunit.store.read import why as store
 from nodeunit.store.read.event_log import RecordedEvent
 from nodeunit.store.read.fleet import AsOf
-from nodeunit.store.read.programs import ProgramState
 
 
 class Explanation(msgspec.Struct, kw_only=True):
@@ -58,7 +58,7 @@ class Explanation(msgspec.Struct, kw_only=True):
     verdicts: list[Verdict] = msgspec.field(default_factory=list)
     program: str = ""
     """What happened to the program since, in words."""
-    programs: list[ProgramState] = msgspec.field(default_factory=list)
+    programs: list[Program] = msgspec.field(default_factory=list)
     """The state of the program now, on each unit that runs it or should; empty for a time in the past."""
 
 

@@ -16,8 +16,8 @@ from nodeunit.domain.program_events import (
     ProcessParked,
     ProcessStarted,
 )
+from nodeunit.domain.row_state import Program
 from nodeunit.store.read.event_log import RecordedEvent
-from nodeunit.store.read.programs import ProgramState
 
 Names = Mapping[str, str]
 """The names of units, by address."""
@@ -65,9 +65,10 @@ def program_sentence(newest_first: list[RecordedEvent]) -> str:
             return f"{last.type} at {at}"
 
 
-def program_state(program: ProgramState) -> str:
+def program_state(program: Program) -> str:
     """The state of a program on a unit, on one line."""
-    parts = [f"state on {program.unit or program.unit_address[:8]}: {program.state} since {local_time(program.since)}"]
+    since = f" since {local_time(program.since)}" if program.since is not None else ""
+    parts = [f"state on {program.unit or program.unit_address[:8]}: {program.state}{since}"]
     if program.reason:
         parts.append(program.reason.replace("_", " ") + (f" ({program.detail})" if program.detail else ""))
     if program.restarts:

@@ -16,14 +16,13 @@ from nodeunit.cli.options import (
     Types,
     UnitOption,
     Until,
+    event_filter,
     given,
-    resolve_stretch,
     stored_types,
 )
 from nodeunit.cli.output.event_lines import EventLines
 from nodeunit.cli.output.render import Format, document, is_terminal
 from nodeunit.store.read import event_log, lookup
-from nodeunit.store.read.event_log import EventFilter
 
 events = typer.Typer(name="events", rich_markup_mode="rich", invoke_without_command=True)
 
@@ -73,14 +72,7 @@ async def _print(
     output: Format,
 ) -> None:
     async with await event_log.open_log(conninfo, "events") as connection:
-        first, last = await resolve_stretch(since, until, connection)
-        wanted = EventFilter(
-            since=first,
-            until=last,
-            types=types,
-            deployment_id=await lookup.find_deployment(connection, deployment) if deployment else None,
-            unit_address=(await lookup.find_unit(connection, unit)).address if unit else None,
-        )
+        wanted = await event_filter(connection, types, since, until, deployment, unit)
         printed = EventLines(output, await lookup.unit_names(connection))
     async with aclosing(aiter(LiveLog(conninfo, wanted, follow=follow))) as events:
         async for event in events:

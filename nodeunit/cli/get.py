@@ -17,8 +17,8 @@ from nodeunit.cli.options import (
     Types,
     UnitOption,
     Until,
+    event_filter,
     given,
-    resolve_stretch,
     stored_types,
 )
 from nodeunit.cli.output.kinds import DEPLOYMENTS, EVENTS, UNITS, EventRow, event_row
@@ -30,7 +30,6 @@ from nodeunit.store.postgres.requirements import connect_to_schema
 from nodeunit.store.read import deployments as store
 from nodeunit.store.read import event_log, lookup
 from nodeunit.store.read import units as store_units
-from nodeunit.store.read.event_log import EventFilter
 
 get = typer.Typer(
     name="get",
@@ -152,14 +151,7 @@ async def _events(
     limit: int,
 ) -> list[EventRow]:
     async with await event_log.open_log(conninfo, "get") as connection:
-        first, last = await resolve_stretch(since, until, connection)
-        wanted = EventFilter(
-            since=first,
-            until=last,
-            types=types,
-            deployment_id=await lookup.find_deployment(connection, deployment) if deployment else None,
-            unit_address=(await lookup.find_unit(connection, unit)).address if unit else None,
-        )
+        wanted = await event_filter(connection, types, since, until, deployment, unit)
         names = await lookup.unit_names(connection)
         return [event_row(one, names) for one in await event_log.newest(connection, wanted, limit)]
 

@@ -20,6 +20,7 @@ from nodeunit.domain.upcasting import stored_names
 from nodeunit.errors import DatabaseUnreachable, TimeNotInLog
 from nodeunit.store.postgres.connections import Connection
 from nodeunit.store.read import fleet, lookup
+from nodeunit.store.read.event_log import EventFilter
 
 
 async def resolve(time: Time | None, connection: Connection) -> datetime | None:
@@ -128,3 +129,17 @@ UnitOption = Annotated[
     str,
     typer.Option("--unit", metavar="UNIT", help="Of one unit: its name, or its address or the beginning of it."),
 ]
+
+
+async def event_filter(
+    connection: Connection, types: list[str] | None, since: Time | None, until: Time | None, deployment: str, unit: str
+) -> EventFilter:
+    """The filter that the options mean. Raises DeploymentUnknown and UnitUnknown."""
+    first, last = await resolve_stretch(since, until, connection)
+    return EventFilter(
+        since=first,
+        until=last,
+        types=types,
+        deployment_id=await lookup.find_deployment(connection, deployment) if deployment else None,
+        unit_address=(await lookup.find_unit(connection, unit)).address if unit else None,
+    )

@@ -15,19 +15,20 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     """`installing`, `starting`, `running`, `backoff`, `stopping`, `parked` or `stopped`."""
     reason: str
-    """Why, as one word; empty: nothing is to be said."""
+    """Why it has this state, as one word; empty: nothing is to be said."""
     detail: str
     since: datetime | None
     pid: int | None
     port: int | None
     ready_since: datetime | None
     resolved_version: str
-    """The version of the package that was installed."""
+    """The version of the package that was installed; empty: none was, or it is not recorded."""
     restarts: int
     failures: int
     """Ends in a row that nobody asked for."""
     next_try_at: datetime | None
     ended_at: datetime | None
+    """When the last process ended."""
     exit_code: int | None
     exit_signal: int | None
     claim_version: int | None

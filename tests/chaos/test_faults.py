@@ -16,19 +16,6 @@ SEED = 4
 HERE = [name for name in SINGLE if name not in TRANSACTIONS]
 
 
-@pytest.fixture(scope="module")
-def run(build: Build, chaos_directory: Path) -> Run:
-    """All of them, one after the other, on one fleet as long as that stays in order."""
-    run = Run(build, chaos_directory, Shape())
-    run.trials([(name, SEED) for name in HERE])
-    return run
-
-
-@pytest.fixture(scope="module")
-def outcomes(run: Run) -> dict[str, Outcome]:
-    return {outcome.kind: outcome for outcome in run.outcomes}
-
-
 @pytest.mark.parametrize("kind", HERE)
 def test_no_promise_is_broken_by(kind: str, outcomes: dict[str, Outcome]) -> None:
     assert outcomes[kind].faults == []

@@ -18,6 +18,7 @@ from nodeunit.errors import NodeunitError
 from tests.e2e.fleet import Fleet
 from tests.support.databases import Databases
 from tests.support.log_follower import database_socket, follower
+from tests.support.paced import paced
 from tests.support.unit_process import UnitProcess, unit_process
 from tests.support.waiting import wait_until
 
@@ -204,7 +205,7 @@ def test_a_daemon_row_has_a_log_on_every_unit(fleet: Fleet, tmp_path: Path) -> N
     fleet.execute("delete from deployment where id = %s", row)
 
 
-COUNT = "import itertools, time\nfor n in itertools.count(): print(n, flush=True); time.sleep(0.01)"
+COUNT = paced(0.01) + "import itertools\nfor n in itertools.count(): print(n, flush=True); step()"
 
 
 def test_nothing_travels_for_a_reader_that_was_killed(fleet: Fleet, tmp_path: Path) -> None:

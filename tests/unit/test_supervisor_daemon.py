@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.paced import paced
 from tests.support.supervisor_daemon import Daemon, SupervisedUnit, boottime, is_alive, key, supervised_unit
 from tests.support.waiting import wait_until
 
 FOR_EVER = "import signal\nsignal.pause()"
-COUNT = "import time\nfor n in range(100000): print(n); time.sleep(0.002)"
+COUNT = paced(0.002) + "for n in range(100000): print(n); step()"
 
 
 def _resident_kb(pid: int) -> int:

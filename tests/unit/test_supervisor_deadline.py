@@ -6,19 +6,25 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.paced import paced
 from tests.support.supervisor_daemon import Daemon, SupervisedUnit, boottime, is_alive, key, supervised_unit
 from tests.support.waiting import wait_until
 
 FOR_EVER = "import signal\nsignal.pause()"
 # Deaf to SIGTERM, with a child in another session; writes the moment of each beat, of both, into its log.
-BEATING = """
-import os, signal, time
+BEATING = (
+    paced(0.01)
+    + """
+import os, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-if os.fork() == 0: os.setsid()
+if os.fork() == 0:
+    os.setsid()
+    pace()
 while True:
     os.write(1, b'%.3f\\n' % time.clock_gettime(time.CLOCK_BOOTTIME))
-    time.sleep(0.01)
+    step()
 """
+)
 
 
 def _last_beat(unit: SupervisedUnit, number: int = 1) -> float:

@@ -23,12 +23,16 @@ def unit(tmp_path: Path) -> Iterator[SupervisedUnit]:
 
 def test_rotation_keeps_one_plain_and_compresses_the_older(unit: SupervisedUnit, daemon: Daemon) -> None:
     code = f"""
-import os, time
+import os, signal
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
 for part in range(4):
     for n in range({MAX_BYTES} // 10): os.write(1, b'%09d\\n' % (part * ({MAX_BYTES} // 10) + n))
-    while part > 1 and not os.path.exists({str(unit.log_of())!r} + '.%d.gz' % part): time.sleep(0.01)
+    if part > 1: signal.sigwait([signal.SIGUSR1])
 """
-    daemon.start_python(code)
+    pid = daemon.start_python(code)["pid"]
+    for part in (2, 3):
+        wait_until(unit.log_of(generation=f".{part}.gz").exists)
+        os.kill(pid, signal.SIGUSR1)
     daemon.expect("exited")
 
     def generations() -> list[str]:

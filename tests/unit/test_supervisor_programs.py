@@ -185,13 +185,13 @@ def test_a_child_that_outlives_a_stopped_program_has_the_rest_of_the_grace_perio
     unit: SupervisedUnit, daemon: Daemon
 ) -> None:
     code = """
-import os, signal, sys, time
+import os, select, signal, sys
 if os.fork() == 0:
     def finish(*_):
-        while os.getppid() == parent: time.sleep(0.01)
+        select.select([parent], [], [])  # readable once it has ended
         print('child finished', flush=True)
         os._exit(0)
-    parent = os.getppid()
+    parent = os.pidfd_open(os.getppid())
     signal.signal(15, finish)
     print('up', flush=True)
 while True: signal.pause()

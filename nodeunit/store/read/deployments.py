@@ -98,7 +98,7 @@ async def find_rows(connection: Connection, given: str) -> list[Called]:
     """The rows of the best kind of match: name or whole id, else package, else beginning. At most a few of several."""
     wanted = given.strip().removeprefix("deployment/")
     of_package, _, digits = wanted.rpartition("/")
-    lowest, highest = _ids_between(digits) or (None, None)
+    lowest, highest = ids_between(digits) or (None, None)
     name, at, version = wanted.rpartition("@")
     package, version = (name, version) if at and name else (wanted, "")
     parameters = {
@@ -179,8 +179,9 @@ async def other_named_rows(connection: Connection, names: list[str]) -> list[Cal
             return found
 
 
-def _ids_between(given: str) -> tuple[UUID, UUID] | None:
-    digits = given.lower().replace("-", "")
+def ids_between(given: str) -> tuple[UUID, UUID] | None:
+    """The lowest and the highest id that begin like this, with or without hyphens; None for what begins none."""
+    digits = given.strip().lower().replace("-", "")
     if not digits or len(digits) > 32 or not _HEX.issuperset(digits):
         return None
     return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))

@@ -10,7 +10,7 @@ from nodeunit.domain.can_run import Ability
 from nodeunit.errors import DeploymentUnknown, UnitUnknown
 from nodeunit.store.postgres.connections import Connection, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
-from nodeunit.store.read.deployments import find_rows, the_row
+from nodeunit.store.read.deployments import find_rows, ids_between, the_row
 
 
 class FleetUnit(msgspec.Struct, frozen=True):
@@ -32,12 +32,10 @@ async def find_deployment(connection: Connection, given: str) -> UUID:
     """
     if found := await find_rows(connection, given):
         return the_row(given, found).id
-    try:
-        lowest, highest = ids_like(given)
-    except DeploymentUnknown:
+    if (between := ids_between(given)) is None:
         return the_row(given, found).id
     async with translate_errors():
-        cursor = await connection.execute(QUERIES["deployments_like"], {"lowest": lowest, "highest": highest})
+        cursor = await connection.execute(QUERIES["deployments_like"], {"lowest": between[0], "highest": between[1]})
         return the_deployment(given, [row["deployment_id"] for row in await cursor.fetchall()])
 
 
@@ -59,13 +57,12 @@ async def find_unit(connection: Connection, given: str) -> FleetUnit:
 
 
 def ids_like(given: str) -> tuple[UUID, UUID]:
-    """The lowest and the highest id that begin like this, with or without hyphens. Raises DeploymentUnknown."""
-    digits = given.strip().lower().replace("-", "")
-    if not digits or len(digits) > 32 or digits.strip("0123456789abcdef"):
+    """The lowest and the highest id that begin like this. Raises DeploymentUnknown."""
+    if (between := ids_between(given)) is None:
         raise DeploymentUnknown(
             f"{given!r} is not the beginning of a deployment id, which has hexadecimal digits and hyphens"
         )
-    return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+    return between
 
 
 def the_deployment(given: str, found: Sequence[UUID]) -> UUID:

@@ -8,7 +8,7 @@ two can be written, because they expect the same version.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
@@ -52,18 +52,8 @@ class DecisionStream:
         if not events:
             return
         event_ids = event_ids or [uuid4() for _ in events]
-        encoded = _encode(events, event_ids)
-        async with self._one_at_a_time:
-            pause_s = 0.0
-            while True:
-                try:
-                    await self._send_events(encoded, len(events))
-                    return
-                except (OperationalError, VersionConflict) as error:
-                    if await self._look_up(event_ids[0], error):
-                        return
-                await asyncio.sleep(pause_s)
-                pause_s = PAUSE_S
+        encoded = msgspec.json.encode(_entries(events, event_ids)).decode()
+        await self._write("append_decisions", event_ids[0], lambda _: len(events), events=encoded)
 
     async def claim(self, *claims: Claim) -> list[Deployment]:
         """Claims rows in one transaction, each with the events of its round. Returns those that this unit holds now; a
@@ -83,23 +73,18 @@ class DecisionStream:
                 for claim, event_id in zip(claims, event_ids, strict=True)
             ]
         ).decode()
+        wanted = {claim.candidate.id: claim.candidate.version for claim in claims}
         count = sum(len(claim.events) for claim in claims)
-        wanted = [claim.candidate.id for claim in claims]
-        async with self._one_at_a_time:
-            pause_s = 0.0
-            while True:
-                try:
-                    rows = await self._send_claims(encoded, count, len(claims))
-                    won = {row["id"]: msgspec.convert(row, Deployment) for row in rows}
-                    return [won[key] for key in wanted if key in won]
-                except (OperationalError, VersionConflict) as error:
-                    if await self._look_up(event_ids[0], error):
-                        break
-                await asyncio.sleep(pause_s)
-                pause_s = PAUSE_S
-            claimed = {claim.candidate.id: claim.candidate.version for claim in claims}
+
+        def appended(won: int) -> int:
+            return count + len(claims) - won  # an event for each conflict
+
+        rows = await self._write("claim_deployments", event_ids[0], appended, claims=encoded)
+        if rows is None:
             held = await self._unit.programs()
-            return [d for d in held if d.id in claimed and d.address_version > claimed[d.id]]
+            return [row for row in held if row.id in wanted and row.address_version > wanted[row.id]]
+        won = {row["id"]: msgspec.convert(row, Deployment) for row in rows}
+        return [won[key] for key in wanted if key in won]
 
     async def recorded(self, event_ids: Sequence[UUID]) -> set[UUID]:
         """Which of these events are in the log, written by this daemon or another. Repeats after a lost connection."""
@@ -109,23 +94,31 @@ class DecisionStream:
         await self._read("confirm_reads", self._stream())
         return set(row["event_ids"])
 
-    async def _send_claims(self, claims: str, events: int, rows: int) -> list[DictRow]:
-        version = await self._current_version()
-        self._version = None
-        parameters = {"claims": claims, "stream_version": version}
-        async with translate_errors(passing=OperationalError), self._unit.pool.connection() as connection:
-            cursor = await connection.execute(QUERIES["claim_deployments"], parameters | self._stream())
-            won = await cursor.fetchall()
-        self._version = version + events + rows - len(won)  # an event for each conflict
-        return won
+    async def _write(
+        self, query: str, event_id: UUID, appended: Callable[[int], int], **parameters: str
+    ) -> list[DictRow] | None:
+        """The rows of a statement that appends events, of which `event_id` is one; `appended` says how many, by the
+        number of rows. None if the outcome was lost with a connection, and it is in the log. Repeats what is not.
+        """
+        async with self._one_at_a_time:
+            pause_s = 0.0
+            while True:
+                try:
+                    return await self._send(query, appended, parameters)
+                except (OperationalError, VersionConflict) as error:
+                    if await self._look_up(event_id, error):
+                        return None
+                await asyncio.sleep(pause_s)
+                pause_s = PAUSE_S
 
-    async def _send_events(self, events: str, count: int) -> None:
+    async def _send(self, query: str, appended: Callable[[int], int], parameters: Mapping[str, str]) -> list[DictRow]:
         version = await self._current_version()
         self._version = None
-        parameters = {"events": events, "stream_version": version}
+        known = {**parameters, **self._stream(), "stream_version": version}
         async with translate_errors(passing=OperationalError), self._unit.pool.connection() as connection:
-            await connection.execute(QUERIES["append_decisions"], parameters | self._stream())
-        self._version = version + count
+            rows = await (await connection.execute(QUERIES[query], known)).fetchall()
+        self._version = version + appended(len(rows))
+        return rows
 
     async def _look_up(self, event_id: UUID, error: Exception) -> DictRow | None:
         """The event of an append whose outcome is unknown; None if it was not written."""
@@ -156,12 +149,8 @@ class DecisionStream:
         return {"address": self._unit.address, "epoch": self._unit.epoch}
 
 
-def _encode(events: Sequence[Event], event_ids: Sequence[UUID]) -> str:
-    """The events as the parameter of append_decisions."""
-    return msgspec.json.encode(_entries(events, event_ids)).decode()
-
-
 def _entries(events: Sequence[Event], event_ids: Sequence[UUID]) -> list[dict[str, object]]:
+    """The events as append_decisions takes them."""
     return [
         {
             "event_id": event_id,

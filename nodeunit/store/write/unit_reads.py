@@ -10,22 +10,10 @@ from nodeunit.domain.can_run import Needs
 from nodeunit.domain.claim_round import RoundInputs
 from nodeunit.domain.deployment import Deployment
 from nodeunit.domain.forward_play import Forecast
-from nodeunit.domain.policy import NOTHING, Candidate, UnitView, Usage
+from nodeunit.domain.policy import Candidate, UnitView, Usage
 from nodeunit.errors import StaleEpoch
 from nodeunit.store.postgres.connections import Pool, translate_errors
 from nodeunit.store.postgres.queries import QUERIES
-
-
-class _Typical(Candidate, frozen=True, kw_only=True):
-    """A candidate, with what such a program usually uses."""
-
-    typical: Usage | None = None
-
-
-class _Reserves(UnitView, frozen=True, kw_only=True):
-    """A unit, with what it reserves for a program that was never measured."""
-
-    reserve: Usage = NOTHING
 
 
 async def round_inputs(pool: Pool, limit: int, refused: Collection[Needs] = ()) -> RoundInputs:
@@ -49,9 +37,10 @@ async def look(pool: Pool, limit: int, refused: Collection[Needs] = ()) -> tuple
         units=msgspec.convert(row["units"], tuple[UnitView, ...]),
         candidates=msgspec.convert(row["candidates"], tuple[Candidate, ...]),
     )
+    typical = {c.package: raw["typical"] for c, raw in zip(inputs.candidates, row["candidates"], strict=True)}
     forecast = Forecast(
-        {c.package: c.typical for c in msgspec.convert(row["candidates"], list[_Typical]) if c.typical is not None},
-        {unit.address: unit.reserve for unit in msgspec.convert(row["units"], list[_Reserves])},
+        msgspec.convert({package: usage for package, usage in typical.items() if usage}, dict[str, Usage]),
+        msgspec.convert({raw["address"]: raw["reserve"] for raw in row["units"]}, dict[str, Usage]),
     )
     return inputs, forecast
 
