@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import psycopg
 import pytest
 from msgspec.structs import asdict
@@ -144,19 +145,23 @@ def test_what_runs_on_a_unit_is_found_by_index(grown: str) -> None:
     reads(found, "deployment", by={"deployment_by_address", "deployment_daemon"}, at_most=DEPLOYMENTS / UNITS * 3)
 
 
-def test_a_claim_touches_one_row_of_each_table(grown: str) -> None:
-    (wanted,) = rows(grown, "select id from deployment where address = '' limit 1")
+def test_claims_touch_their_rows_in_each_table(grown: str) -> None:
+    wanted = rows(grown, "select id from deployment where address = '' limit 3")
+    claims = [
+        {"deployment_id": row["id"], "version": 0, "holder": "", "event_id": uuid4(), "events": []} for row in wanted
+    ]
     found = plans_of(
         grown,
         (
-            QUERIES["claim_deployment"],
+            QUERIES["claim_deployments"],
             {
-                "address": "unit-1", "epoch": 1, "stream_version": 0, "events": "[]", "deployment_id": wanted["id"],
-                "version": 0, "holder": "", "event_id": uuid4(),
+                "address": "unit-1", "epoch": 1, "stream_version": 0,
+                "claims": msgspec.json.encode(claims).decode(),
             },
         ),
     )  # fmt: skip
-    reads(found, "deployment", by={"deployment_pkey"}, at_most=1)
+    # Of each row its version before, and, when the claimed rows are returned, the new one as well.
+    reads(found, "deployment", by={"deployment_pkey"}, at_most=2 * len(wanted))
     assert not [scan for plan in found for scan in plan.of("event")], "a claim reads no events"
 
 

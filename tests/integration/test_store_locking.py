@@ -52,7 +52,10 @@ async def test_a_hand_that_moves_a_row_to_a_unit_does_not_wait_for_a_claim_of_th
 ) -> None:
     await join(pool, "unit-1")
     claimed, moved = insert_deployments(database, 2)
-    claiming = "select id from claim_deployment('unit-1', 1, 0, '[]', %s, 0, '', gen_random_uuid())"
+    claiming = (
+        "select id from claim_deployments('unit-1', 1, 0, jsonb_build_array(jsonb_build_object("
+        "'deployment_id', %s::uuid, 'version', 0, 'holder', '', 'event_id', gen_random_uuid(), 'events', '[]'::jsonb)))"
+    )
     with psycopg.connect(database) as unit:
         assert unit.execute(claiming, (claimed,)).fetchone() == (claimed,), "the unit is frozen before its commit"
         person.execute("set lock_timeout = '1s'")

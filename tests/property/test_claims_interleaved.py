@@ -154,9 +154,13 @@ class Fleet(RuleBasedStateMachine):
     ) -> bool | None:
         """Whether the claim came through, which is when it may; None where a stale epoch was refused."""
         seen = row.state.holder if holder is None else holder
+        claim = {
+            "deployment_id": row.id, "version": row.state.version + off_by, "holder": seen, "event_id": uuid4(),
+            "events": [],
+        }  # fmt: skip
         state, answer = self.ask(
-            "claim_deployment", connection, address=unit.address, epoch=unit.epoch, stream_version=unit.version,
-            events="[]", deployment_id=row.id, version=row.state.version + off_by, holder=seen, event_id=uuid4(),
+            "claim_deployments", connection, address=unit.address, epoch=unit.epoch, stream_version=unit.version,
+            claims=msgspec.json.encode([claim]).decode(),
         )  # fmt: skip
         if not unit.in_force:
             assert state == STALE_EPOCH

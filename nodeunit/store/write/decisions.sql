@@ -1,11 +1,3 @@
--- name: claim_deployment
-select c.id, c.package_name, c.package_version, c.command, c.args, c.env, c.type, c.address, c.address_version,
-       c.enabled, c.on_disconnect, c.revision, runtime_of(c.*) as runtime, program_options(c.*) as options
-from claim_deployment(
-    %(address)s, %(epoch)s, %(stream_version)s, %(events)s::jsonb,
-    %(deployment_id)s, %(version)s, %(holder)s, %(event_id)s
-) as c
-
 -- name: claim_deployments
 select c.id, c.package_name, c.package_version, c.command, c.args, c.env, c.type, c.address, c.address_version,
        c.enabled, c.on_disconnect, c.revision, runtime_of(c.*) as runtime, program_options(c.*) as options
