@@ -178,7 +178,14 @@ async def test_it_takes_no_row_of_a_unit_that_lives(database: str, attacker: Att
         attacker.conninfo, "select claim_deployment('unit-1', %s, 0, '[]', %s, 1, 'unit-2', gen_random_uuid())",
         (attacker.mine.epoch, attacker.row),
     )  # fmt: skip
+    rows(
+        attacker.conninfo,
+        "select claim_deployments('unit-1', %s, 1, jsonb_build_array(jsonb_build_object('deployment_id', %s::uuid, "
+        "'version', 1, 'holder', 'unit-2', 'event_id', gen_random_uuid(), 'events', '[]'::jsonb)))",
+        (attacker.mine.epoch, attacker.row),
+    )
     assert deployment(database, attacker.row)["address"] == "unit-2"
+    assert [event["type"] for event in events(database, attacker.row)].count("DeploymentClaimSkipped") == 2
     assert rows(attacker.conninfo, "select declare_units_lost('unit-1', %s, '{unit-2}')", (attacker.mine.epoch,)) == [
         {"declare_units_lost": []}
     ]
